@@ -1,0 +1,170 @@
+//! The closed sets in which a verdict is expressed. Every one of them is a label value somewhere, so none can grow by
+//! anything that a peer chooses.
+
+use serde::{Serialize, Serializer};
+
+/// Declares a fieldless enum whose variants have one spelling each, used by labels, JSON and configuration alike.
+macro_rules! labels {
+    (
+        $(#[$meta:meta])* $name:ident { $( $(#[$variant_meta:meta])* $variant:ident = $label:literal ),+ $(,)? }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $( $(#[$variant_meta])* $variant ),+ }
+
+        impl $name {
+            /// Every value, in the order of declaration.
+            pub const ALL: &'static [Self] = &[$( Self::$variant ),+];
+
+            /// The one spelling of this value.
+            pub const fn as_str(self) -> &'static str {
+                match self { $( Self::$variant => $label ),+ }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = UnknownLabel;
+
+            fn from_str(text: &str) -> Result<Self, UnknownLabel> {
+                Self::ALL.iter().copied().find(|value| value.as_str() == text).ok_or_else(|| UnknownLabel {
+                    given: text.to_owned(),
+                    allowed: [$( $label ),+].join(", "),
+                })
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+    };
+}
+
+/// A word that is not in the set it was looked up in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{given:?} is none of: {allowed}")]
+pub struct UnknownLabel {
+    given: String,
+    allowed: String,
+}
+
+labels! {
+    /// How a closure is to be taken: the one word that alerts select on.
+    Class {
+        /// Both sides meant it: 1000, 1005, 1001 from the client.
+        Clean = "clean",
+        /// The service meant it: 1012, 1001 from the upstream, a drain, an idle limit.
+        Planned = "planned",
+        /// 3000-4999: a meaning agreed between the peers.
+        Application = "application",
+        /// One side refused the other: 1008, 1009, 3000, 3003.
+        Policy = "policy",
+        /// One side broke the protocol, or said so of the other.
+        Protocol = "protocol",
+        /// 1013.
+        Overload = "overload",
+        /// Nobody meant it: 1006, 1011, 1014.
+        Abnormal = "abnormal",
+        /// The tap was blind: not known, and not guessed.
+        Unknown = "unknown",
+    }
+}
+
+labels! {
+    /// Who began the end.
+    Initiator {
+        /// The client.
+        Client = "client",
+        /// The upstream.
+        Upstream = "upstream",
+        /// Both sent a Close before either could have seen the other's.
+        Both = "both",
+        /// closewatch itself.
+        Proxy = "proxy",
+        /// The tap was blind.
+        Unknown = "unknown",
+    }
+}
+
+labels! {
+    /// What ended the session.
+    Cause {
+        /// A Close, and the other peer's Close after it.
+        CloseHandshake = "close_handshake",
+        /// A Close, and none from the other peer.
+        CloseUnanswered = "close_unanswered",
+        /// The upstream's Close to a client that owed a pong and had fallen silent.
+        ClientUnresponsive = "client_unresponsive",
+        /// The client's Close to an upstream that owed a pong and had fallen silent.
+        UpstreamUnresponsive = "upstream_unresponsive",
+        /// The client's transport ended in order, without a Close.
+        ClientEof = "client_eof",
+        /// The upstream's transport ended in order, without a Close.
+        UpstreamEof = "upstream_eof",
+        /// The client's transport was reset.
+        ClientReset = "client_reset",
+        /// The upstream's transport was reset.
+        UpstreamReset = "upstream_reset",
+        /// The client's host stopped answering.
+        ClientTimeout = "client_timeout",
+        /// The upstream's host stopped answering.
+        UpstreamTimeout = "upstream_timeout",
+        /// closewatch was draining.
+        Drain = "drain",
+        /// No frame for the configured idle time.
+        IdleTimeout = "idle_timeout",
+        /// closewatch failed: a bug, worth a report.
+        ProxyError = "proxy_error",
+        /// The tap was blind.
+        Unknown = "unknown",
+    }
+}
+
+labels! {
+    /// How much of the closing handshake (RFC 6455 §7.1.2) was seen.
+    Handshake {
+        /// Both peers' Closes.
+        Complete = "complete",
+        /// One.
+        Half = "half",
+        /// None.
+        None = "none",
+        /// A direction was blind.
+        Unknown = "unknown",
+    }
+}
+
+labels! {
+    /// How the transport of one peer ended.
+    End {
+        /// Still up when the record was filed.
+        Open = "open",
+        /// Ended by closewatch.
+        Local = "local",
+        /// In order: FIN, with TLS after close_notify.
+        Fin = "fin",
+        /// TCP RST, or a fatal TLS alert. Also what a process leaves that exits with unread input.
+        Reset = "reset",
+        /// The peer's host answers nothing any more.
+        Timeout = "timeout",
+        /// FIN without TLS close_notify.
+        TlsTruncated = "tls_truncated",
+    }
+}
+
+impl Class {
+    /// The level of the record in the close log: `warn` for what somebody may have to look at.
+    pub const fn level(self) -> &'static str {
+        match self {
+            Self::Abnormal | Self::Overload | Self::Unknown => "warn",
+            Self::Clean | Self::Planned | Self::Application | Self::Policy | Self::Protocol => "info",
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! closewatch: a transparent WebSocket reverse proxy that records how every session really ends.
+
+pub mod close;
+pub mod config;
+pub mod wire;
