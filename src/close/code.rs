@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use crate::wire::may_be_sent;
+
 /// A close code: on the wire, or derived (1005 for a Close without a code, 1006 for no Close).
 ///
 /// Any `u16`: peers send what they like, and the record keeps it.
@@ -22,11 +24,9 @@ impl CloseCode {
     /// 1006, Abnormal Closure: no Close was received. Never on the wire.
     pub const ABNORMAL: Self = Self(1006);
 
-    /// Whether an endpoint may put this code into a Close frame (RFC 6455 §7.4, IANA registry).
-    ///
-    /// 1016-2999 are unassigned, so illegal today; 3000-3999 are registered first come, first served, 4000-4999 private.
+    /// Whether an endpoint may put this code into a Close frame; see [`may_be_sent`].
     pub const fn may_be_sent(self) -> bool {
-        matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
+        may_be_sent(self.0)
     }
 }
 

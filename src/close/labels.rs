@@ -159,6 +159,56 @@ labels! {
     }
 }
 
+labels! {
+    /// What came of an upgrade request.
+    Outcome {
+        /// 101: a session.
+        Upgraded = "upgraded",
+        /// The upstream said no, in its own words.
+        Refused = "refused",
+        /// No route takes this host and path.
+        NoRoute = "no_route",
+        /// Not a valid upgrade (RFC 6455 §4.2.1).
+        BadRequest = "bad_request",
+        /// One session more than the configuration allows.
+        OverLimit = "over_limit",
+        /// closewatch is draining.
+        Draining = "draining",
+        /// The upstream could not be reached.
+        DialFailed = "dial_failed",
+        /// The upstream could not be reached in time.
+        DialTimeout = "dial_timeout",
+        /// The upstream hung up before it answered.
+        UpstreamClosed = "upstream_closed",
+        /// The upstream did not answer in time.
+        UpstreamTimeout = "upstream_timeout",
+        /// The upstream answered with something that is not HTTP, or with a 101 that is not a valid one.
+        BadResponse = "bad_response",
+        /// A TLS handshake failed.
+        TlsFailed = "tls_failed",
+        /// closewatch failed: a bug, worth a report.
+        Internal = "internal",
+        /// The client went away before it had an answer.
+        ClientGone = "client_gone",
+    }
+}
+
+labels! {
+    /// Why a connection was turned away before it said anything.
+    Rejection {
+        /// No file descriptor is left.
+        Descriptors = "descriptors",
+        /// No memory or other resource of the system is left.
+        Resources = "resources",
+        /// No whole request head in time.
+        HeadTimeout = "head_timeout",
+        /// A request head that is too large.
+        HeadTooLarge = "head_too_large",
+        /// Bytes that are not HTTP/1.
+        NotHttp = "not_http",
+    }
+}
+
 impl Class {
     /// The level of the record in the close log: `warn` for what somebody may have to look at.
     pub const fn level(self) -> &'static str {

@@ -7,9 +7,22 @@
 
 pub mod catalog;
 mod code;
+mod facts;
 mod labels;
+mod ledger;
+mod pings;
+mod record;
 mod rules;
+mod sink;
+mod text;
+mod verdict;
 
 pub use code::CloseCode;
-pub use labels::{Cause, Class, End, Handshake, Initiator, UnknownLabel};
+pub use facts::{Close, Decision, Ended, Facts, OwnClose, PeerFacts, Seq, TcpFacts, Violations};
+pub use labels::{Cause, Class, End, Handshake, Initiator, Outcome, Rejection, UnknownLabel};
+pub use ledger::{Event, Ledger};
+pub use record::{Address, CloseRecord, HandshakeRecord, Live, Request, Session};
 pub use rules::{CodeLabel, CodeMatch, CodeMatchError, CodeRules};
+pub use sink::{CloseSink, RouteSink};
+pub use text::{MAX_TEXT, Text, is_unprintable};
+pub use verdict::{Saw, Verdict};

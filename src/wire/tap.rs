@@ -1,1 +1,408 @@
-//! skeleton
+//! The tap: one direction's bytes in, its frames out.
+
+use super::{CloseBody, Opcode, Peer, Violation};
+
+/// The longest frame header: 2 bytes, a 64-bit length, a mask (RFC 6455 §5.2).
+pub const MAX_HEADER: usize = 14;
+
+/// The longest payload a control frame may have (RFC 6455 §5.5).
+pub const MAX_CONTROL_PAYLOAD: usize = 125;
+
+/// Receives what a [`Tap`] sees, in the order of the bytes.
+pub trait Observe {
+    /// The last byte of a frame went by.
+    fn frame(&mut self, frame: &Frame<'_>);
+
+    /// The peer broke a rule, and reading goes on.
+    fn violation(&mut self, violation: Violation);
+
+    /// From here on nothing of this direction can be read.
+    fn blind(&mut self);
+}
+
+/// One whole frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// What it is.
+    pub opcode: Opcode,
+    /// The kind of message that this frame completes, if it does.
+    pub completes: Option<MessageKind>,
+    /// Payload bytes as the header gave them.
+    pub len: u64,
+    /// The unmasked payload of a Close, Ping or Pong, cut at 125 bytes; empty for all others.
+    pub payload: &'a [u8],
+    /// Whether a Close of the same direction came before it.
+    pub after_close: bool,
+    /// Bytes of this direction up to and with the last byte of this frame.
+    pub end: u64,
+}
+
+/// What a message is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageKind {
+    /// UTF-8.
+    Text,
+    /// Bytes.
+    Binary,
+}
+
+/// Where the bytes seen so far end. In this order each place is also all the ones before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Boundary {
+    /// In the middle of a frame.
+    Inside,
+    /// Between two frames of one message, where only a control frame may come.
+    Frame,
+    /// Between two messages.
+    Message,
+}
+
+/// The RSV bits that negotiated extensions may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReservedBits {
+    /// No extension: every bit is a violation.
+    None,
+    /// permessage-deflate: RSV1, on the first frame of a data message only (RFC 7692 §6).
+    PerMessageDeflate,
+    /// An extension that closewatch does not know: no bit is a violation.
+    Any,
+}
+
+/// Reads one direction of a session as its bytes go by. Remembers at most a split header and a split control payload.
+///
+/// One byte string gives the same observations however it is sliced.
+#[derive(Debug)]
+pub struct Tap {
+    from: Peer,
+    reserved_bits: ReservedBits,
+    /// The message that a continuation would go on with.
+    message: Option<MessageKind>,
+    close_seen: bool,
+    blind: bool,
+    /// The frame whose payload is going by, while `remaining` is not 0.
+    opcode: Opcode,
+    fin: bool,
+    mask: Option<[u8; 4]>,
+    /// Bytes kept in `header` of a header that is not whole yet.
+    header_len: u8,
+    header: [u8; MAX_HEADER],
+    control_len: u8,
+    /// A control payload that came in pieces. Allocated at the first one of the session, then kept.
+    control: Option<Box<[u8; MAX_CONTROL_PAYLOAD]>>,
+    payload_len: u64,
+    remaining: u64,
+    seen: u64,
+}
+
+/// A frame header taken apart.
+struct Header {
+    first: u8,
+    mask: Option<[u8; 4]>,
+    /// The 7 bits of the second byte.
+    short_len: u8,
+    len: u64,
+    size: usize,
+}
+
+// === impl Tap ===
+
+impl Tap {
+    /// A tap at the first byte behind the handshake.
+    pub fn new(from: Peer, reserved_bits: ReservedBits) -> Self {
+        Self {
+            from,
+            reserved_bits,
+            message: None,
+            close_seen: false,
+            blind: false,
+            opcode: Opcode::Continuation,
+            fin: false,
+            mask: None,
+            header_len: 0,
+            header: [0; MAX_HEADER],
+            control_len: 0,
+            control: None,
+            payload_len: 0,
+            remaining: 0,
+            seen: 0,
+        }
+    }
+
+    /// Reads all of `bytes`. Gives whether any of them belonged to a frame other than a Close.
+    pub fn feed(&mut self, bytes: &[u8], observer: &mut impl Observe) -> bool {
+        self.read::<false>(bytes, Boundary::Message, observer).1
+    }
+
+    /// Like [`Tap::feed`], but reads no further than the first `boundary`, which may be where the tap already stands.
+    /// Gives the bytes read too.
+    pub fn feed_until(&mut self, boundary: Boundary, bytes: &[u8], observer: &mut impl Observe) -> (usize, bool) {
+        if self.boundary() >= boundary {
+            return (0, false);
+        }
+        self.read::<true>(bytes, boundary, observer)
+    }
+
+    /// Where the bytes read so far end; [`Boundary::Inside`] once blind.
+    pub fn boundary(&self) -> Boundary {
+        match (self.blind || self.remaining > 0 || self.header_len > 0, self.message) {
+            (true, _) => Boundary::Inside,
+            (false, Some(_)) => Boundary::Frame,
+            (false, None) => Boundary::Message,
+        }
+    }
+
+    /// Whether a Close went by.
+    pub const fn close_seen(&self) -> bool {
+        self.close_seen
+    }
+
+    /// Whether reading has come to an end.
+    pub const fn is_blind(&self) -> bool {
+        self.blind
+    }
+
+    /// Bytes of this direction so far.
+    pub const fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    fn read<const STOP: bool>(
+        &mut self,
+        bytes: &[u8],
+        boundary: Boundary,
+        observer: &mut impl Observe,
+    ) -> (usize, bool) {
+        let begin = self.seen;
+        let mut active = false;
+        let mut at = 0;
+        while at < bytes.len() {
+            if self.blind {
+                active = true;
+                at = bytes.len();
+                break;
+            }
+            if self.remaining > 0 {
+                active |= self.opcode != Opcode::Close;
+                at += self.payload(&bytes[at..]);
+            } else {
+                at += match self.header(&bytes[at..], observer) {
+                    Ok(size) => size,
+                    Err(first) => {
+                        // Not whole yet: all of the slice is kept.
+                        active |= Opcode::from_first_byte(first) != Opcode::Close;
+                        at = bytes.len();
+                        break;
+                    }
+                };
+                active |= self.opcode != Opcode::Close;
+            }
+            if self.remaining == 0 && !self.blind {
+                self.seen = begin + at as u64;
+                self.end_of_frame(&bytes[..at], observer);
+                if STOP && self.boundary() >= boundary {
+                    break;
+                }
+            }
+        }
+        self.seen = begin + at as u64;
+        (at, active)
+    }
+
+    /// Takes the header at the beginning of `bytes`, after what is kept of it. Gives the bytes used of the slice; or, if it
+    /// is not whole yet, keeps them and gives its first byte.
+    fn header(&mut self, bytes: &[u8], observer: &mut impl Observe) -> Result<usize, u8> {
+        let kept = usize::from(self.header_len);
+        let (header, used) = if kept == 0 {
+            match Header::parse(bytes) {
+                Some(header) => {
+                    let size = header.size;
+                    (header, size)
+                }
+                None => {
+                    self.header[..bytes.len()].copy_from_slice(bytes);
+                    self.header_len = bytes.len() as u8;
+                    return Err(bytes[0]);
+                }
+            }
+        } else {
+            let more = bytes.len().min(MAX_HEADER - kept);
+            self.header[kept..kept + more].copy_from_slice(&bytes[..more]);
+            match Header::parse(&self.header[..kept + more]) {
+                Some(header) => {
+                    let size = header.size;
+                    (header, size - kept)
+                }
+                None => {
+                    self.header_len = (kept + more) as u8;
+                    return Err(self.header[0]);
+                }
+            }
+        };
+        self.header_len = 0;
+        self.begin_frame(&header, observer);
+        Ok(used)
+    }
+
+    fn begin_frame(&mut self, header: &Header, observer: &mut impl Observe) {
+        let opcode = Opcode::from_first_byte(header.first);
+        self.opcode = opcode;
+        self.fin = header.first & 0x80 != 0;
+        self.mask = header.mask;
+        self.payload_len = header.len;
+        self.remaining = header.len;
+        self.control_len = 0;
+
+        if header.mask.is_some() != (self.from == Peer::Client) {
+            observer.violation(Violation::Mask);
+        }
+        let reserved = header.first & 0x70;
+        if reserved != 0 {
+            let opens_message = matches!(opcode, Opcode::Text | Opcode::Binary);
+            let allowed = match self.reserved_bits {
+                ReservedBits::None => false,
+                ReservedBits::PerMessageDeflate => reserved == 0x40 && opens_message,
+                ReservedBits::Any => true,
+            };
+            if !allowed {
+                observer.violation(Violation::Rsv);
+            }
+        }
+        let shortest = match header.short_len {
+            126 => header.len > 125,
+            127 => header.len > 0xffff,
+            _ => true,
+        };
+        if header.len > i64::MAX as u64 {
+            // The one header that cannot be right: there is no knowing where the next one begins.
+            observer.violation(Violation::Length);
+            observer.blind();
+            self.blind = true;
+            return;
+        }
+        if !shortest {
+            observer.violation(Violation::Length);
+        }
+        if matches!(opcode, Opcode::Reserved(_)) {
+            observer.violation(Violation::Opcode);
+        }
+        if opcode.is_control() {
+            if !self.fin {
+                observer.violation(Violation::ControlFragmented);
+            }
+            if header.len > MAX_CONTROL_PAYLOAD as u64 {
+                observer.violation(Violation::ControlLength);
+            }
+        }
+        let continues = match opcode {
+            Opcode::Continuation => self.message.is_some(),
+            Opcode::Text | Opcode::Binary => self.message.is_none(),
+            Opcode::Close | Opcode::Ping | Opcode::Pong | Opcode::Reserved(_) => true,
+        };
+        if !continues {
+            observer.violation(Violation::Continuation);
+        }
+        if self.close_seen && !matches!(opcode, Opcode::Ping | Opcode::Pong) {
+            observer.violation(Violation::AfterClose);
+        }
+        match opcode {
+            Opcode::Text => self.message = Some(MessageKind::Text),
+            Opcode::Binary => self.message = Some(MessageKind::Binary),
+            Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong | Opcode::Reserved(_) => {}
+        }
+    }
+
+    /// Lets payload go by; gives how much of `bytes` it was. Only control payloads that come in pieces are kept.
+    fn payload(&mut self, bytes: &[u8]) -> usize {
+        let here = usize::try_from(self.remaining).map_or(bytes.len(), |remaining| remaining.min(bytes.len()));
+        let whole = here as u64 == self.payload_len;
+        if self.keeps_payload() && !whole {
+            let kept = usize::from(self.control_len);
+            let more = here.min(MAX_CONTROL_PAYLOAD - kept);
+            let control = self.control.get_or_insert_with(|| Box::new([0; MAX_CONTROL_PAYLOAD]));
+            control[kept..kept + more].copy_from_slice(&bytes[..more]);
+            self.control_len = (kept + more) as u8;
+        }
+        self.remaining -= here as u64;
+        here
+    }
+
+    const fn keeps_payload(&self) -> bool {
+        matches!(self.opcode, Opcode::Close | Opcode::Ping | Opcode::Pong)
+    }
+
+    /// `slice` ends with this frame's last byte.
+    fn end_of_frame(&mut self, slice: &[u8], observer: &mut impl Observe) {
+        let completes = match self.opcode {
+            Opcode::Continuation | Opcode::Text | Opcode::Binary if self.fin => self.message.take(),
+            Opcode::Continuation
+            | Opcode::Text
+            | Opcode::Binary
+            | Opcode::Close
+            | Opcode::Ping
+            | Opcode::Pong
+            | Opcode::Reserved(_) => None,
+        };
+        let mut frame = Frame {
+            opcode: self.opcode,
+            completes,
+            len: self.payload_len,
+            payload: &[],
+            after_close: self.close_seen,
+            end: self.seen,
+        };
+        if !self.keeps_payload() {
+            observer.frame(&frame);
+            return;
+        }
+        let mut unmasked = [0; MAX_CONTROL_PAYLOAD];
+        let kept = match (&self.control, usize::from(self.control_len)) {
+            (Some(control), kept @ 1..) => &control[..kept],
+            // It came in one piece, so it ends the slice.
+            (Some(_) | None, _) => {
+                let whole = &slice[slice.len() - self.payload_len as usize..];
+                &whole[..whole.len().min(MAX_CONTROL_PAYLOAD)]
+            }
+        };
+        let key = self.mask.unwrap_or_default();
+        for ((to, from), key) in unmasked.iter_mut().zip(kept).zip(key.iter().cycle()) {
+            *to = from ^ key;
+        }
+        frame.payload = &unmasked[..kept.len()];
+        if self.opcode == Opcode::Close {
+            if let Some(fault) = CloseBody::parse(frame.payload, frame.len).fault {
+                observer.violation(fault);
+            }
+            self.close_seen = true;
+        }
+        observer.frame(&frame);
+    }
+}
+
+// === impl Header ===
+
+impl Header {
+    /// The header at the beginning of `bytes`, if it is whole.
+    #[inline]
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let &[first, second, ref rest @ ..] = bytes else { return None };
+        let short_len = second & 0x7f;
+        let (len, rest) = match short_len {
+            126 => {
+                let (len, rest) = rest.split_first_chunk::<2>()?;
+                (u64::from(u16::from_be_bytes(*len)), rest)
+            }
+            127 => {
+                let (len, rest) = rest.split_first_chunk::<8>()?;
+                (u64::from_be_bytes(*len), rest)
+            }
+            _ => (u64::from(short_len), rest),
+        };
+        let (mask, rest) = if second & 0x80 == 0 {
+            (None, rest)
+        } else {
+            let (mask, rest) = rest.split_first_chunk::<4>()?;
+            (Some(*mask), rest)
+        };
+        Some(Self { first, mask, short_len, len, size: bytes.len() - rest.len() })
+    }
+}

@@ -1,0 +1,188 @@
+//! What was seen of one session, before anything is concluded from it.
+
+use std::time::Duration;
+
+use super::{Cause, CloseCode, End, Text};
+use crate::wire::{Peer, Violation};
+
+/// Everything seen of a session. All times count from its opening, on the monotonic clock.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// What the client did.
+    pub client: PeerFacts,
+    /// What the upstream did.
+    pub upstream: PeerFacts,
+    /// When and why closewatch decided to end the session, if it did.
+    pub decision: Option<Decision>,
+    /// The last byte of any frame but Close, either way, up to the ending event.
+    pub last_activity: Duration,
+}
+
+/// What one peer did, and what was done to it.
+#[derive(Clone, Debug, Default)]
+pub struct PeerFacts {
+    /// Its first Close.
+    pub close: Option<Close>,
+    /// How its transport ended.
+    pub end: Option<Ended>,
+    /// A reset came behind its FIN.
+    pub reset_after_fin: bool,
+    /// Text messages, counted at their last frame.
+    pub text_messages: u64,
+    /// Binary messages, counted at their last frame.
+    pub binary_messages: u64,
+    /// Whole frames of any kind.
+    pub frames: u64,
+    /// Bytes read from it, frame headers included, TLS excluded.
+    pub bytes: u64,
+    /// Pings it sent.
+    pub pings: u64,
+    /// Pongs it sent.
+    pub pongs: u64,
+    /// Its last whole frame.
+    pub last_frame: Option<Duration>,
+    /// The end of its last whole message.
+    pub last_message: Option<Duration>,
+    /// Its last pong.
+    pub last_pong: Option<Duration>,
+    /// From its last answered ping, written on to it, to the pong, read.
+    pub ping_rtt: Option<Duration>,
+    /// The longest of these.
+    pub ping_rtt_max: Option<Duration>,
+    /// Pings it was sent and never answered; those that a later pong overtook do not count (RFC 6455 §5.5.3).
+    pub unanswered_pings: u32,
+    /// Pongs that answered nothing; legal as a heartbeat.
+    pub unsolicited_pongs: u64,
+    /// What it did against the protocol.
+    pub violations: Violations,
+    /// Frames behind its first Close.
+    pub frames_after_close: u64,
+    /// Since when its frames could not be read.
+    pub blind: Option<Seq>,
+    /// How long the other peer had to wait because this one did not take its bytes.
+    pub stalled: Duration,
+    /// Bytes read from the other peer and never written on to this one.
+    pub undelivered_bytes: u64,
+    /// The Close that closewatch itself wrote to it.
+    pub own_close: Option<OwnClose>,
+    /// closewatch's last act on its leg was a reset.
+    pub was_reset: bool,
+    /// Its transport ended, or was ended, while bytes for it were not acknowledged.
+    pub unacknowledged: bool,
+    /// What the kernel knew of its connection at an abnormal end.
+    pub tcp: Option<TcpFacts>,
+}
+
+/// An event's place in the order of events of its session; wall-clock ties never decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seq(pub u32);
+
+/// A Close frame that a peer sent.
+#[derive(Clone, Debug)]
+pub struct Close {
+    /// Its code; `None` if it has none.
+    pub code: Option<CloseCode>,
+    /// Its reason, as far as it is kept.
+    pub reason: Text,
+    /// The first thing wrong with it.
+    pub fault: Option<Violation>,
+    /// When its last byte was read.
+    pub at: Duration,
+    /// The same, as a place in the order.
+    pub seq: Seq,
+    /// When its last byte was written on to the other peer.
+    pub written: Option<Seq>,
+}
+
+/// The end of a peer's transport.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// How.
+    pub how: End,
+    /// When.
+    pub at: Duration,
+    /// The same, as a place in the order.
+    pub seq: Seq,
+}
+
+/// closewatch ended the session.
+#[derive(Clone, Copy, Debug)]
+pub struct Decision {
+    /// Why: `drain`, `idle_timeout` or `proxy_error`.
+    pub cause: Cause,
+    /// When.
+    pub at: Duration,
+    /// The same, as a place in the order.
+    pub seq: Seq,
+}
+
+/// A Close that closewatch wrote.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnClose {
+    /// Its code.
+    pub code: CloseCode,
+    /// When its last byte was written.
+    pub written: Seq,
+}
+
+/// What the kernel tells of a TCP connection (`TCP_INFO`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpFacts {
+    /// Smoothed round-trip time.
+    pub rtt: Duration,
+    /// Segments sent again, in all.
+    pub retransmits: u32,
+}
+
+/// How often a peer did each thing that it must not do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Violations([u32; Violation::COUNT]);
+
+// === impl Facts ===
+
+impl Facts {
+    /// What `peer` did.
+    pub const fn of(&self, peer: Peer) -> &PeerFacts {
+        match peer {
+            Peer::Client => &self.client,
+            Peer::Upstream => &self.upstream,
+        }
+    }
+
+    /// What `peer` did, to be added to.
+    pub const fn of_mut(&mut self, peer: Peer) -> &mut PeerFacts {
+        match peer {
+            Peer::Client => &mut self.client,
+            Peer::Upstream => &mut self.upstream,
+        }
+    }
+}
+
+// === impl PeerFacts ===
+
+impl PeerFacts {
+    /// How its transport ended, as the record says it.
+    pub fn end(&self) -> End {
+        self.end.map_or(End::Open, |end| end.how)
+    }
+
+    /// The end of its transport that it or the network brought about: not `local`.
+    pub fn own_end(&self) -> Option<Ended> {
+        self.end.filter(|end| end.how != End::Local)
+    }
+}
+
+// === impl Violations ===
+
+impl Violations {
+    /// Counts one.
+    pub const fn add(&mut self, violation: Violation) {
+        let count = &mut self.0[violation.index()];
+        *count = count.saturating_add(1);
+    }
+
+    /// The kinds that happened, and how often.
+    pub fn iter(&self) -> impl Iterator<Item = (Violation, u32)> {
+        Violation::ALL.into_iter().zip(self.0).filter(|(_, count)| *count > 0)
+    }
+}

@@ -1,0 +1,196 @@
+//! The record: one value a session, from which every output is made.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ulid::Ulid;
+
+use super::facts::{Facts, PeerFacts};
+use super::ledger::Ledger;
+use super::verdict::{Saw, Verdict};
+use super::{CodeRules, Outcome, Text};
+use crate::wire::Peer;
+
+/// How one session ended: made once, by [`CloseRecord::file`].
+#[derive(Clone, Debug)]
+pub struct CloseRecord {
+    /// What was known when it opened.
+    pub session: Arc<Session>,
+    /// What was seen.
+    pub facts: Facts,
+    /// What that means.
+    pub verdict: Verdict,
+    /// When the record was made, on the wall clock.
+    pub time: Timestamp,
+    /// The same, since the opening.
+    pub filed: Duration,
+}
+
+/// A session, as it was opened.
+#[derive(Debug)]
+pub struct Session {
+    /// Unique, and sorted by time.
+    pub id: Ulid,
+    /// The route's name.
+    pub route: Arc<str>,
+    /// How the route reads close codes.
+    pub rules: Arc<CodeRules>,
+    /// The last byte of the 101 was written to the client.
+    pub opened_at: Timestamp,
+    /// The client's socket, as closewatch sees it.
+    pub client: Address,
+    /// The upstream's.
+    pub upstream: Address,
+    /// The upstream as the configuration spells it.
+    pub upstream_name: Arc<str>,
+    /// The upgrade request, and what the 101 selected.
+    pub request: Request,
+    /// What moves while the session lives.
+    pub live: Live,
+}
+
+/// One end of a leg.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// TCP.
+    Ip(SocketAddr),
+    /// A unix socket's path; empty for a peer without a name.
+    Unix(Arc<str>),
+}
+
+/// An upgrade request, cut down to what a record may keep.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Its method; `GET` for every session.
+    pub method: Text,
+    /// Its path, without the query string unless the configuration asks for it.
+    pub path: Text,
+    /// `Host`.
+    pub host: Option<Text>,
+    /// `1.1`.
+    pub http_version: &'static str,
+    /// `User-Agent`.
+    pub user_agent: Option<Text>,
+    /// `Origin`.
+    pub origin: Option<Text>,
+    /// `Sec-WebSocket-Protocol` of the 101: the selection, never the offer, which may carry tokens.
+    pub subprotocol: Option<Text>,
+    /// `Sec-WebSocket-Extensions` of the 101.
+    pub extensions: Option<Text>,
+    /// `X-Request-Id`.
+    pub request_id: Option<Text>,
+}
+
+/// What a live view may ask of a session at any time. Stored by its task without a lock.
+#[derive(Debug, Default)]
+pub struct Live {
+    bytes: [AtomicU64; 2],
+    last_activity_ms: AtomicU64,
+}
+
+/// An upgrade that was asked for, and what came of it.
+#[derive(Clone, Debug)]
+pub struct HandshakeRecord {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The status that the client was given; `None` if it was gone.
+    pub status: Option<u16>,
+    /// The request.
+    pub request: Request,
+    /// The client's socket.
+    pub client: Address,
+    /// From the request's head, read, to the answer, written.
+    pub duration: Duration,
+    /// When it was over, on the wall clock.
+    pub time: Timestamp,
+    /// What went wrong, in closewatch's own words; for an operator, never a label.
+    pub detail: Option<Text>,
+}
+
+// === impl CloseRecord ===
+
+impl CloseRecord {
+    /// Makes the record of a session: consumes its ledger. `undelivered` are the bytes read from each peer and not
+    /// written on; `filed` is now since the opening, and `time` the same on the wall clock.
+    pub fn file(
+        session: Arc<Session>,
+        ledger: Ledger,
+        undelivered: [u64; 2],
+        filed: Duration,
+        time: Timestamp,
+    ) -> Self {
+        let (facts, unresponsive) = ledger.into_facts(undelivered);
+        let verdict = Verdict::of(&facts, unresponsive, &session.rules, filed);
+        Self { session, facts, verdict, time, filed }
+    }
+
+    /// The code's name: a preset's, else the registry's. `Invalid` for a Close that no endpoint may send.
+    pub fn code_name(&self) -> &'static str {
+        match (self.verdict.label, self.verdict.code) {
+            (super::CodeLabel::Invalid, _) => "Invalid",
+            (_, Some(code)) => self.session.rules.name(code),
+            (_, None) => "Unknown",
+        }
+    }
+
+    /// The reason of the Close that ended the session, or of the first there was.
+    pub fn reason(&self) -> &str {
+        let closes = Peer::ALL.iter().filter_map(|peer| self.facts.of(*peer).close.as_ref());
+        closes.min_by_key(|close| close.seq).map_or("", |close| close.reason.as_str())
+    }
+
+    /// From the last byte of any frame but Close, either way, to the ending event.
+    pub fn idle(&self) -> Duration {
+        self.verdict.ended.saturating_sub(self.facts.last_activity)
+    }
+
+    /// What was seen of `peer`, and what it saw.
+    pub const fn of(&self, peer: Peer) -> (&PeerFacts, Saw) {
+        match peer {
+            Peer::Client => (&self.facts.client, self.verdict.client_saw),
+            Peer::Upstream => (&self.facts.upstream, self.verdict.upstream_saw),
+        }
+    }
+}
+
+// === impl Live ===
+
+impl Live {
+    /// `bytes` more came from `from`, `at` after the opening.
+    pub fn moved(&self, from: Peer, bytes: usize, at: Duration) {
+        // Only the session's own task writes, so a load and a store are enough.
+        let total = &self.bytes[from.index()];
+        total.store(total.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
+        self.last_activity_ms.store(at.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// Bytes read from `from` so far.
+    pub fn bytes(&self, from: Peer) -> u64 {
+        self.bytes[from.index()].load(Ordering::Relaxed)
+    }
+
+    /// The last byte, either way, since the opening.
+    pub fn last_activity(&self) -> Duration {
+        Duration::from_millis(self.last_activity_ms.load(Ordering::Relaxed))
+    }
+}
+
+// === impl Address ===
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{path}"),
+        }
+    }
+}
+
+impl serde::Serialize for Address {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

@@ -1,0 +1,49 @@
+//! Where records go. The data plane knows this trait and nothing behind it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{CloseRecord, HandshakeRecord, Rejection, Session};
+use crate::wire::{MessageKind, Peer};
+
+/// Takes everything that the data plane has to tell. No call may block, fail or panic: traffic is waiting.
+pub trait CloseSink: Send + Sync {
+    /// The sink of the route with this name; `none` for requests that no route takes. Resolved once per route.
+    fn route(&self, name: &str) -> Arc<dyn RouteSink>;
+
+    /// A connection was turned away before it said anything.
+    fn rejected(&self, reason: Rejection);
+
+    /// closewatch is draining.
+    fn draining(&self);
+}
+
+/// Takes what concerns one route.
+pub trait RouteSink: Send + Sync {
+    /// An upgrade was answered, or its client went away.
+    fn handshake(&self, record: HandshakeRecord);
+
+    /// A session opened; its [`RouteSink::closed`] will follow.
+    fn opened(&self, session: &Arc<Session>);
+
+    /// A session ended.
+    fn closed(&self, record: CloseRecord);
+
+    /// Bytes were read from `from`.
+    fn bytes(&self, from: Peer, bytes: u64);
+
+    /// `count` messages of a kind came to their end in them.
+    fn messages(&self, from: Peer, kind: MessageKind, count: u64);
+
+    /// `peer` answered a ping.
+    fn ping_rtt(&self, peer: Peer, rtt: Duration);
+
+    /// A session began (+1) or ceased (-1) to wait for a peer that does not take its bytes.
+    fn stalled(&self, change: i64);
+
+    /// Bytes that wait in closewatch's own memory came or went.
+    fn spilled(&self, change: i64);
+
+    /// A plain HTTP request was answered with this status.
+    fn http_response(&self, status: u16);
+}

@@ -1,0 +1,236 @@
+//! The verdict: the one table that says what the facts mean.
+
+use std::time::Duration;
+
+use super::facts::{Close, Facts, Seq};
+use super::{Cause, Class, CloseCode, CodeLabel, CodeRules, End, Handshake, Initiator, catalog};
+use crate::wire::{Peer, Violation};
+
+/// What is concluded of a session: a pure function of its facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The code; `None` if blind, or if the Close had a body of one byte.
+    pub code: Option<CloseCode>,
+    /// The label of the code: what a metric can bear.
+    pub label: CodeLabel,
+    /// Who began the end.
+    pub initiator: Initiator,
+    /// What it was.
+    pub cause: Cause,
+    /// How much of the closing handshake there was.
+    pub handshake: Handshake,
+    /// How it is to be taken.
+    pub class: Class,
+    /// When the ending event was.
+    pub ended: Duration,
+    /// From the first Close to the other peer's.
+    pub close_handshake: Option<Duration>,
+    /// What RFC 6455 §7.1.5 gives the client.
+    pub client_saw: Saw,
+    /// What RFC 6455 §7.1.5 gives the upstream.
+    pub upstream_saw: Saw,
+}
+
+/// What an endpoint can know of the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Saw {
+    /// The close code that it derives; `None` if the direction towards it was blind, or the body had one byte.
+    pub code: Option<CloseCode>,
+    /// It sent a Close, was given one, and its leg was not reset by closewatch.
+    pub clean: bool,
+    /// No byte for it was left unacknowledged.
+    pub certain: bool,
+}
+
+/// The first of what can end a session.
+enum Ending<'a> {
+    Close {
+        from: Peer,
+        close: &'a Close,
+    },
+    Transport {
+        of: Peer,
+        how: End,
+    },
+    Own {
+        cause: Cause,
+    },
+    /// The record was filed with the session still alive: its task was dropped.
+    Nothing,
+}
+
+// === impl Verdict ===
+
+impl Verdict {
+    /// Judges `facts`. `unresponsive` says of each peer whether it owed a pong and had been silent since the ping, when
+    /// the other's Close was read; `filed` is when the record is made.
+    pub(super) fn of(facts: &Facts, unresponsive: [bool; 2], rules: &CodeRules, filed: Duration) -> Self {
+        let (ending, seq, ended) = ending(facts, filed);
+        let blind_before = |peer: Peer| facts.of(peer).blind.is_some_and(|blind| blind < seq);
+        let blind = Peer::ALL.into_iter().any(blind_before);
+
+        let handshake = match (&facts.client.close, &facts.upstream.close) {
+            (Some(_), Some(_)) if !blind => Handshake::Complete,
+            _ if blind || Peer::ALL.iter().any(|peer| unseen(facts, *peer)) => Handshake::Unknown,
+            (Some(_), _) | (_, Some(_)) => Handshake::Half,
+            (None, None) => Handshake::None,
+        };
+        let (code, mut label, initiator, cause) = match ending {
+            Ending::Close { .. } if blind => (None, CodeLabel::Unknown, Initiator::Unknown, Cause::Unknown),
+            Ending::Close { from, close } => {
+                let (code, label) = of_close(close, rules);
+                let other = &facts.of(from.other());
+                let crossed =
+                    other.close.as_ref().is_some_and(|reply| close.written.is_none_or(|written| reply.seq < written));
+                let initiator = if crossed { Initiator::Both } else { from.into() };
+                let cause = match handshake {
+                    Handshake::Complete => Cause::CloseHandshake,
+                    Handshake::Unknown => Cause::Unknown,
+                    Handshake::Half | Handshake::None if unresponsive[from.other().index()] => match from {
+                        Peer::Upstream => Cause::ClientUnresponsive,
+                        Peer::Client => Cause::UpstreamUnresponsive,
+                    },
+                    Handshake::Half | Handshake::None => Cause::CloseUnanswered,
+                };
+                (code, label, initiator, cause)
+            }
+            Ending::Transport { of, how } => {
+                (Some(CloseCode::ABNORMAL), CodeLabel::Code(CloseCode::ABNORMAL.0), of.into(), transport_cause(of, how))
+            }
+            Ending::Own { cause } => {
+                let own = Peer::ALL.into_iter().find_map(|peer| facts.of(peer).own_close);
+                let code = own.map_or(CloseCode::ABNORMAL, |own| own.code);
+                (Some(code), rules.label(code), Initiator::Proxy, cause)
+            }
+            Ending::Nothing => {
+                (Some(CloseCode::ABNORMAL), CodeLabel::Code(CloseCode::ABNORMAL.0), Initiator::Proxy, Cause::ProxyError)
+            }
+        };
+        let code = if blind { None } else { code };
+        if blind {
+            label = CodeLabel::Unknown;
+        }
+        Self {
+            code,
+            label,
+            initiator,
+            cause,
+            handshake,
+            class: class(cause, code, label, initiator, rules),
+            ended,
+            close_handshake: match (&facts.client.close, &facts.upstream.close) {
+                (Some(client), Some(upstream)) => Some(client.at.abs_diff(upstream.at)),
+                _ => None,
+            },
+            client_saw: saw(facts, Peer::Client),
+            upstream_saw: saw(facts, Peer::Upstream),
+        }
+    }
+
+    /// Whether the two sides saw different codes: the finding that explains most disputes.
+    pub fn saw_mismatch(&self) -> bool {
+        self.client_saw.code != self.upstream_saw.code
+    }
+}
+
+/// The class of a code by itself: the last step of the table.
+fn class(cause: Cause, code: Option<CloseCode>, label: CodeLabel, initiator: Initiator, rules: &CodeRules) -> Class {
+    match (cause, label) {
+        (Cause::ProxyError, _) => return Class::Abnormal,
+        (Cause::Drain | Cause::IdleTimeout, _) => return Class::Planned,
+        (_, CodeLabel::Unknown) => return Class::Unknown,
+        (_, CodeLabel::Code(_) | CodeLabel::Library | CodeLabel::Private | CodeLabel::Invalid) => {}
+    }
+    if let Some(class) = rules.class(label, code) {
+        return class;
+    }
+    match (label, code) {
+        (CodeLabel::Invalid, _) | (_, None) => Class::Protocol,
+        (_, Some(CloseCode::GOING_AWAY)) => match initiator {
+            Initiator::Client | Initiator::Both => Class::Clean,
+            Initiator::Upstream | Initiator::Proxy | Initiator::Unknown => Class::Planned,
+        },
+        (_, Some(code)) => catalog::entry(code).class,
+    }
+}
+
+/// The first, in sequence, of: a peer's Close, a peer's transport end, closewatch's decision.
+fn ending(facts: &Facts, filed: Duration) -> (Ending<'_>, Seq, Duration) {
+    let mut first = (Ending::Nothing, Seq(u32::MAX), filed);
+    for peer in Peer::ALL {
+        let seen = facts.of(peer);
+        if let Some(close) = &seen.close
+            && close.seq < first.1
+        {
+            first = (Ending::Close { from: peer, close }, close.seq, close.at);
+        }
+        if let Some(end) = seen.own_end()
+            && end.seq < first.1
+        {
+            first = (Ending::Transport { of: peer, how: end.how }, end.seq, end.at);
+        }
+    }
+    if let Some(decision) = facts.decision
+        && decision.seq < first.1
+    {
+        first = (Ending::Own { cause: decision.cause }, decision.seq, decision.at);
+    }
+    first
+}
+
+/// Whether a Close of this peer may have gone by unread.
+fn unseen(facts: &Facts, peer: Peer) -> bool {
+    let facts = facts.of(peer);
+    facts.blind.is_some() && facts.close.is_none()
+}
+
+/// The code and label of a Close frame. Illegal and malformed ones share a label, so that 1005 and 1006 stay *derived*.
+fn of_close(close: &Close, rules: &CodeRules) -> (Option<CloseCode>, CodeLabel) {
+    match (close.code, close.fault) {
+        (None, None) => (Some(CloseCode::NO_STATUS), CodeLabel::Code(CloseCode::NO_STATUS.0)),
+        (code, Some(_)) => (code, CodeLabel::Invalid),
+        (Some(code), None) => (Some(code), rules.label(code)),
+    }
+}
+
+const fn transport_cause(of: Peer, how: End) -> Cause {
+    match (of, how) {
+        (Peer::Client, End::Fin | End::TlsTruncated) => Cause::ClientEof,
+        (Peer::Client, End::Reset) => Cause::ClientReset,
+        (Peer::Client, End::Timeout) => Cause::ClientTimeout,
+        (Peer::Upstream, End::Fin | End::TlsTruncated) => Cause::UpstreamEof,
+        (Peer::Upstream, End::Reset) => Cause::UpstreamReset,
+        (Peer::Upstream, End::Timeout) => Cause::UpstreamTimeout,
+        // Neither ends a session by itself.
+        (_, End::Open | End::Local) => Cause::ProxyError,
+    }
+}
+
+/// What `peer` saw: the first Close written to it before its leg ended (RFC 6455 §7.1.5).
+fn saw(facts: &Facts, peer: Peer) -> Saw {
+    let (to, from) = (facts.of(peer), facts.of(peer.other()));
+    let in_time = |written: Seq| to.end.is_none_or(|end| written < end.seq);
+    let theirs = from.close.as_ref().and_then(|close| Some((close.written.filter(|seq| in_time(*seq))?, close)));
+    let ours = to.own_close.filter(|own| in_time(own.written));
+    let (given, code) = match (theirs, ours) {
+        (Some((written, close)), ours) if ours.is_none_or(|own| written < own.written) => {
+            let malformed = close.fault == Some(Violation::CloseBody) && close.code.is_none();
+            (true, if malformed { None } else { Some(close.code.unwrap_or(CloseCode::NO_STATUS)) })
+        }
+        (_, Some(own)) => (true, Some(own.code)),
+        (_, None) if from.blind.is_some() => (false, None),
+        (_, None) => (false, Some(CloseCode::ABNORMAL)),
+    };
+    Saw { code, clean: to.close.is_some() && given && !to.was_reset, certain: !to.unacknowledged }
+}
+
+// === impl Initiator ===
+
+impl From<Peer> for Initiator {
+    fn from(peer: Peer) -> Self {
+        match peer {
+            Peer::Client => Self::Client,
+            Peer::Upstream => Self::Upstream,
+        }
+    }
+}
