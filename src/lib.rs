@@ -2,4 +2,5 @@
 
 pub mod close;
 pub mod config;
+pub mod shutdown;
 pub mod wire;

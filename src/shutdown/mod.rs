@@ -1,0 +1,80 @@
+//! The way out: the phases of a drain, known to everybody who has to act on them.
+//!
+//! *Takes* the word of the composition root that the next phase has come. *Gives* it to listeners, sessions and the
+//! readiness endpoint. *May import* nothing of ours.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
+
+/// How far the process is on its way out. Only ever goes on, never back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Phase {
+    /// Everything is up.
+    Running = 0,
+    /// A drain has begun: not ready any more, connections are still taken.
+    Unready = 1,
+    /// No connection is taken; sessions go on.
+    Draining = 2,
+    /// Sessions are given their Close.
+    Closing = 3,
+    /// Every session files its record now.
+    Abort = 4,
+}
+
+/// A handle to the one phase of the process. Cheap to clone, and to ask.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    phase: AtomicU8,
+    changed: Arc<Notify>,
+}
+
+// === impl Shutdown ===
+
+impl Shutdown {
+    /// A process that has just come up.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The present phase.
+    pub fn phase(&self) -> Phase {
+        match self.0.phase.load(Ordering::Acquire) {
+            0 => Phase::Running,
+            1 => Phase::Unready,
+            2 => Phase::Draining,
+            3 => Phase::Closing,
+            _ => Phase::Abort,
+        }
+    }
+
+    /// Goes on to `phase`; no effect if it is there or further.
+    pub fn advance(&self, phase: Phase) {
+        if self.0.phase.fetch_max(phase as u8, Ordering::AcqRel) < phase as u8 {
+            self.0.changed.notify_waiters();
+        }
+    }
+
+    /// Waits until `phase` has come.
+    pub async fn reached(&self, phase: Phase) {
+        loop {
+            let changed = self.changed();
+            if self.phase() >= phase {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// The next change of phase from now on, whether polled before it or not. For a task that asks [`Shutdown::phase`]
+    /// whenever it is woken.
+    pub fn changed(&self) -> OwnedNotified {
+        Arc::clone(&self.0.changed).notified_owned()
+    }
+}
