@@ -9,14 +9,13 @@ use tokio::time::Instant;
 use crate::close::{CloseRecord, Event, Ledger, RouteSink, Session};
 use crate::wire::{Boundary, Frame, MessageKind, Observe, Peer, Tap, Violation};
 
-/// Owns the ledger of a live session. Filing takes it; so does dropping, whatever dropped it. A second record is
-/// impossible, and so is none.
+/// Owns the ledger of a live session, and makes the record when it is dropped, whatever dropped it: the relay at its end, a
+/// panic, a cancelled task. So there is exactly one.
 pub(super) struct SessionFile {
     session: Arc<Session>,
     sink: Arc<dyn RouteSink>,
     opened: Instant,
     ledger: Ledger,
-    filed: bool,
 }
 
 /// What a slice of bytes meant, beyond what went into the ledger.
@@ -43,7 +42,7 @@ impl SessionFile {
     /// Opens the file: from here on there will be a record.
     pub(super) fn open(session: Arc<Session>, sink: Arc<dyn RouteSink>) -> Self {
         sink.opened(&session);
-        Self { session, sink, opened: Instant::now(), ledger: Ledger::new(), filed: false }
+        Self { session, sink, opened: Instant::now(), ledger: Ledger::new() }
     }
 
     /// Time since the opening.
@@ -98,15 +97,10 @@ impl SessionFile {
         Reading { taken, closed: !closed_before && tap.close_seen() }
     }
 
-    /// Makes the record.
-    pub(super) fn file(mut self) {
-        self.file_now();
-    }
+}
 
-    fn file_now(&mut self) {
-        if std::mem::replace(&mut self.filed, true) {
-            return;
-        }
+impl Drop for SessionFile {
+    fn drop(&mut self) {
         let ledger = std::mem::take(&mut self.ledger);
         let record = CloseRecord::file(Arc::clone(&self.session), ledger, self.now(), Timestamp::now());
         tracing::debug!(
@@ -117,12 +111,6 @@ impl SessionFile {
             "session closed"
         );
         self.sink.closed(record);
-    }
-}
-
-impl Drop for SessionFile {
-    fn drop(&mut self) {
-        self.file_now();
     }
 }
 
