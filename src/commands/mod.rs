@@ -1,0 +1,12 @@
+//! The command line: one file per subcommand, and the composition root of each.
+//!
+//! *Takes* arguments and environment. *Gives* an exit code. *May import* everything.
+
+pub mod check;
+mod cli;
+pub mod drain;
+mod failure;
+pub mod run;
+
+pub use cli::{Cli, Command, execute, parse};
+pub use failure::{FAILURE, USAGE, report};
