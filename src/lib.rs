@@ -3,5 +3,6 @@
 pub mod close;
 pub mod commands;
 pub mod config;
+pub mod proxy;
 pub mod shutdown;
 pub mod wire;

@@ -151,7 +151,9 @@ impl Ledger {
             Event::Ended { peer, how } => {
                 let facts = self.facts.of_mut(peer);
                 match facts.end {
-                    Some(end) => facts.reset_after_fin |= end.how == End::Fin && how == End::Reset,
+                    Some(end) => {
+                        facts.reset_after_fin |= end.how == End::Fin && matches!(how, End::Reset | End::Timeout)
+                    }
                     None => {
                         facts.end = Some(Ended { how, at, seq });
                         if how != End::Local {

@@ -108,12 +108,6 @@ impl Route {
     }
 }
 
-impl AsRef<Self> for Route {
-    fn as_ref(&self) -> &Self {
-        self
-    }
-}
-
 fn width(codes: &CodeMatch) -> u16 {
     match codes {
         CodeMatch::Codes(range) => range.end() - range.start(),

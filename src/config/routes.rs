@@ -6,14 +6,19 @@ use super::route::{HostMatch, Route};
 
 /// The route for a request: first an exact host, then the longest `*.` host, then none; among these the longest path.
 ///
-/// `host` is the request's `Host` or authority, with or without port; `path` has no query. Takes routes, or whatever
-/// holds one: an `Arc`, or a route with its metrics.
-pub fn find<'r, R: AsRef<Route>>(routes: &'r [R], host: Option<&str>, path: &str) -> Option<&'r R> {
+/// `host` is the request's `Host` or authority, with or without port; `path` has no query. Takes each route with what the
+/// caller holds of it, and gives the latter.
+pub fn find<'r, T>(
+    routes: impl IntoIterator<Item = (&'r Route, T)>,
+    host: Option<&str>,
+    path: &str,
+) -> Option<T> {
     let host = host.map(without_port);
     routes
-        .iter()
-        .filter(|route| route.as_ref().matches(host, path))
-        .min_by_key(|route| Reverse(specificity(route.as_ref())))
+        .into_iter()
+        .filter(|(route, _)| route.matches(host, path))
+        .min_by_key(|(route, _)| Reverse(specificity(route)))
+        .map(|(_, held)| held)
 }
 
 /// How narrow a route is; the configuration refuses two that are equal and match the same.
@@ -53,7 +58,7 @@ mod tests {
 
     fn found<'r>(routes: &'r [Route], host: &str, path: &str) -> &'r str {
         let host = (!host.is_empty()).then_some(host);
-        find(routes, host, path).map_or("none", |route| &route.name)
+        find(routes.iter().map(|route| (route, &*route.name)), host, path).unwrap_or("none")
     }
 
     #[test]

@@ -251,7 +251,7 @@ impl Config {
 
     /// The route that a request takes; see [`find`](super::find).
     pub fn route(&self, host: Option<&str>, path: &str) -> Option<&Route> {
-        super::routes::find(&self.routes, host, path)
+        super::routes::find(self.routes.iter().map(|route| (route, route)), host, path)
     }
 
     /// The defaults, before anything says where sessions go.

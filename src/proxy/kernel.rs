@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use nix::{getsockopt_impl, libc, sockopt_impl};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
@@ -11,7 +12,8 @@ use crate::close::TcpFacts;
 /// The part of Linux's `struct tcp_info` up to the last field that is used here (since Linux 4.6).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RawTcpInfo {
+#[allow(unreachable_pub, reason = "the macro below makes a public type of it")]
+pub struct RawTcpInfo {
     state: u8,
     _flags: [u8; 7],
     _timeouts_and_sizes: [u32; 4],
@@ -32,12 +34,12 @@ pub(super) struct RawTcpInfo {
     _min_rtt: u32,
 }
 
-nix::sockopt_impl!(
+sockopt_impl!(
     /// `TCP_INFO`, read only.
     TcpInfo,
     GetOnly,
-    nix::libc::IPPROTO_TCP,
-    nix::libc::TCP_INFO,
+    libc::IPPROTO_TCP,
+    libc::TCP_INFO,
     RawTcpInfo
 );
 

@@ -78,8 +78,7 @@ impl SessionFile {
         at: Duration,
     ) -> Reading {
         let closed_before = tap.close_seen();
-        let mut observer =
-            Observer { ledger: &mut self.ledger, sink: &*self.sink, from, at, text: 0, binary: 0 };
+        let mut observer = Observer { ledger: &mut self.ledger, sink: &*self.sink, from, at, text: 0, binary: 0 };
         let (taken, active) = match boundary {
             Some(boundary) => tap.feed_until(boundary, bytes, &mut observer),
             None => (bytes.len(), tap.feed(bytes, &mut observer)),
@@ -96,7 +95,6 @@ impl SessionFile {
         }
         Reading { taken, closed: !closed_before && tap.close_seen() }
     }
-
 }
 
 impl Drop for SessionFile {

@@ -49,18 +49,20 @@ impl Closing {
 }
 
 impl Relay {
-    /// The process is draining, and this session's time has come; with `abort` there is no time at all.
+    /// The process is draining: this session's share of it begins within the jitter, with `abort` at once and without
+    /// any waiting.
     pub(super) fn drain(&mut self, abort: bool) {
         let now = self.file.now();
-        if self.closing.is_none() {
-            let jitter = self.limits.drain_jitter.mul_f64(if abort { 0.0 } else { fastrand::f64() });
-            let drain_at = *self.drain_at.get_or_insert(now + jitter);
-            if abort || drain_at <= now {
+        if self.drain_at.is_none() {
+            self.drain_at = Some(now + self.limits.drain_jitter.mul_f64(fastrand::f64()));
+        }
+        if abort {
+            if self.closing.is_none() {
                 self.close(Cause::Drain, now);
             }
-        }
-        if abort && let Some(closing) = &mut self.closing {
-            closing.step = Step::Over;
+            if let Some(closing) = &mut self.closing {
+                closing.step = Step::Over;
+            }
         }
     }
 

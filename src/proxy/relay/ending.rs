@@ -28,6 +28,9 @@ enum Farewell {
 impl Relay {
     /// Sees what follows from what has happened. Ready when the session is over.
     pub(super) fn settle(&mut self, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
+        if self.closing.is_none() && self.drain_at.is_some_and(|at| now >= at) {
+            self.close(Cause::Drain, now);
+        }
         if self.closing.is_some() {
             return self.settle_closing(cx, now);
         }
@@ -91,6 +94,9 @@ impl Relay {
         if let Some(closing) = &self.closing {
             return Some(closing.due());
         }
+        if let Some((at, _)) = self.reset_check {
+            return Some(at);
+        }
         let limits = &self.limits;
         let ledger = self.file.ledger();
         let dead_peer = limits.dead_peer.and_then(|limit| {
@@ -103,10 +109,8 @@ impl Relay {
             .filter(|_| ledger.is_ending() || self.hung_up.iter().any(Option::is_some))
             .map(|limit| self.moved + limit);
         let linger = self.closes_written.map(|since| since + limits.linger);
-        let reset = self.reset_check.map(|(at, _)| at);
-        let drain = self.drain_at;
         let idle = limits.idle.filter(|_| !ledger.is_ending()).map(|limit| ledger.facts().last_activity + limit);
-        [dead_peer, stalled, half_closed, linger, reset, drain, idle].into_iter().flatten().min()
+        [dead_peer, stalled, half_closed, linger, self.drain_at, idle].into_iter().flatten().min()
     }
 
     /// Whether `peer`'s transport is broken, not just at its end.

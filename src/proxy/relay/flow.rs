@@ -51,15 +51,6 @@ struct Spill {
     sent: usize,
 }
 
-/// What a flush came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flushed {
-    /// Nothing waits any more.
-    All,
-    /// The socket is full.
-    Waiting,
-}
-
 // === impl Flow ===
 
 impl Flow {
