@@ -4,8 +4,10 @@
 
 pub mod check;
 mod cli;
+pub mod demo;
 pub mod drain;
 mod failure;
+mod instance;
 pub mod run;
 
 pub use cli::{Cli, Command, execute, parse};
