@@ -1,1 +1,3 @@
-fn main() {}
+//! Integration tests, one binary: each module is a suite.
+
+mod real_peers;
