@@ -1,3 +1,3 @@
-//! Integration tests, one binary: each module is a suite.
+//! The integration tests: one binary, one module a subject.
 
 mod real_peers;
