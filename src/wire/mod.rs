@@ -11,6 +11,8 @@ mod encode;
 mod opcode;
 mod peer;
 mod tap;
+#[cfg(test)]
+mod tests;
 mod violation;
 
 pub use close_body::{CloseBody, may_be_sent};

@@ -166,6 +166,12 @@ impl Tap {
         self.seen
     }
 
+    /// Bytes of the peer's that it keeps.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        usize::from(self.header_len) + usize::from(self.control_len)
+    }
+
     fn read<const STOP: bool>(
         &mut self,
         bytes: &[u8],
@@ -212,35 +218,23 @@ impl Tap {
     /// is not whole yet, keeps them and gives its first byte.
     fn header(&mut self, bytes: &[u8], observer: &mut impl Observe) -> Result<usize, u8> {
         let kept = usize::from(self.header_len);
-        let (header, used) = if kept == 0 {
-            match Header::parse(bytes) {
-                Some(header) => {
-                    let size = header.size;
-                    (header, size)
-                }
-                None => {
-                    self.header[..bytes.len()].copy_from_slice(bytes);
-                    self.header_len = bytes.len() as u8;
-                    return Err(bytes[0]);
-                }
-            }
+        let header = if kept == 0 {
+            Header::parse(bytes)
         } else {
             let more = bytes.len().min(MAX_HEADER - kept);
             self.header[kept..kept + more].copy_from_slice(&bytes[..more]);
-            match Header::parse(&self.header[..kept + more]) {
-                Some(header) => {
-                    let size = header.size;
-                    (header, size - kept)
-                }
-                None => {
-                    self.header_len = (kept + more) as u8;
-                    return Err(self.header[0]);
-                }
-            }
+            Header::parse(&self.header[..kept + more])
+        };
+        let Some(header) = header else {
+            // Not whole, so all of the slice belongs to it.
+            let len = kept + bytes.len();
+            self.header[kept..len].copy_from_slice(bytes);
+            self.header_len = len as u8;
+            return Err(self.header[0]);
         };
         self.header_len = 0;
         self.begin_frame(&header, observer);
-        Ok(used)
+        Ok(header.size - kept)
     }
 
     fn begin_frame(&mut self, header: &Header, observer: &mut impl Observe) {
@@ -355,13 +349,12 @@ impl Tap {
             return;
         }
         let mut unmasked = [0; MAX_CONTROL_PAYLOAD];
-        let kept = match (&self.control, usize::from(self.control_len)) {
-            (Some(control), kept @ 1..) => &control[..kept],
+        let kept = if let (Some(control), kept @ 1..) = (&self.control, usize::from(self.control_len)) {
+            &control[..kept]
+        } else {
             // It came in one piece, so it ends the slice.
-            (Some(_) | None, _) => {
-                let whole = &slice[slice.len() - self.payload_len as usize..];
-                &whole[..whole.len().min(MAX_CONTROL_PAYLOAD)]
-            }
+            let whole = &slice[slice.len() - self.payload_len as usize..];
+            &whole[..whole.len().min(MAX_CONTROL_PAYLOAD)]
         };
         let key = self.mask.unwrap_or_default();
         for ((to, from), key) in unmasked.iter_mut().zip(kept).zip(key.iter().cycle()) {
