@@ -61,7 +61,7 @@ fn the_first_fault_is_the_worst() {
 #[test]
 fn an_oversize_body_is_read_as_far_as_it_is_kept() {
     let reason = "é".repeat(70);
-    let log = see([frame(CLOSE, body(1000, &reason))]);
+    let log = see(&[frame(CLOSE, body(1000, &reason))]);
     assert_eq!(log.violations(), [Violation::ControlLength, Violation::CloseBody]);
     let kept = &log.payloads()[0];
     assert_eq!(kept.len(), MAX_CONTROL_PAYLOAD);
