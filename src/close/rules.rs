@@ -78,15 +78,16 @@ impl CodeRules {
 
     /// The class that the configuration gives this label, if it says anything. `code` is the number behind the label.
     pub fn class(&self, label: CodeLabel, code: Option<CloseCode>) -> Option<Class> {
-        let configured = self.classes.iter().rev().find(|(codes, _)| match (codes, label) {
-            (_, CodeLabel::Unknown) => false,
-            (CodeMatch::Invalid, CodeLabel::Invalid) => true,
-            (CodeMatch::Invalid, CodeLabel::Code(_) | CodeLabel::Library | CodeLabel::Private) => false,
-            (CodeMatch::Codes(_), CodeLabel::Invalid) => false,
-            (CodeMatch::Codes(range), CodeLabel::Code(_) | CodeLabel::Library | CodeLabel::Private) => {
+        let speaks_of_it = |codes: &CodeMatch| match (label, codes) {
+            (CodeLabel::Invalid, CodeMatch::Invalid) => true,
+            (CodeLabel::Code(_) | CodeLabel::Library | CodeLabel::Private, CodeMatch::Codes(range)) => {
                 code.is_some_and(|code| range.contains(&code.0))
             }
-        });
+            (CodeLabel::Invalid, CodeMatch::Codes(_))
+            | (CodeLabel::Code(_) | CodeLabel::Library | CodeLabel::Private, CodeMatch::Invalid)
+            | (CodeLabel::Unknown, _) => false,
+        };
+        let configured = self.classes.iter().rev().find(|(codes, _)| speaks_of_it(codes));
         let preset = || match label {
             CodeLabel::Code(code) => self.preset_classes.get(&code).copied(),
             CodeLabel::Library | CodeLabel::Private | CodeLabel::Invalid | CodeLabel::Unknown => None,
@@ -94,14 +95,18 @@ impl CodeRules {
         configured.map(|(_, class)| *class).or_else(preset)
     }
 
-    /// The label of a code that may be on the wire, or was derived (1005, 1006).
+    /// The label of a code as the record has it: one that was on the wire, or was derived (1005, 1006).
+    ///
+    /// Total, and bounded whatever is named: what may not be on the wire is `invalid`, though a configuration name it.
+    /// Whoever read a Close with the number 1005 or 1006 in it must not ask here, or it would pass for derived.
     pub fn label(&self, code: CloseCode) -> CodeLabel {
         let derived = code == CloseCode::NO_STATUS || code == CloseCode::ABNORMAL;
         match code.0 {
-            _ if derived || self.named.contains_key(&code.0) || catalog::is_registered(code) => CodeLabel::Code(code.0),
+            _ if !derived && !code.may_be_sent() => CodeLabel::Invalid,
+            _ if self.named.contains_key(&code.0) || catalog::is_registered(code) => CodeLabel::Code(code.0),
             3000..=3999 => CodeLabel::Library,
-            4000..=4999 => CodeLabel::Private,
-            _ => CodeLabel::Invalid,
+            // Only 4000-4999 is left: below 3000 all that may be sent is registered.
+            _ => CodeLabel::Private,
         }
     }
 
@@ -118,7 +123,13 @@ impl FromStr for CodeMatch {
 
     fn from_str(text: &str) -> Result<Self, CodeMatchError> {
         let error = || CodeMatchError(text.to_owned());
-        let code = |text: &str| text.parse::<u16>().map_err(|_| error());
+        let code = |text: &str| {
+            // `parse` alone would take "+4401".
+            if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+                return Err(error());
+            }
+            text.parse::<u16>().map_err(|_| error())
+        };
         match text {
             "invalid" => Ok(Self::Invalid),
             "3xxx" => Ok(Self::Codes(3000..=3999)),
@@ -144,6 +155,128 @@ impl fmt::Display for CodeLabel {
             Self::Private => f.write_str("4xxx"),
             Self::Invalid => f.write_str("invalid"),
             Self::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::close::catalog::preset;
+
+    fn rules(overrides: &[(&str, Class)]) -> CodeRules {
+        let mut rules = CodeRules::default();
+        for &(codes, class) in overrides {
+            rules.set_class(codes.parse().unwrap(), class);
+        }
+        rules
+    }
+
+    fn class(rules: &CodeRules, code: u16) -> Option<Class> {
+        rules.class(rules.label(CloseCode(code)), Some(CloseCode(code)))
+    }
+
+    #[test]
+    fn every_code_has_one_of_a_bounded_set_of_labels() {
+        let rules = CodeRules::default();
+        for code in 0..=u16::MAX {
+            let expected = match code {
+                1000..=1003 | 1005..=1014 | 3000 | 3003 | 3008 => code.to_string(),
+                3001..=3999 => "3xxx".to_owned(),
+                4000..=4999 => "4xxx".to_owned(),
+                0..=999 | 1004 | 1015..=2999 | 5000.. => "invalid".to_owned(),
+            };
+            assert_eq!(rules.label(CloseCode(code)).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_named_code_has_a_label_of_its_own_unless_it_is_illegal() {
+        let mut rules = CodeRules::default();
+        for code in [3500, 4401, 1004, 1015, 2000, 5000] {
+            rules.name_code(code);
+        }
+        assert_eq!(rules.label(CloseCode(3500)), CodeLabel::Code(3500));
+        assert_eq!(rules.label(CloseCode(4401)), CodeLabel::Code(4401));
+        for illegal in [1004, 1015, 2000, 5000] {
+            assert_eq!(rules.label(CloseCode(illegal)), CodeLabel::Invalid, "{illegal}");
+        }
+    }
+
+    #[test]
+    fn a_single_code_names_it_and_a_range_does_not() {
+        let rules = rules(&[("4401", Class::Policy), ("4500-4599", Class::Abnormal)]);
+        assert_eq!(rules.label(CloseCode(4401)), CodeLabel::Code(4401));
+        assert_eq!(rules.label(CloseCode(4500)), CodeLabel::Private);
+        assert_eq!(class(&rules, 4401), Some(Class::Policy));
+        assert_eq!((class(&rules, 4499), class(&rules, 4500)), (None, Some(Class::Abnormal)));
+        assert_eq!((class(&rules, 4599), class(&rules, 4600)), (Some(Class::Abnormal), None));
+    }
+
+    #[test]
+    fn the_last_override_that_matches_wins() {
+        let wide_first = rules(&[("4xxx", Class::Abnormal), ("4400-4499", Class::Policy), ("4408", Class::Overload)]);
+        assert_eq!(class(&wide_first, 4000), Some(Class::Abnormal));
+        assert_eq!(class(&wide_first, 4401), Some(Class::Policy));
+        assert_eq!(class(&wide_first, 4408), Some(Class::Overload));
+        assert_eq!(class(&wide_first, 3999), None);
+        let wide_last = rules(&[("4408", Class::Overload), ("4xxx", Class::Abnormal)]);
+        assert_eq!(class(&wide_last, 4408), Some(Class::Abnormal));
+    }
+
+    #[test]
+    fn an_override_can_speak_of_derived_codes() {
+        let rules = rules(&[("1006", Class::Clean), ("1005", Class::Application)]);
+        assert_eq!(class(&rules, 1006), Some(Class::Clean));
+        assert_eq!(class(&rules, 1005), Some(Class::Application));
+        assert_eq!(
+            rules.class(CodeLabel::Invalid, Some(CloseCode(1006))),
+            None,
+            "1006 on the wire is not 1006 derived"
+        );
+    }
+
+    #[test]
+    fn invalid_means_illegal_and_malformed_closes_and_nothing_else() {
+        let rules = rules(&[("0-65535", Class::Clean), ("invalid", Class::Policy)]);
+        assert_eq!(class(&rules, 5000), Some(Class::Policy));
+        assert_eq!(rules.class(CodeLabel::Invalid, None), Some(Class::Policy), "malformed: no code at all");
+        assert_eq!(class(&rules, 1011), Some(Class::Clean));
+        assert_eq!(rules.class(CodeLabel::Unknown, None), None, "a blind direction is never overridden");
+    }
+
+    #[test]
+    fn a_preset_names_and_classes_its_codes_and_the_configuration_outranks_it() {
+        let mut rules = rules(&[("3008", Class::Policy)]);
+        rules.use_preset(preset("centrifugo").unwrap());
+        assert_eq!(rules.label(CloseCode(3500)), CodeLabel::Code(3500));
+        assert_eq!(rules.name(CloseCode(3500)), "Invalid token");
+        assert_eq!(rules.name(CloseCode(3000)), "Connection closed", "not IANA's name");
+        assert_eq!((class(&rules, 3000), class(&rules, 3001)), (Some(Class::Application), Some(Class::Planned)));
+        assert_eq!(class(&rules, 3008), Some(Class::Policy), "set before the preset, and still stronger");
+        assert_eq!((class(&rules, 1011), rules.name(CloseCode(1011))), (None, "Internal Error"));
+    }
+
+    #[test]
+    fn naming_a_code_keeps_the_name_that_a_preset_gave_it() {
+        let mut rules = CodeRules::default();
+        rules.use_preset(preset("graphql-ws").unwrap());
+        rules.name_code(4401);
+        rules.name_code(4999);
+        assert_eq!(rules.name(CloseCode(4401)), "Unauthorized");
+        assert_eq!(rules.name(CloseCode(4999)), "Private Use");
+    }
+
+    #[test]
+    fn matches_are_a_code_a_range_a_thousand_or_invalid() {
+        assert_eq!("4401".parse(), Ok(CodeMatch::Codes(4401..=4401)));
+        assert_eq!("4400-4499".parse(), Ok(CodeMatch::Codes(4400..=4499)));
+        assert_eq!("3xxx".parse(), Ok(CodeMatch::Codes(3000..=3999)));
+        assert_eq!("4xxx".parse(), Ok(CodeMatch::Codes(4000..=4999)));
+        assert_eq!("invalid".parse(), Ok(CodeMatch::Invalid));
+        for text in ["", "-", "4401-", "-4401", "4499-4400", "65536", "+4401", " 4401", "44xx", "1xxx", "4401,4402"] {
+            let error = text.parse::<CodeMatch>().unwrap_err();
+            assert!(error.to_string().starts_with(&format!("{text:?} is not")), "{error}");
         }
     }
 }

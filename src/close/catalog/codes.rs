@@ -1,0 +1,186 @@
+//! What is known about a close code, and how to look it up.
+
+use std::fmt;
+
+use super::entries::ENTRIES;
+use crate::close::{Class, CloseCode};
+
+/// What is known about a code, or about a range of codes that share one reading.
+#[derive(Debug)]
+pub struct Entry {
+    /// The codes this is about.
+    pub code: Codes,
+    /// IANA's name for it; for a range, a description.
+    pub name: &'static str,
+    /// Whether IANA's registry has these very codes (those that never stand in a frame included).
+    pub registered: bool,
+    /// Whether an endpoint may put it into a Close frame; equal to [`CloseCode::may_be_sent`].
+    pub on_wire: bool,
+    /// Who sends it in practice.
+    pub sent_by: &'static str,
+    /// What it says.
+    pub meaning: &'static str,
+    /// In which situations it shows up.
+    pub seen_when: &'static str,
+    /// What to do about it.
+    pub action: &'static str,
+    /// Its class, where neither initiator nor configuration says otherwise.
+    pub class: Class,
+}
+
+/// One code, or an inclusive range of codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Codes {
+    first: u16,
+    last: u16,
+}
+
+// `entry` relies on it, so a table with a hole must not compile.
+const _: () = assert!(is_complete(ENTRIES), "the entries must cover 0 to 65535 in order, without gap or overlap");
+
+// === impl Codes ===
+
+impl Codes {
+    pub(super) const fn one(code: u16) -> Self {
+        Self { first: code, last: code }
+    }
+
+    pub(super) const fn range(first: u16, last: u16) -> Self {
+        Self { first, last }
+    }
+
+    /// The lowest of these codes.
+    pub const fn first(self) -> CloseCode {
+        CloseCode(self.first)
+    }
+
+    /// The highest of these codes: the same as the lowest, where it is one code.
+    pub const fn last(self) -> CloseCode {
+        CloseCode(self.last)
+    }
+
+    /// Whether `code` is one of these.
+    pub const fn contains(self, code: CloseCode) -> bool {
+        self.first <= code.0 && code.0 <= self.last
+    }
+}
+
+/// `1006`, or `4000-4999`.
+impl fmt::Display for Codes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first == self.last { write!(f, "{}", self.first) } else { write!(f, "{}-{}", self.first, self.last) }
+    }
+}
+
+/// What is known about `code`.
+pub fn entry(code: CloseCode) -> &'static Entry {
+    // In bounds: the last entry ends at 65535, and the assertion above holds at compile time.
+    &ENTRIES[ENTRIES.partition_point(|entry| entry.code.last < code.0)]
+}
+
+/// Whether IANA's registry has this very code (1004, 1005, 1006 and 1015 included).
+pub fn is_registered(code: CloseCode) -> bool {
+    entry(code).registered
+}
+
+const fn is_complete(entries: &[Entry]) -> bool {
+    // A `const fn` has no iterators. `next` is the code that the next entry must begin with.
+    let mut next = 0_u32;
+    let mut index = 0;
+    while index < entries.len() {
+        let Codes { first, last } = entries[index].code;
+        if first as u32 != next || last < first {
+            return false;
+        }
+        next = last as u32 + 1;
+        index += 1;
+    }
+    next == u16::MAX as u32 + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entries::library;
+    use super::*;
+
+    fn every_code() -> impl Iterator<Item = CloseCode> {
+        (0..=u16::MAX).map(CloseCode)
+    }
+
+    #[test]
+    fn every_code_has_the_one_entry_that_contains_it() {
+        for code in every_code() {
+            assert!(entry(code).code.contains(code), "{code}");
+            assert_eq!(ENTRIES.iter().filter(|entry| entry.code.contains(code)).count(), 1, "{code}");
+        }
+        assert_eq!(ENTRIES[0].code.first(), CloseCode(0));
+        assert_eq!(ENTRIES[ENTRIES.len() - 1].code.last(), CloseCode(u16::MAX));
+    }
+
+    #[test]
+    fn a_table_with_a_hole_an_overlap_or_an_early_end_is_not_complete() {
+        assert!(is_complete(&[library(0, 9), library(10, u16::MAX)]));
+        assert!(!is_complete(&[library(0, 9), library(11, u16::MAX)]));
+        assert!(!is_complete(&[library(0, 9), library(9, u16::MAX)]));
+        assert!(!is_complete(&[library(1, u16::MAX)]));
+        assert!(!is_complete(&[library(0, 9)]));
+        assert!(!is_complete(&[]));
+    }
+
+    #[test]
+    fn on_wire_agrees_with_what_an_endpoint_may_send() {
+        for code in every_code() {
+            assert_eq!(entry(code).on_wire, code.may_be_sent(), "{code}");
+        }
+    }
+
+    #[test]
+    fn the_registered_codes_are_those_of_the_registry() {
+        let registered: Vec<u16> = every_code().filter(|&code| is_registered(code)).map(|code| code.0).collect();
+        let expected: Vec<u16> = (1000..=1015).chain([3000, 3003, 3008]).collect();
+        assert_eq!(registered, expected);
+    }
+
+    #[test]
+    fn classes_are_those_of_the_verdict_table() {
+        for code in every_code() {
+            let expected = match code.0 {
+                1000 | 1005 => Class::Clean,
+                1001 | 1012 => Class::Planned,
+                1008 | 1009 | 3000 | 3003 => Class::Policy,
+                1002 | 1003 | 1004 | 1007 | 1010 | 1015 | 0..=999 | 1016..=2999 | 5000.. => Class::Protocol,
+                1013 => Class::Overload,
+                1006 | 1011 | 1014 => Class::Abnormal,
+                3001..=4999 => Class::Application,
+            };
+            assert_eq!(entry(code).class, expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_goes_wrong_in_other_lists_is_right_here() {
+        let no_status = entry(CloseCode::NO_STATUS);
+        assert!(no_status.meaning.contains("Close was received"), "1005 is a Close without a code, not a lost peer");
+        assert_eq!(entry(CloseCode(1010)).name, "Mandatory Extension");
+        assert!([1012, 1013, 1014].into_iter().all(|code| is_registered(CloseCode(code))));
+    }
+
+    #[test]
+    fn texts_are_short_and_whole_sentences() {
+        for entry in ENTRIES {
+            let Entry { code, name, sent_by, meaning, seen_when, action, .. } = entry;
+            assert!(!name.is_empty() && !name.ends_with('.'), "{code}");
+            for text in [sent_by, meaning, seen_when, action] {
+                assert!(text.ends_with('.'), "{code}: {text:?}");
+                assert!(text.len() <= 400, "{code}: {} bytes: {text:?}", text.len());
+                assert!(!text.contains("  ") && text.trim() == *text, "{code}: {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn codes_are_shown_as_a_number_or_a_range() {
+        assert_eq!(entry(CloseCode::ABNORMAL).code.to_string(), "1006");
+        assert_eq!(entry(CloseCode(4401)).code.to_string(), "4000-4999");
+    }
+}

@@ -1,0 +1,19 @@
+//! The close-code catalog: what each number means, as data.
+//!
+//! *Takes* a [`CloseCode`](super::CloseCode), the name of a preset, or the id of a deviation. *Gives* text and a
+//! default class. *May import* `close::{Class, CloseCode}`.
+//!
+//! Three tables. [`ENTRIES`] is the standard reading of all 65,536 codes (RFC 6455 §7.4, IANA's registry, and who sends
+//! them in practice). [`PRESETS`] holds the application codes of well-known libraries and services, for routes that
+//! speak them. [`DEVIATIONS`] says where a library *reports* another code than RFC 6455 §7.1.5 gives it, so that a
+//! difference between our record and an application's log can be explained.
+
+mod codes;
+mod deviations;
+mod entries;
+mod presets;
+
+pub use codes::{Codes, Entry, entry, is_registered};
+pub use deviations::{DEVIATIONS, Deviation, deviation};
+pub use entries::ENTRIES;
+pub use presets::{PRESETS, Preset, PresetCode, preset};
