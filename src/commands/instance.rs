@@ -16,8 +16,8 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use crate::admin::{self, Admin};
-use crate::config::Config;
-use crate::export::Exporter;
+use crate::config::{CloseLog, Config, LogOnly, LogPath};
+use crate::export::{ExportOptions, Exporter, JsonStyle, LogOptions, LogTarget, Only, PathMode};
 use crate::proxy::{self, Proxy};
 use crate::shutdown::{Phase, Shutdown};
 
@@ -33,7 +33,7 @@ const HASTY_FLUSH: Duration = Duration::from_secs(1);
 
 /// Why an instance does not come up.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(super) enum Error {
     /// An address cannot be listened on.
     #[error("cannot listen on {address} ({key})")]
     Bind {
@@ -54,7 +54,7 @@ pub enum Error {
 
 /// How an instance came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub(super) enum Ended {
     /// In order.
     Drained,
     /// By a second signal.
@@ -62,7 +62,7 @@ pub enum Ended {
 }
 
 /// An instance whose addresses are bound, and that serves nobody yet.
-pub struct Instance {
+pub(super) struct Instance {
     config: Config,
     exporter: Exporter,
     shutdown: Shutdown,
@@ -83,11 +83,11 @@ struct Signals {
 
 impl Instance {
     /// Opens what `config` names: addresses first, so that nothing is written by a process that cannot run.
-    pub fn open(config: Config) -> Result<Self, Error> {
+    pub(super) fn open(config: Config) -> Result<Self, Error> {
         let front = listen("listen", config.listen)?;
         let admin = config.admin.listen.map(|address| listen("admin.listen", address)).transpose()?;
         let metrics = config.metrics.listen.map(|address| listen("metrics.listen", address)).transpose()?;
-        let exporter = Exporter::start(&config).map_err(Error::CloseLog)?;
+        let exporter = Exporter::start(outputs(&config)).map_err(Error::CloseLog)?;
         for route in &config.routes {
             exporter.declare_route(&route.name, &route.codes);
         }
@@ -95,22 +95,22 @@ impl Instance {
     }
 
     /// Where clients are accepted.
-    pub fn front(&self) -> io::Result<SocketAddr> {
+    pub(super) fn front(&self) -> io::Result<SocketAddr> {
         self.front.local_addr()
     }
 
     /// Where the operator is answered, if anywhere.
-    pub fn admin(&self) -> Option<SocketAddr> {
+    pub(super) fn admin(&self) -> Option<SocketAddr> {
         self.admin.as_ref()?.local_addr().ok()
     }
 
     /// Every output of the instance.
-    pub const fn exporter(&self) -> &Exporter {
+    pub(super) const fn exporter(&self) -> &Exporter {
         &self.exporter
     }
 
     /// Runs until a signal, or `until`, has begun a drain and the drain is over. Blocks.
-    pub fn run(self, until: impl Future<Output = ()>) -> Result<Ended, Error> {
+    pub(super) fn run(self, until: impl Future<Output = ()>) -> Result<Ended, Error> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Start)?;
         let ended = runtime.block_on(self.serve(until));
         // What still hangs there, a name look-up say, must not hold up the exit.
@@ -157,6 +157,17 @@ impl Instance {
         tracing::info!("drained");
         Ok(ended)
     }
+}
+
+fn outputs(config: &Config) -> ExportOptions {
+    let target = match &config.log.closes {
+        CloseLog::Stdout => LogTarget::Stdout,
+        CloseLog::Off => LogTarget::Off,
+        CloseLog::File(path) => LogTarget::File(path.clone()),
+    };
+    let only = match config.log.only { LogOnly::All => Only::All, LogOnly::Abnormal => Only::Abnormal };
+    let path = match config.log.path { LogPath::Full => PathMode::Full, LogPath::Redacted => PathMode::Redacted };
+    ExportOptions { log: LogOptions { target, only }, json: JsonStyle { path, reason: config.log.reason, instance: None }, own_codes: config.drain.code.map(crate::close::CloseCode).into_iter().collect(), ..ExportOptions::default() }
 }
 
 fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {

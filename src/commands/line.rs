@@ -9,11 +9,11 @@ use crate::close::{Class, CloseCode, CloseRecord, HandshakeRecord, Text};
 use crate::export::Entry;
 
 /// The heads of the columns of [`of`].
-pub const HEADS: &str = "TIME      ROUTE     CLASS        CODE     INITIATOR  CAUSE                  AFTER    \
+pub(super) const HEADS: &str = "TIME      ROUTE     CLASS        CODE     INITIATOR  CAUSE                  AFTER    \
                          CLIENT SAW  UPSTREAM SAW  REASON";
 
 /// An entry as one line without a line break; with `colour`, what needs a look stands out.
-pub fn of(entry: &Entry, colour: bool) -> String {
+pub(super) fn of(entry: &Entry, colour: bool) -> String {
     let (line, paint) = match entry {
         Entry::Closed(record) => (closed(record), paint_of(record.verdict.class)),
         Entry::HandshakeFailed { route, record } => (handshake_failed(route, record), "\x1b[35m"),

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod drain;
 mod failure;
 mod instance;
+mod line;
 pub mod run;
 
 pub use cli::{Cli, Command, execute, parse};
