@@ -74,8 +74,10 @@ pub struct PeerFacts {
 }
 
 /// An event's place in the order of events of its session; wall-clock ties never decide.
+///
+/// 64 bits: a busy feed makes 2^32 events in a day, and a number that stands still decides nothing any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Seq(pub u32);
+pub struct Seq(pub u64);
 
 /// A Close frame that a peer sent.
 #[derive(Clone, Debug)]

@@ -91,9 +91,9 @@ pub enum Event<'a> {
 #[derive(Debug, Default)]
 pub struct Ledger {
     facts: Facts,
-    seq: u32,
-    /// When the ending event was.
-    ended: Option<Duration>,
+    seq: u64,
+    /// The ending event.
+    ended: Option<Seq>,
     /// By the peer that owes the pongs.
     pings: [Pings; 2],
     /// The last byte read from each peer.
@@ -117,7 +117,7 @@ impl Ledger {
     /// Takes an event; `at` counts from the opening and must not go back. Gives the round-trip time, if the event is a
     /// pong that answers a ping.
     pub fn on(&mut self, event: Event<'_>, at: Duration) -> Option<Duration> {
-        self.seq = self.seq.saturating_add(1);
+        self.seq += 1;
         let seq = Seq(self.seq);
         match event {
             Event::Frame { from, frame } => return self.frame(from, frame, seq, at),
@@ -126,9 +126,13 @@ impl Ledger {
                 self.facts.of_mut(from).blind.get_or_insert(seq);
             }
             Event::Read { from, bytes, active } => {
-                self.facts.of_mut(from).bytes += bytes as u64;
-                self.last_read[from.index()] = Some(seq);
-                if active && self.ended.is_none_or(|ended| ended == at) {
+                let facts = self.facts.of_mut(from);
+                facts.bytes += bytes as u64;
+                let before = self.last_read[from.index()].replace(seq);
+                // Of what comes behind the ending event only the rest of its own slice counts: frames that a Close followed.
+                let own_slice =
+                    |ended| before < Some(ended) && facts.close.as_ref().is_some_and(|close| close.seq == ended);
+                if active && self.ended.is_none_or(own_slice) {
                     self.facts.last_activity = at;
                 }
             }
@@ -148,24 +152,23 @@ impl Ledger {
             Event::OwnClose { to, code } => {
                 self.facts.of_mut(to).own_close.get_or_insert(OwnClose { code, written: seq });
             }
+            // Not an end.
+            Event::Ended { how: End::Open, .. } => {}
             Event::Ended { peer, how } => {
                 let facts = self.facts.of_mut(peer);
-                match facts.end {
-                    Some(end) => {
-                        facts.reset_after_fin |= end.how == End::Fin && matches!(how, End::Reset | End::Timeout)
-                    }
-                    None => {
-                        facts.end = Some(Ended { how, at, seq });
-                        if how != End::Local {
-                            self.ended.get_or_insert(at);
-                        }
+                if let Some(end) = facts.end {
+                    facts.reset_after_fin |= end.how == End::Fin && matches!(how, End::Reset | End::Timeout);
+                } else {
+                    facts.end = Some(Ended { how, at, seq });
+                    if how != End::Local {
+                        self.ended.get_or_insert(seq);
                     }
                 }
             }
             Event::Reset { peer } => self.facts.of_mut(peer).was_reset = true,
             Event::Decided { cause } => {
                 self.facts.decision.get_or_insert(Decision { cause, at, seq });
-                self.ended.get_or_insert(at);
+                self.ended.get_or_insert(seq);
             }
             Event::Stalled { peer, time } => self.facts.of_mut(peer).stalled += time,
             Event::Kernel { peer, unacknowledged, tcp } => {
@@ -256,7 +259,7 @@ impl Ledger {
             written: None,
         });
         self.close_end[from.index()] = frame.end;
-        self.ended.get_or_insert(at);
+        self.ended.get_or_insert(seq);
         let other = from.other().index();
         // Silent since *before* it owed the pong: the oldest ping, so that a slow pong of a living peer never counts.
         self.unresponsive[other] = self.pings[other]

@@ -14,6 +14,8 @@ mod pings;
 mod record;
 mod rules;
 mod sink;
+#[cfg(test)]
+mod tests;
 mod text;
 mod verdict;
 

@@ -58,9 +58,10 @@ impl Pings {
         ping.written.map(|(_, written)| at.saturating_sub(written))
     }
 
-    /// Pings not answered.
+    /// Pings written on and not answered. One that never got there is not the peer's omission.
     pub(super) fn unanswered(&self) -> u32 {
-        self.forgotten.saturating_add(self.outstanding.len() as u32)
+        let owed = self.outstanding.iter().filter(|ping| ping.written.is_some()).count();
+        self.forgotten.saturating_add(owed as u32)
     }
 
     /// When the oldest unanswered ping was written on.

@@ -156,7 +156,7 @@ fn class(cause: Cause, code: Option<CloseCode>, label: CodeLabel, initiator: Ini
 
 /// The first, in sequence, of: a peer's Close, a peer's transport end, closewatch's decision.
 fn ending(facts: &Facts, filed: Duration) -> (Ending<'_>, Seq, Duration) {
-    let mut first = (Ending::Nothing, Seq(u32::MAX), filed);
+    let mut first = (Ending::Nothing, Seq(u64::MAX), filed);
     for peer in Peer::ALL {
         let seen = facts.of(peer);
         if let Some(close) = &seen.close
@@ -218,7 +218,9 @@ fn saw(facts: &Facts, peer: Peer) -> Saw {
             (true, if malformed { None } else { Some(close.code.unwrap_or(CloseCode::NO_STATUS)) })
         }
         (_, Some(own)) => (true, Some(own.code)),
-        (_, None) if from.blind.is_some() => (false, None),
+        // It may have been given a Close that could not be read; not if it was gone by then, or if that would have been
+        // a second one.
+        (_, None) if from.close.is_none() && from.blind.is_some_and(in_time) => (false, None),
         (_, None) => (false, Some(CloseCode::ABNORMAL)),
     };
     Saw { code, clean: to.close.is_some() && given && !to.was_reset, certain: !to.unacknowledged }

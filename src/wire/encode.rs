@@ -10,8 +10,7 @@ pub fn close_frame(to: Peer, code: u16, reason: &str, mask: [u8; 4]) -> Vec<u8> 
     let mut body = Vec::with_capacity(2 + reason.len());
     body.extend_from_slice(&code.to_be_bytes());
     body.extend_from_slice(reason.as_bytes());
-    let len = u8::try_from(body.len()).expect("a close body is cut at 125 bytes above");
-    let mut frame = vec![0x88, len];
+    let mut frame = vec![0x88, body.len() as u8];
     if to == Peer::Upstream {
         frame[1] |= 0x80;
         frame.extend_from_slice(&mask);

@@ -8,14 +8,18 @@
 
 mod close_body;
 mod encode;
+mod header;
 mod opcode;
 mod peer;
 mod tap;
+#[cfg(test)]
+mod tests;
 mod violation;
 
 pub use close_body::{CloseBody, may_be_sent};
 pub use encode::close_frame;
+pub use header::MAX_HEADER;
 pub use opcode::Opcode;
 pub use peer::Peer;
-pub use tap::{Boundary, Frame, MAX_CONTROL_PAYLOAD, MAX_HEADER, MessageKind, Observe, ReservedBits, Tap};
+pub use tap::{Boundary, Frame, MAX_CONTROL_PAYLOAD, MessageKind, Observe, ReservedBits, Tap};
 pub use violation::Violation;

@@ -1,9 +1,7 @@
 //! The tap: one direction's bytes in, its frames out.
 
+use super::header::{Header, MAX_HEADER};
 use super::{CloseBody, Opcode, Peer, Violation};
-
-/// The longest frame header: 2 bytes, a 64-bit length, a mask (RFC 6455 §5.2).
-pub const MAX_HEADER: usize = 14;
 
 /// The longest payload a control frame may have (RFC 6455 §5.5).
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
@@ -94,14 +92,18 @@ pub struct Tap {
     seen: u64,
 }
 
-/// A frame header taken apart.
-struct Header {
-    first: u8,
-    mask: Option<[u8; 4]>,
-    /// The 7 bits of the second byte.
-    short_len: u8,
-    len: u64,
-    size: usize,
+// === impl ReservedBits ===
+
+impl ReservedBits {
+    /// The bits that a frame may have set, in their place in its first byte.
+    const fn allowed(self, opens_message: bool) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::PerMessageDeflate if opens_message => 0x40,
+            Self::PerMessageDeflate => 0,
+            Self::Any => 0x70,
+        }
+    }
 }
 
 // === impl Tap ===
@@ -166,6 +168,12 @@ impl Tap {
         self.seen
     }
 
+    /// Bytes of the peer's that it keeps.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        usize::from(self.header_len) + usize::from(self.control_len)
+    }
+
     fn read<const STOP: bool>(
         &mut self,
         bytes: &[u8],
@@ -176,6 +184,14 @@ impl Tap {
         let mut active = false;
         let mut at = 0;
         while at < bytes.len() {
+            if !STOP && !self.close_seen && self.boundary() == Boundary::Message {
+                let ordinary = self.ordinary_messages(&bytes[at..], observer);
+                if ordinary > 0 {
+                    active = true;
+                    at += ordinary;
+                    continue;
+                }
+            }
             if self.blind {
                 active = true;
                 at = bytes.len();
@@ -208,45 +224,64 @@ impl Tap {
         (at, active)
     }
 
+    /// Takes the messages at the beginning of `bytes` that are one small frame each, whole, and against no rule: nearly
+    /// all traffic, and the short way past it. Gives the bytes they take. Only between messages, with no Close seen.
+    fn ordinary_messages(&mut self, bytes: &[u8], observer: &mut impl Observe) -> usize {
+        let allowed = self.reserved_bits.allowed(true);
+        let (mask_bit, header_size) = match self.from {
+            Peer::Client => (0x80, 6),
+            Peer::Upstream => (0, 2),
+        };
+        let mut rest = bytes;
+        while let &[first, second, ..] = rest {
+            let (opcode, kind) = match first & !allowed {
+                0x81 => (Opcode::Text, MessageKind::Text),
+                0x82 => (Opcode::Binary, MessageKind::Binary),
+                _ => break,
+            };
+            // With the mask bit as it must be, this is the length; otherwise more than 127.
+            let len = second ^ mask_bit;
+            if len > 125 {
+                break;
+            }
+            let Some(behind) = rest.get(header_size + usize::from(len)..) else { break };
+            rest = behind;
+            let end = self.seen + (bytes.len() - rest.len()) as u64;
+            let len = u64::from(len);
+            observer.frame(&Frame { opcode, completes: Some(kind), len, payload: &[], after_close: false, end });
+        }
+        let taken = bytes.len() - rest.len();
+        self.seen += taken as u64;
+        taken
+    }
+
     /// Takes the header at the beginning of `bytes`, after what is kept of it. Gives the bytes used of the slice; or, if it
     /// is not whole yet, keeps them and gives its first byte.
     fn header(&mut self, bytes: &[u8], observer: &mut impl Observe) -> Result<usize, u8> {
         let kept = usize::from(self.header_len);
-        let (header, used) = if kept == 0 {
-            match Header::parse(bytes) {
-                Some(header) => {
-                    let size = header.size;
-                    (header, size)
-                }
-                None => {
-                    self.header[..bytes.len()].copy_from_slice(bytes);
-                    self.header_len = bytes.len() as u8;
-                    return Err(bytes[0]);
-                }
-            }
+        let header = if kept == 0 {
+            Header::parse(bytes)
         } else {
             let more = bytes.len().min(MAX_HEADER - kept);
             self.header[kept..kept + more].copy_from_slice(&bytes[..more]);
-            match Header::parse(&self.header[..kept + more]) {
-                Some(header) => {
-                    let size = header.size;
-                    (header, size - kept)
-                }
-                None => {
-                    self.header_len = (kept + more) as u8;
-                    return Err(self.header[0]);
-                }
-            }
+            Header::parse(&self.header[..kept + more])
+        };
+        let Some(header) = header else {
+            // Not whole, so all of the slice belongs to it.
+            let len = kept + bytes.len();
+            self.header[kept..len].copy_from_slice(bytes);
+            self.header_len = len as u8;
+            return Err(self.header[0]);
         };
         self.header_len = 0;
         self.begin_frame(&header, observer);
-        Ok(used)
+        Ok(header.size - kept)
     }
 
     fn begin_frame(&mut self, header: &Header, observer: &mut impl Observe) {
-        let opcode = Opcode::from_first_byte(header.first);
+        let opcode = header.opcode();
         self.opcode = opcode;
-        self.fin = header.first & 0x80 != 0;
+        self.fin = header.fin();
         self.mask = header.mask;
         self.payload_len = header.len;
         self.remaining = header.len;
@@ -255,32 +290,17 @@ impl Tap {
         if header.mask.is_some() != (self.from == Peer::Client) {
             observer.violation(Violation::Mask);
         }
-        let reserved = header.first & 0x70;
-        if reserved != 0 {
-            let opens_message = matches!(opcode, Opcode::Text | Opcode::Binary);
-            let allowed = match self.reserved_bits {
-                ReservedBits::None => false,
-                ReservedBits::PerMessageDeflate => reserved == 0x40 && opens_message,
-                ReservedBits::Any => true,
-            };
-            if !allowed {
-                observer.violation(Violation::Rsv);
-            }
+        let allowed = self.reserved_bits.allowed(matches!(opcode, Opcode::Text | Opcode::Binary));
+        if header.reserved_bits() & !allowed != 0 {
+            observer.violation(Violation::Rsv);
         }
-        let shortest = match header.short_len {
-            126 => header.len > 125,
-            127 => header.len > 0xffff,
-            _ => true,
-        };
-        if header.len > i64::MAX as u64 {
-            // The one header that cannot be right: there is no knowing where the next one begins.
+        if !header.is_shortest() || header.is_impossible() {
             observer.violation(Violation::Length);
+        }
+        if header.is_impossible() {
             observer.blind();
             self.blind = true;
             return;
-        }
-        if !shortest {
-            observer.violation(Violation::Length);
         }
         if matches!(opcode, Opcode::Reserved(_)) {
             observer.violation(Violation::Opcode);
@@ -355,13 +375,12 @@ impl Tap {
             return;
         }
         let mut unmasked = [0; MAX_CONTROL_PAYLOAD];
-        let kept = match (&self.control, usize::from(self.control_len)) {
-            (Some(control), kept @ 1..) => &control[..kept],
+        let kept = if let (Some(control), kept @ 1..) = (&self.control, usize::from(self.control_len)) {
+            &control[..kept]
+        } else {
             // It came in one piece, so it ends the slice.
-            (Some(_) | None, _) => {
-                let whole = &slice[slice.len() - self.payload_len as usize..];
-                &whole[..whole.len().min(MAX_CONTROL_PAYLOAD)]
-            }
+            let whole = &slice[slice.len() - self.payload_len as usize..];
+            &whole[..whole.len().min(MAX_CONTROL_PAYLOAD)]
         };
         let key = self.mask.unwrap_or_default();
         for ((to, from), key) in unmasked.iter_mut().zip(kept).zip(key.iter().cycle()) {
@@ -375,34 +394,5 @@ impl Tap {
             self.close_seen = true;
         }
         observer.frame(&frame);
-    }
-}
-
-// === impl Header ===
-
-impl Header {
-    /// The header at the beginning of `bytes`, if it is whole.
-    #[inline]
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let &[first, second, ref rest @ ..] = bytes else { return None };
-        let short_len = second & 0x7f;
-        let (len, rest) = match short_len {
-            126 => {
-                let (len, rest) = rest.split_first_chunk::<2>()?;
-                (u64::from(u16::from_be_bytes(*len)), rest)
-            }
-            127 => {
-                let (len, rest) = rest.split_first_chunk::<8>()?;
-                (u64::from_be_bytes(*len), rest)
-            }
-            _ => (u64::from(short_len), rest),
-        };
-        let (mask, rest) = if second & 0x80 == 0 {
-            (None, rest)
-        } else {
-            let (mask, rest) = rest.split_first_chunk::<4>()?;
-            (Some(*mask), rest)
-        };
-        Some(Self { first, mask, short_len, len, size: bytes.len() - rest.len() })
     }
 }
