@@ -200,12 +200,6 @@ labels! {
         Descriptors = "descriptors",
         /// No memory or other resource of the system is left.
         Resources = "resources",
-        /// No whole request head in time.
-        HeadTimeout = "head_timeout",
-        /// A request head that is too large.
-        HeadTooLarge = "head_too_large",
-        /// Bytes that are not HTTP/1.
-        NotHttp = "not_http",
     }
 }
 

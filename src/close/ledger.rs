@@ -100,6 +100,8 @@ pub struct Ledger {
     last_read: [Option<Seq>; 2],
     /// The byte at which each peer's first Close ends.
     close_end: [u64; 2],
+    /// Bytes of each peer that were written on.
+    written: [u64; 2],
     /// Silent since the oldest unanswered ping was written on, at the time of the other peer's first Close.
     unresponsive: [bool; 2],
 }
@@ -135,6 +137,7 @@ impl Ledger {
                 }
             }
             Event::Written { from, total } => {
+                self.written[from.index()] = total;
                 let owing = &mut self.pings[from.other().index()];
                 if !owing.is_empty() {
                     owing.written(total, seq, at);
@@ -154,7 +157,7 @@ impl Ledger {
             Event::Ended { peer, how } => {
                 let facts = self.facts.of_mut(peer);
                 if let Some(end) = facts.end {
-                    facts.reset_after_fin |= end.how == End::Fin && how == End::Reset;
+                    facts.reset_after_fin |= end.how == End::Fin && matches!(how, End::Reset | End::Timeout);
                 } else {
                     facts.end = Some(Ended { how, at, seq });
                     if how != End::Local {
@@ -192,13 +195,14 @@ impl Ledger {
         self.ended.is_some()
     }
 
-    /// Settles what only the end of the session can settle. `undelivered` are the bytes read *from* each peer
-    /// that were never written on.
-    pub(super) fn into_facts(mut self, undelivered: [u64; 2]) -> (Facts, [bool; 2]) {
+    /// Settles what only the end of the session can settle. Gives the facts, and of each peer whether it was silent
+    /// while it owed a pong.
+    pub(super) fn into_facts(mut self) -> (Facts, [bool; 2]) {
         for peer in Peer::ALL {
+            let read = self.facts.of(peer.other()).bytes;
             let facts = self.facts.of_mut(peer);
             facts.unanswered_pings = self.pings[peer.index()].unanswered();
-            facts.undelivered_bytes = undelivered[peer.other().index()];
+            facts.undelivered_bytes = read.saturating_sub(self.written[peer.other().index()]);
         }
         (self.facts, self.unresponsive)
     }

@@ -113,16 +113,10 @@ pub struct HandshakeRecord {
 // === impl CloseRecord ===
 
 impl CloseRecord {
-    /// Makes the record of a session: consumes its ledger. `undelivered` are the bytes read from each peer and not
-    /// written on; `filed` is now since the opening, and `time` the same on the wall clock.
-    pub fn file(
-        session: Arc<Session>,
-        ledger: Ledger,
-        undelivered: [u64; 2],
-        filed: Duration,
-        time: Timestamp,
-    ) -> Self {
-        let (facts, unresponsive) = ledger.into_facts(undelivered);
+    /// Makes the record of a session: consumes its ledger. `filed` is now since the opening, and `time` the same on the
+    /// wall clock.
+    pub fn file(session: Arc<Session>, ledger: Ledger, filed: Duration, time: Timestamp) -> Self {
+        let (facts, unresponsive) = ledger.into_facts();
         let verdict = Verdict::of(&facts, unresponsive, &session.rules, filed);
         Self { session, facts, verdict, time, filed }
     }

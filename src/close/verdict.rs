@@ -127,6 +127,12 @@ impl Verdict {
         }
     }
 
+    /// The class of an end with this cause, code (as a record has it, so 1005 and 1006 mean *derived*) and initiator:
+    /// what the table gives before any session ended that way.
+    pub fn class_of(cause: Cause, code: CloseCode, initiator: Initiator, rules: &CodeRules) -> Class {
+        class(cause, Some(code), rules.label(code), initiator, rules)
+    }
+
     /// Whether the two sides saw different codes: the finding that explains most disputes.
     pub fn saw_mismatch(&self) -> bool {
         self.client_saw.code != self.upstream_saw.code

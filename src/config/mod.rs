@@ -1,1 +1,28 @@
-//! Configuration (skeleton).
+//! Configuration: what to run, checked before a port is bound.
+//!
+//! *Takes* a TOML file, the environment and flags, in that order: the later wins. *Gives* a [`Config`], or an [`Error`]
+//! that names file, line and key of every mistake at once. *May import* `close`, for the catalog of codes.
+//!
+//! Units are parsed at this edge: behind it there are addresses, durations and numbers. A key that is not known is an
+//! error, never ignored: a misspelt limit is worse than none.
+
+mod draft;
+mod error;
+mod load;
+mod overrides;
+mod route;
+mod routes;
+mod section;
+mod settings;
+mod upstream;
+mod values;
+
+pub use error::{Error, Mistake, Place};
+pub use load::{load, parse, read};
+pub use overrides::Overrides;
+pub use route::{ClassTable, HostMatch, Route};
+pub use routes::find;
+pub use settings::{
+    Admin, CloseLog, Config, Drain, Forwarded, Limits, Log, LogLevel, LogOnly, LogPath, Metrics, Timeouts, XForwarded,
+};
+pub use upstream::{Target, Upstream};

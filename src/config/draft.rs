@@ -1,0 +1,261 @@
+//! A file's keys, read into the settings they change.
+
+use std::path::Path;
+
+use super::error::Mistake;
+use super::route::{ClassTable, HostMatch, Route, check_code, check_codes, check_name, check_path};
+use super::section::{Document, Section};
+use super::settings::{CloseLog, Config, Drain, Limits, Log, LogLevel, LogOnly, LogPath, Timeouts, XForwarded};
+use super::upstream::Upstream;
+use super::values::{self, Parsed, duration, limit, number, optional_address, positive, switch, text, text_or_number};
+use crate::close::{Class, CloseCode};
+
+/// Threads that no machine of today has more cores than; a slip of the finger should not start a million.
+pub(super) const MOST_WORKERS: usize = 1024;
+
+/// hyper's smallest buffer is 8 KiB. Above 1 MiB a head is an attack: each connection may hold that much.
+const HEADER_BYTES: std::ops::RangeInclusive<u64> = 8 * 1024..=1024 * 1024;
+
+/// Each route has some 150 series from the start.
+const MOST_ROUTES: usize = 10_000;
+
+/// What remains of a control frame's 125 bytes after the code (RFC 6455 §5.5).
+const LONGEST_REASON: usize = 123;
+
+/// Settings on their way to a configuration: what is missing may still come from flags.
+pub(super) struct Draft {
+    /// All but the default route.
+    pub(super) config: Config,
+    /// The key `upstream` at the top.
+    pub(super) upstream: Option<TopUpstream>,
+    /// Whether there are `[[routes]]`, right or wrong.
+    pub(super) has_routes: bool,
+}
+
+/// The key `upstream` at the top of a file.
+pub(super) struct TopUpstream {
+    /// Where it stands.
+    pub(super) line: usize,
+    /// None if it is wrong, which is noted already.
+    pub(super) value: Option<Upstream>,
+}
+
+impl Draft {
+    /// The defaults, as if from an empty file.
+    pub(super) fn empty() -> Self {
+        Self { config: Config::without_routes(), upstream: None, has_routes: false }
+    }
+
+    /// Reads a whole file, or all that is wrong with its syntax. Other mistakes come with the draft.
+    pub(super) fn read(path: &Path, content: &str) -> Result<(Self, Vec<Mistake>), Vec<Mistake>> {
+        let document = Document::new(path, content);
+        let Some(tables) = document.tables() else { return Err(document.into_mistakes()) };
+        let draft = Self::read_top(document.top(&tables));
+        Ok((draft, document.into_mistakes()))
+    }
+
+    fn read_top(mut top: Section<'_, '_>) -> Self {
+        let mut config = Config::without_routes();
+        top.set("listen", &mut config.listen, |v| values::address(text(v)?));
+        top.set("workers", &mut config.workers, |v| number(v, 0..=MOST_WORKERS));
+        let upstream = top
+            .line_of("upstream")
+            .map(|line| TopUpstream { line, value: top.read("upstream", |v| upstream(text(v)?)) });
+
+        if let Some(mut admin) = top.section("admin") {
+            admin.set("listen", &mut config.admin.listen, |v| optional_address(text(v)?));
+            admin.finish();
+        }
+        if let Some(mut metrics) = top.section("metrics") {
+            metrics.set("listen", &mut config.metrics.listen, |v| optional_address(text(v)?));
+            metrics.finish();
+        }
+        if let Some(section) = top.section("log") {
+            read_log(section, &mut config.log);
+        }
+        if let Some(section) = top.section("timeouts") {
+            read_timeouts(section, &mut config.timeouts);
+        }
+        if let Some(section) = top.section("drain") {
+            read_drain(section, &mut config.drain);
+        }
+        if let Some(section) = top.section("limits") {
+            read_limits(section, &mut config.limits);
+        }
+        if let Some(mut forwarded) = top.section("forwarded") {
+            forwarded.set("x_forwarded", &mut config.forwarded.x_forwarded, |v| XForwarded::parse(text(v)?));
+            forwarded.finish();
+        }
+        if let Some(section) = top.section("classes") {
+            config.classes = read_classes(&section);
+        }
+        let has_routes = top.line_of("routes").is_some();
+        if let Some(sections) = top.sections("routes") {
+            read_routes(&top, sections, &mut config);
+        }
+        top.finish();
+        Self { config, upstream, has_routes }
+    }
+}
+
+fn read_log(mut section: Section<'_, '_>, log: &mut Log) {
+    section.set("closes", &mut log.closes, |v| CloseLog::parse(text(v)?));
+    section.set("path", &mut log.path, |v| LogPath::parse(text(v)?));
+    section.set("reason", &mut log.reason, |v| switch(text(v)?));
+    section.set("only", &mut log.only, |v| LogOnly::parse(text(v)?));
+    section.set("query", &mut log.query, |v| switch(text(v)?));
+    section.set("level", &mut log.level, |v| LogLevel::parse(text(v)?));
+    section.finish();
+}
+
+fn read_timeouts(mut section: Section<'_, '_>, timeouts: &mut Timeouts) {
+    let Timeouts {
+        dial,
+        head,
+        handshake,
+        idle,
+        linger,
+        half_closed,
+        close_reply,
+        dead_peer,
+        unready,
+        drain,
+        drain_jitter,
+        final_scrape,
+    } = timeouts;
+    for (key, slot) in [("dial", dial), ("head", head), ("handshake", handshake)] {
+        section.set(key, slot, |v| positive(&text_or_number(v)?));
+    }
+    for (key, slot) in [("idle", idle), ("half_closed", half_closed), ("dead_peer", dead_peer)] {
+        section.set(key, slot, |v| limit(&text_or_number(v)?));
+    }
+    for (key, slot) in [
+        ("linger", linger),
+        ("close_reply", close_reply),
+        ("unready", unready),
+        ("drain", drain),
+        ("drain_jitter", drain_jitter),
+        ("final_scrape", final_scrape),
+    ] {
+        section.set(key, slot, |v| duration(&text_or_number(v)?));
+    }
+    section.finish();
+}
+
+fn read_drain(mut section: Section<'_, '_>, drain: &mut Drain) {
+    section.set("code", &mut drain.code, |v| {
+        let code = u16::try_from(number(v, 0..=usize::from(u16::MAX))?).unwrap_or_default();
+        match code {
+            0 => Ok(None),
+            _ if CloseCode(code).may_be_sent() => Ok(Some(code)),
+            _ => Err(format!("{code} may not stand in a Close: 1000-1003, 1007-1014, 3000-4999, or 0 to send none")),
+        }
+    });
+    section.set("reason", &mut drain.reason, |v| match text(v)? {
+        reason if reason.len() <= LONGEST_REASON => Ok(reason.to_owned()),
+        reason => Err(format!("has {} bytes, a Close holds {LONGEST_REASON}", reason.len())),
+    });
+    if let (None, false, Some(line)) = (drain.code, drain.reason.is_empty(), section.line_of("reason")) {
+        section.wrong(line, "reason", "is never sent: with code = 0 there is no Close".to_owned());
+    }
+    section.finish();
+}
+
+fn read_limits(mut section: Section<'_, '_>, limits: &mut Limits) {
+    section.set("sessions", &mut limits.sessions, |v| Ok(Some(number(v, 0..=usize::MAX)?).filter(|limit| *limit > 0)));
+    section.set("header_bytes", &mut limits.header_bytes, |v| values::size(&text_or_number(v)?, HEADER_BYTES));
+    section.set("routes", &mut limits.routes, |v| number(v, 1..=MOST_ROUTES));
+    section.finish();
+}
+
+fn read_classes(section: &Section<'_, '_>) -> ClassTable {
+    let mut table = ClassTable::new();
+    for item in section.entries() {
+        let class =
+            check_codes(item.key).and_then(|()| text(item.value)?.parse::<Class>().map_err(|error| error.to_string()));
+        match class {
+            Ok(class) => drop(table.insert(item.key.to_owned(), class)),
+            Err(message) => section.wrong(item.line, item.key, message),
+        }
+    }
+    table
+}
+
+/// A route that was read before, to compare the next ones with.
+struct Earlier {
+    line: usize,
+    name: String,
+    takes: Option<(Option<HostMatch>, String)>,
+}
+
+fn read_routes(top: &Section<'_, '_>, sections: Vec<Section<'_, '_>>, config: &mut Config) {
+    if sections.is_empty() {
+        top.wrong(top.line(), "routes", "is empty: at least one is needed".to_owned());
+    }
+    if let Some(excess) = sections.get(config.limits.routes) {
+        let (count, most) = (sections.len(), config.limits.routes);
+        excess.wrong(excess.line(), "", format!("{count} routes are more than limits.routes = {most}"));
+    }
+    let mut earlier: Vec<Earlier> = Vec::new();
+    for section in sections {
+        read_route(section, &mut earlier, config);
+    }
+}
+
+fn read_route(mut section: Section<'_, '_>, earlier: &mut Vec<Earlier>, config: &mut Config) {
+    let name = section.read("name", |v| check_name(text(v)?));
+    let host = section.read("host", |v| HostMatch::parse(text(v)?));
+    let path = section.read("path", |v| check_path(text(v)?));
+    let upstream = section.read("upstream", |v| upstream(text(v)?));
+    let idle = section.read("idle", |v| limit(&text_or_number(v)?));
+    let named = read_codes(&mut section);
+    let classes = section.section("classes").map_or_else(ClassTable::new, |table| read_classes(&table));
+    for key in ["name", "upstream"] {
+        if section.line_of(key).is_none() {
+            section.wrong(section.line(), key, "missing: every route needs one".to_owned());
+        }
+    }
+
+    if let (Some(name), Some(line)) = (&name, section.line_of("name"))
+        && let Some(other) = earlier.iter().find(|other| other.name == *name)
+    {
+        section.wrong(line, "name", format!("{name:?} is the name of the route on line {} already", other.line));
+    }
+    // A host or path that is wrong is noted; it says nothing of what the route takes.
+    let understood =
+        (host.is_some() || section.line_of("host").is_none()) && (path.is_some() || section.line_of("path").is_none());
+    let path = path.unwrap_or_else(|| "/".to_owned());
+    let takes = understood.then(|| (host.clone(), path.clone()));
+    if takes.is_some()
+        && let Some(other) = earlier.iter().find(|other| other.takes == takes)
+    {
+        let message = format!("host and path are those of the route on line {}: this one is never taken", other.line);
+        let line = section.line_of("path").unwrap_or(section.line());
+        section.wrong(line, "path", message);
+    }
+    earlier.push(Earlier { line: section.line(), name: name.clone().unwrap_or_default(), takes });
+    section.finish();
+
+    if let (Some(name), Some(upstream)) = (name, upstream) {
+        let idle = idle.unwrap_or(config.timeouts.idle);
+        let mut route = Route { host, path, idle, named, classes, ..Route::new(&name, upstream) };
+        route.build_rules(&config.classes);
+        config.routes.push(route);
+    }
+}
+
+fn read_codes(section: &mut Section<'_, '_>) -> Vec<String> {
+    let mut named = Vec::new();
+    for item in section.list("codes") {
+        match text_or_number(item.value).and_then(|code| check_code(&code)) {
+            Ok(code) => named.push(code),
+            Err(message) => section.wrong(item.line, "codes", message),
+        }
+    }
+    named
+}
+
+/// An upstream, from a file or a flag.
+pub(super) fn upstream(text: &str) -> Parsed<Upstream> {
+    text.parse().map_err(|error: super::upstream::UpstreamError| error.to_string())
+}

@@ -1,0 +1,81 @@
+//! What is wrong with a configuration, and where.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file is missing, a directory, forbidden, or too large to be a configuration.
+    #[error("{}: cannot be read", path.display())]
+    Unreadable {
+        /// The file as it was named.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It was read, and these things in it (or in flags and environment) are wrong.
+    #[error("{}", lines(mistakes))]
+    Invalid {
+        /// All that was found, never empty; flags first, then the file from its top.
+        mistakes: Vec<Mistake>,
+    },
+}
+
+/// One thing that is wrong: `FILE:LINE: KEY: MESSAGE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Where it stands.
+    pub place: Place,
+    /// The key with its tables, as in `timeouts.idle`; none where a flag says it, or where the text is not TOML.
+    pub key: Option<String>,
+    /// What is wrong, and what is allowed.
+    pub message: String,
+}
+
+/// Where a value was given.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// On the command line or in the environment; a flag and its variable are one place, they fill the same value.
+    Flag {
+        /// The flag with its dashes.
+        flag: &'static str,
+        /// The variable that stands for it.
+        variable: &'static str,
+    },
+    /// In a file.
+    File {
+        /// The file as it was named.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+    },
+}
+
+// === impl Mistake ===
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.place)?;
+        if let Some(key) = &self.key {
+            write!(f, "{key}: ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+// === impl Place ===
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag { flag, variable } => write!(f, "{flag} ({variable})"),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+        }
+    }
+}
+
+fn lines(mistakes: &[Mistake]) -> String {
+    mistakes.iter().map(Mistake::to_string).collect::<Vec<_>>().join("\n")
+}

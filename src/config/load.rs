@@ -1,0 +1,96 @@
+//! From file, environment and flags to one configuration.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::draft::Draft;
+use super::error::{Error, Mistake, Place};
+use super::overrides::{Overrides, UPSTREAM};
+use super::route::Route;
+use super::settings::Config;
+
+/// The largest file that is read: a thousand routes take a tenth of it, and `/dev/zero` takes no more.
+const LARGEST_FILE: u64 = 4 * 1024 * 1024;
+
+/// The configuration of a run: the file that `overrides` names, if any, and the rest of `overrides` over it.
+pub fn load(overrides: &Overrides) -> Result<Config, Error> {
+    match &overrides.config {
+        Some(path) => assemble(Some((path, &content(path)?)), overrides),
+        None => assemble(None, overrides),
+    }
+}
+
+/// The configuration in the file at `path`, by itself.
+pub fn read(path: &Path) -> Result<Config, Error> {
+    parse(&content(path)?, path)
+}
+
+/// The configuration in `text`; errors say that it came from `path`.
+pub fn parse(text: &str, path: &Path) -> Result<Config, Error> {
+    assemble(Some((path, text)), &Overrides::default())
+}
+
+fn content(path: &Path) -> Result<String, Error> {
+    let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes));
+    let length = read.map_err(unreadable)?;
+    if u64::try_from(length).is_ok_and(|length| length > LARGEST_FILE) {
+        return Err(unreadable(io::Error::other("larger than 4 MiB, too large for a configuration")));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.split(|byte| *byte == b'\n').count();
+        let place = Place::File { path: path.to_owned(), line };
+        Error::Invalid { mistakes: vec![Mistake { place, key: None, message: "is not UTF-8 text".to_owned() }] }
+    })
+}
+
+fn assemble(file: Option<(&Path, &str)>, overrides: &Overrides) -> Result<Config, Error> {
+    let (mut draft, mut mistakes) = match file {
+        Some((path, text)) => Draft::read(path, text).map_err(invalid)?,
+        None => (Draft::empty(), Vec::new()),
+    };
+    // Said of the file as it stands, before a flag stands in for its `upstream`.
+    if let (Some((path, _)), Some(upstream), true) = (file, &draft.upstream, draft.has_routes) {
+        let message = "either upstream or [[routes]], not both".to_owned();
+        mistakes.push(in_file(path, upstream.line, "upstream", message));
+    }
+    overrides.apply(&mut draft, &mut mistakes);
+
+    let Draft { mut config, upstream, has_routes } = draft;
+    match upstream {
+        Some(upstream) if !has_routes => config.routes.extend(upstream.value.map(|upstream| {
+            let mut route = Route { idle: config.timeouts.idle, ..Route::new("default", upstream) };
+            route.build_rules(&config.classes);
+            route
+        })),
+        None if !has_routes => mistakes.push(missing(file)),
+        Some(_) | None => {}
+    }
+    if mistakes.is_empty() {
+        return Ok(config);
+    }
+    Err(invalid(mistakes))
+}
+
+fn invalid(mut mistakes: Vec<Mistake>) -> Error {
+    mistakes.sort_by(|a, b| a.place.cmp(&b.place));
+    Error::Invalid { mistakes }
+}
+
+/// Nothing says where sessions go.
+fn missing(file: Option<(&Path, &str)>) -> Mistake {
+    if let Some((path, _)) = file {
+        let message = "missing: give upstream = \"http://host:port\", or [[routes]]".to_owned();
+        in_file(path, 1, "upstream", message)
+    } else {
+        let message = "missing: give --upstream URL, or a file with --config FILE (CLOSEWATCH_CONFIG)".to_owned();
+        Mistake { place: UPSTREAM, key: None, message }
+    }
+}
+
+fn in_file(path: &Path, line: usize, key: &str, message: String) -> Mistake {
+    Mistake { place: Place::File { path: path.to_owned(), line }, key: Some(key.to_owned()), message }
+}

@@ -1,0 +1,354 @@
+//! The configuration as the rest of closewatch sees it, with its defaults.
+//!
+//! Serialized, it is what a file would have to say to get the same: that is the effective configuration of the start-up
+//! log.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::route::{ClassTable, Route};
+use super::upstream::Upstream;
+use super::values::{show_address, show_count, show_duration, show_limit, show_switch};
+
+/// All that a run needs to know.
+#[derive(Clone, Debug, Serialize)]
+pub struct Config {
+    /// Where clients come in. Port 0 lets the system choose. Default `0.0.0.0:8080`.
+    pub listen: SocketAddr,
+    /// Worker threads; 0 is one per core. Default 0.
+    pub workers: usize,
+    /// The operator's listener.
+    pub admin: Admin,
+    /// The second address for metrics and health.
+    pub metrics: Metrics,
+    /// The close log, and closewatch's own.
+    pub log: Log,
+    /// Every wait, and its end.
+    pub timeouts: Timeouts,
+    /// What a drain says to the peers.
+    pub drain: Drain,
+    /// What is bounded.
+    pub limits: Limits,
+    /// What is added to requests.
+    pub forwarded: Forwarded,
+    /// Classes of codes on every route; already part of each route's rules. Default empty.
+    pub classes: ClassTable,
+    /// Where sessions go: at least one, with unique names, in the order of the file.
+    pub routes: Vec<Route>,
+}
+
+/// The operator's HTTP: metrics, health, the live page.
+#[derive(Clone, Debug, Serialize)]
+pub struct Admin {
+    /// Its address, or none. Port 0 lets the system choose. Default `127.0.0.1:9464`.
+    #[serde(serialize_with = "show_address")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// A second address with `/metrics`, `/livez` and `/readyz` only, which a pod network may see.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Metrics {
+    /// Its address. Port 0 lets the system choose. Default none.
+    #[serde(serialize_with = "show_address")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// What is written down, where, and how much of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Log {
+    /// Where close records go. Default standard output.
+    pub closes: CloseLog,
+    /// How much of a request's path they keep. Default `full`.
+    pub path: LogPath,
+    /// Whether they keep the reasons that peers gave. Default on.
+    #[serde(serialize_with = "show_switch")]
+    pub reason: bool,
+    /// Which of them are written. Default `all`.
+    pub only: LogOnly,
+    /// Whether they keep query strings, which tend to carry tokens. Default off.
+    #[serde(serialize_with = "show_switch")]
+    pub query: bool,
+    /// How much closewatch says of itself on standard error. Default `info`.
+    pub level: LogLevel,
+}
+
+/// Where close records go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CloseLog {
+    /// Standard output: `-`.
+    Stdout,
+    /// Nowhere: `off`.
+    Off,
+    /// To the end of this file.
+    File(PathBuf),
+}
+
+/// Every wait. Where 0 means never the type is an `Option`; where 0 means none it is not.
+#[derive(Clone, Debug, Serialize)]
+pub struct Timeouts {
+    /// For the upstream to accept a connection. More than 0. Default 5 s.
+    #[serde(serialize_with = "show_duration")]
+    pub dial: Duration,
+    /// For a client to send a request's head. More than 0. Default 10 s.
+    #[serde(serialize_with = "show_duration")]
+    pub head: Duration,
+    /// For the upstream to answer an upgrade. More than 0. Default 30 s.
+    #[serde(serialize_with = "show_duration")]
+    pub handshake: Duration,
+    /// Without a frame either way until closewatch ends a session; a route can say otherwise. Default never.
+    #[serde(serialize_with = "show_limit")]
+    pub idle: Option<Duration>,
+    /// For the transports to end once both Closes were written on. Default 5 s.
+    #[serde(serialize_with = "show_duration")]
+    pub linger: Duration,
+    /// Without a byte either way once one side ended or sent a Close. Default 75 s: more than the 60 s that Chromium
+    /// waits for the other side's Close.
+    #[serde(serialize_with = "show_limit")]
+    pub half_closed: Option<Duration>,
+    /// For a peer to answer closewatch's own Close. Default 5 s.
+    #[serde(serialize_with = "show_duration")]
+    pub close_reply: Duration,
+    /// Without an acknowledgement of sent bytes until a peer counts as gone. Default 60 s.
+    #[serde(serialize_with = "show_limit")]
+    pub dead_peer: Option<Duration>,
+    /// From not ready to no longer accepting, for load balancers to notice. Default 0: none.
+    #[serde(serialize_with = "show_duration")]
+    pub unready: Duration,
+    /// For sessions to end by themselves once a drain began. Default 15 s.
+    #[serde(serialize_with = "show_duration")]
+    pub drain: Duration,
+    /// Over which a drain's Closes are spread, so that clients do not come back all at once. Default 0: none.
+    #[serde(serialize_with = "show_duration")]
+    pub drain_jitter: Duration,
+    /// From the last session's end to the exit, for a last scrape. Default 0: none.
+    #[serde(serialize_with = "show_duration")]
+    pub final_scrape: Duration,
+}
+
+/// The Close that a drain, or the idle limit, sends.
+#[derive(Clone, Debug, Serialize)]
+pub struct Drain {
+    /// Its code, one that may stand in a Close; none sends no Close. Default 1001, Going Away.
+    #[serde(serialize_with = "show_count")]
+    pub code: Option<u16>,
+    /// Its reason, at most 123 bytes. Default empty.
+    pub reason: String,
+}
+
+/// What is bounded.
+#[derive(Clone, Debug, Serialize)]
+pub struct Limits {
+    /// Sessions at a time; more are refused with 503. Default none.
+    #[serde(serialize_with = "show_count")]
+    pub sessions: Option<usize>,
+    /// Bytes of a request's or response's head, 8 KiB to 1 MiB. Default 64 KiB.
+    pub header_bytes: usize,
+    /// Routes in the configuration: each is a value of a label. Default 200.
+    pub routes: usize,
+}
+
+/// What is added to requests.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Forwarded {
+    /// What happens to `X-Forwarded-For`, `-Proto` and `-Host`. Default `append`.
+    pub x_forwarded: XForwarded,
+}
+
+/// Declares a set of words, the first of which is the default.
+macro_rules! words {
+    ($(
+        $(#[$meta:meta])* $name:ident {
+            $(#[$first_meta:meta])* $first:ident = $first_word:literal
+            $(, $(#[$variant_meta:meta])* $variant:ident = $word:literal )* $(,)?
+        }
+    )+) => { $(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub enum $name {
+            $(#[$first_meta])* #[default] $first,
+            $( $(#[$variant_meta])* $variant, )*
+        }
+
+        impl $name {
+            /// The word in the configuration.
+            pub const fn as_str(self) -> &'static str {
+                match self { Self::$first => $first_word, $( Self::$variant => $word, )* }
+            }
+
+            pub(super) fn parse(text: &str) -> Result<Self, String> {
+                match text {
+                    $first_word => Ok(Self::$first),
+                    $( $word => Ok(Self::$variant), )*
+                    _ => Err(format!("{text:?} is none of: {}", [$first_word, $( $word ),*].join(", "))),
+                }
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+    )+ };
+}
+
+words! {
+    /// How much of a request's path a record keeps.
+    LogPath {
+        /// All of it.
+        Full = "full",
+        /// All but segments that look like secrets.
+        Redacted = "redacted",
+    }
+
+    /// Which records are written.
+    LogOnly {
+        /// Each.
+        All = "all",
+        /// Those that somebody may have to look at: level `warn`.
+        Abnormal = "abnormal",
+    }
+
+    /// What happens to the `X-Forwarded-…` headers.
+    XForwarded {
+        /// The client's address is appended, scheme and host are set.
+        Append = "append",
+        /// They pass as they came.
+        Off = "off",
+    }
+
+    /// How much closewatch says of itself: this level, and all that are graver.
+    LogLevel {
+        /// Start, stop, drain.
+        Info = "info",
+        /// Nothing.
+        Off = "off",
+        /// What kept us from our work.
+        Error = "error",
+        /// What we recovered from.
+        Warn = "warn",
+        /// Each session.
+        Debug = "debug",
+        /// Each frame.
+        Trace = "trace",
+    }
+}
+
+// === impl Config ===
+
+impl Config {
+    /// The defaults, with one route, named `default`, to `upstream`.
+    pub fn new(upstream: Upstream) -> Self {
+        let mut config = Self::without_routes();
+        config.routes.push(Route::new("default", upstream));
+        config
+    }
+
+    /// The route that a request takes; see [`find`](super::find).
+    pub fn route(&self, host: Option<&str>, path: &str) -> Option<&Route> {
+        super::routes::find(self.routes.iter().map(|route| (route, route)), host, path)
+    }
+
+    /// The defaults, before anything says where sessions go.
+    pub(super) fn without_routes() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
+            workers: 0,
+            admin: Admin::default(),
+            metrics: Metrics::default(),
+            log: Log::default(),
+            timeouts: Timeouts::default(),
+            drain: Drain::default(),
+            limits: Limits::default(),
+            forwarded: Forwarded::default(),
+            classes: BTreeMap::new(),
+            routes: Vec::new(),
+        }
+    }
+}
+
+/// The effective configuration, as one line of JSON with the keys of the file.
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+    }
+}
+
+// === the other defaults ===
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))) }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            closes: CloseLog::Stdout,
+            path: LogPath::default(),
+            reason: true,
+            only: LogOnly::default(),
+            query: false,
+            level: LogLevel::default(),
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            dial: seconds(5),
+            head: seconds(10),
+            handshake: seconds(30),
+            idle: None,
+            linger: seconds(5),
+            half_closed: Some(seconds(75)),
+            close_reply: seconds(5),
+            dead_peer: Some(seconds(60)),
+            unready: Duration::ZERO,
+            drain: seconds(15),
+            drain_jitter: Duration::ZERO,
+            final_scrape: Duration::ZERO,
+        }
+    }
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { code: Some(1001), reason: String::new() }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { sessions: None, header_bytes: 64 * 1024, routes: 200 }
+    }
+}
+
+impl CloseLog {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Err("is empty: \"-\" is standard output, \"off\" is none, anything else is a file".to_owned()),
+            "-" => Ok(Self::Stdout),
+            "off" => Ok(Self::Off),
+            path => Ok(Self::File(path.into())),
+        }
+    }
+}
+
+impl Serialize for CloseLog {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Stdout => serializer.serialize_str("-"),
+            Self::Off => serializer.serialize_str("off"),
+            Self::File(path) => serializer.serialize_str(&path.to_string_lossy()),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Accepting clients.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio_util::task::TaskTracker;
+
+use super::connection;
+use super::kernel;
+use super::leg::Leg;
+use super::routes::Routes;
+use crate::close::{CloseSink, Rejection};
+use crate::config::Config;
+use crate::shutdown::{Phase, Shutdown};
+
+/// Connections that may wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// How long accepting rests when the process has no descriptor or memory left: the connections that are up go on.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The data plane. One for the process; each worker calls [`Proxy::serve`] on its own runtime.
+#[derive(Clone)]
+pub struct Proxy(Arc<Inner>);
+
+/// What every connection needs.
+pub(super) struct Inner {
+    pub(super) config: Config,
+    pub(super) routes: Routes,
+    pub(super) sink: Arc<dyn CloseSink>,
+    pub(super) shutdown: Shutdown,
+    /// Sessions, and upgrades on their way to be one.
+    pub(super) sessions: Arc<AtomicUsize>,
+}
+
+/// Opens a listening socket; port 0 takes a free one. Errors as the kernel says them: in use, not permitted, not ours.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for the sessions of the process before to leave TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+// === impl Proxy ===
+
+impl Proxy {
+    /// A data plane for `config`, which tells `sink` everything and ends with `shutdown`.
+    pub fn new(config: Config, sink: Arc<dyn CloseSink>, shutdown: Shutdown) -> Self {
+        let routes = Routes::new(&config, &*sink);
+        Self(Arc::new(Inner { config, routes, sink, shutdown, sessions: Arc::default() }))
+    }
+
+    /// Serves the clients of `listener` on the current runtime until [`Phase::Draining`], and those that it has taken
+    /// until they are done. Every worker has a clone of the one listening socket: nothing is lost when one of them stops.
+    pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let connections = TaskTracker::new();
+        let draining = self.0.shutdown.reached(Phase::Draining);
+        let mut draining = std::pin::pin!(draining);
+        loop {
+            let accepted = tokio::select! {
+                biased; // a drain wins over clients that keep coming
+                () = &mut draining => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    if let Err(error) = kernel::prepare(&stream, self.0.config.timeouts.dead_peer) {
+                        tracing::debug!(%error, "client gone before it was served");
+                        continue;
+                    }
+                    connections.spawn(connection::serve(Arc::clone(&self.0), Leg::Tcp(stream)));
+                }
+                Err(error) => self.rest(&error).await,
+            }
+        }
+        drop(listener);
+        connections.close();
+        connections.wait().await;
+        Ok(())
+    }
+
+    /// Rests if the process has come to a limit; an error of the one connection costs nothing.
+    async fn rest(&self, error: &io::Error) {
+        let reason = match error.raw_os_error() {
+            Some(nix::libc::EMFILE | nix::libc::ENFILE) => Rejection::Descriptors,
+            Some(nix::libc::ENOMEM | nix::libc::ENOBUFS) => Rejection::Resources,
+            _ => {
+                tracing::debug!(%error, "client gone before it was accepted");
+                return;
+            }
+        };
+        tracing::warn!(%error, "cannot accept connections for now");
+        self.0.sink.rejected(reason);
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}

@@ -1,0 +1,170 @@
+//! Headers on their way through: what is hop-by-hop, what an upgrade needs, what is added.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Version};
+
+use crate::close::{Address, Request as RequestFacts, Text};
+use crate::config::XForwarded;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// What is wrong with an upgrade request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum BadUpgrade {
+    #[error("a WebSocket upgrade is a GET (RFC 6455 section 4.1)")]
+    Method,
+    #[error("a WebSocket upgrade is HTTP/1.1 (RFC 6455 section 4.1)")]
+    Version,
+    #[error("a WebSocket upgrade has no body")]
+    Body,
+    #[error("a WebSocket upgrade has exactly one Sec-WebSocket-Key (RFC 6455 section 4.2.1)")]
+    Key,
+    #[error("a WebSocket upgrade has exactly one Sec-WebSocket-Version (RFC 6455 section 4.2.1)")]
+    WebSocketVersion,
+}
+
+/// Whether a request asks for a WebSocket: `Upgrade` names it, and `Connection` names `Upgrade` (RFC 9110 §7.8).
+pub(super) fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    has_token(headers, &header::UPGRADE, "websocket") && has_token(headers, &header::CONNECTION, "upgrade")
+}
+
+/// Checks a request for a WebSocket against RFC 6455 §4.2.1, as far as it concerns whoever passes it on. Gives its key.
+pub(super) fn check_upgrade<B>(request: &Request<B>) -> Result<&HeaderValue, BadUpgrade> {
+    let headers = request.headers();
+    if request.method() != Method::GET {
+        return Err(BadUpgrade::Method);
+    }
+    if request.version() != Version::HTTP_11 {
+        return Err(BadUpgrade::Version);
+    }
+    let empty = headers.get(header::CONTENT_LENGTH).is_none_or(|length| length == "0");
+    if !empty || headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err(BadUpgrade::Body);
+    }
+    sole(headers, &header::SEC_WEBSOCKET_VERSION).ok_or(BadUpgrade::WebSocketVersion)?;
+    sole(headers, &header::SEC_WEBSOCKET_KEY).ok_or(BadUpgrade::Key)
+}
+
+/// Whether a 101 is the right answer to an upgrade with `key` (RFC 6455 §4.1): it must be, or the upstream is not talking
+/// WebSocket, and what follows is not frames.
+pub(super) fn accepts<B>(response: &Response<B>, key: &HeaderValue) -> bool {
+    let expected = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
+    response.status() == StatusCode::SWITCHING_PROTOCOLS
+        && asks_for_websocket(response.headers())
+        && sole(response.headers(), &header::SEC_WEBSOCKET_ACCEPT).is_some_and(|accept| accept == expected.as_str())
+}
+
+/// Removes what concerns one connection only (RFC 9110 §7.6.1), `Upgrade` included.
+pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = tokens(headers, &header::CONNECTION)
+        .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
+        // A peer may name its own extensions here, but not take away what routing and framing stand on.
+        .filter(|name| *name != header::HOST && *name != header::CONTENT_LENGTH)
+        .collect();
+    let always = [header::CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE];
+    for name in named.iter().chain(&always) {
+        headers.remove(name);
+    }
+    // `TE: trailers` is the only form that may go on (RFC 9110 §10.1.4).
+    if headers.get(header::TE).is_some_and(|te| te != "trailers") {
+        headers.remove(header::TE);
+    }
+}
+
+/// Says who the client is: `X-Forwarded-For` is appended to, `-Proto` and `-Host` are set, whatever the client wrote there.
+pub(super) fn forward_client(headers: &mut HeaderMap, client: &Address, how: XForwarded) {
+    match how {
+        XForwarded::Off => return,
+        XForwarded::Append => {}
+    }
+    if let Address::Ip(address) = client {
+        let mut value: Vec<u8> = headers.get_all(X_FORWARDED_FOR).iter().fold(Vec::new(), |mut all, hop| {
+            all.extend_from_slice(hop.as_bytes());
+            all.extend_from_slice(b", ");
+            all
+        });
+        value.extend_from_slice(address.ip().to_canonical().to_string().as_bytes());
+        // Header values and an address, joined by a comma, are a header value.
+        if let Ok(value) = HeaderValue::from_bytes(&value) {
+            headers.insert(X_FORWARDED_FOR, value);
+        }
+    }
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    match headers.get(header::HOST).cloned() {
+        Some(host) => headers.insert(X_FORWARDED_HOST, host),
+        None => headers.remove(X_FORWARDED_HOST),
+    };
+}
+
+/// What a record keeps of a request: copies, so that nothing holds on to hyper's buffers.
+pub(super) fn request_facts<B>(request: &Request<B>, with_query: bool) -> RequestFacts {
+    let headers = request.headers();
+    let text = |name: &HeaderName| headers.get(name).map(|value| Text::from_bytes(value.as_bytes()));
+    let path = match request.uri().path_and_query() {
+        Some(path) if with_query => path.as_str(),
+        Some(path) => path.path(),
+        None => request.uri().path(),
+    };
+    RequestFacts {
+        method: request.method().as_str().into(),
+        path: path.into(),
+        host: text(&header::HOST),
+        http_version: version(request.version()),
+        user_agent: text(&header::USER_AGENT),
+        origin: text(&header::ORIGIN),
+        subprotocol: None,
+        extensions: None,
+        request_id: text(&X_REQUEST_ID),
+    }
+}
+
+/// The values of a header, joined as RFC 9110 §5.3 allows, for the record.
+pub(super) fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<Text> {
+    let values: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+    (!values.is_empty()).then(|| Text::from_bytes(&values.join(&b", "[..])))
+}
+
+/// The host that routes are chosen by: of the target if it is absolute, else `Host` (RFC 9112 §3.2.2).
+pub(super) fn host<B>(request: &Request<B>) -> Option<&str> {
+    let target = request.uri().authority().map(http::uri::Authority::as_str);
+    target.or_else(|| sole(request.headers(), &header::HOST)?.to_str().ok())
+}
+
+/// Whether the message is framed in two ways at once, which two readers may read differently (RFC 9112 §6.3).
+pub(super) fn is_ambiguous(headers: &HeaderMap) -> bool {
+    let lengths = headers.get_all(header::CONTENT_LENGTH).iter().count();
+    lengths > 1 || (lengths == 1 && headers.contains_key(header::TRANSFER_ENCODING))
+}
+
+const fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        Version::HTTP_3 => "3",
+        _ => "1.1",
+    }
+}
+
+/// The value of a header that must not be repeated.
+fn sole<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    tokens(headers, name).any(|found| found.eq_ignore_ascii_case(token))
+}
+
+fn tokens<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+}

@@ -1,0 +1,105 @@
+//! What the kernel knows of a TCP connection: `TCP_INFO`, and the socket options that closewatch sets.
+
+use std::io;
+use std::time::Duration;
+
+use nix::{getsockopt_impl, libc, sockopt_impl};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+
+use crate::close::TcpFacts;
+
+/// The part of Linux's `struct tcp_info` up to the last field that is used here (since Linux 4.6).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+#[allow(unreachable_pub, reason = "the macro below makes a public type of it")]
+pub struct RawTcpInfo {
+    state: u8,
+    _flags: [u8; 7],
+    _timeouts_and_sizes: [u32; 4],
+    unacked: u32,
+    _sacked_lost_retrans_fackets: [u32; 4],
+    _last_data_sent: u32,
+    _last_ack_sent: u32,
+    _last_data_recv: u32,
+    last_ack_recv: u32,
+    _pmtu_and_rcv_ssthresh: [u32; 2],
+    rtt: u32,
+    _window: [u32; 5],
+    _rcv_rtt_and_space: [u32; 2],
+    total_retrans: u32,
+    _rates: [u64; 4],
+    _segs: [u32; 2],
+    notsent_bytes: u32,
+    _min_rtt: u32,
+}
+
+sockopt_impl!(
+    /// `TCP_INFO`, read only.
+    TcpInfo,
+    GetOnly,
+    libc::IPPROTO_TCP,
+    libc::TCP_INFO,
+    RawTcpInfo
+);
+
+/// `TCP_CLOSE` in the kernel's `tcp_states.h`.
+const TCP_CLOSE: u8 = 7;
+/// `TCP_CLOSE_WAIT`: the peer's FIN has been received.
+const TCP_CLOSE_WAIT: u8 = 8;
+
+/// A look at a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kernel {
+    /// Bytes for the peer are not acknowledged, or not even sent.
+    pub(super) unacknowledged: bool,
+    /// How long ago the peer's host acknowledged anything.
+    pub(super) last_ack: Duration,
+    /// What the peer has done with its end, even if data before it was not read yet.
+    pub(super) hung_up: Option<HungUp>,
+    /// For the record.
+    pub(super) facts: TcpFacts,
+}
+
+/// How a connection that is not read has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HungUp {
+    /// A FIN is waiting behind the data.
+    Fin,
+    /// Reset, or given up by the kernel.
+    Reset,
+}
+
+// === impl Kernel ===
+
+impl Kernel {
+    /// Asks the kernel; one system call. `None` if it does not say.
+    pub(super) fn look(stream: &TcpStream) -> Option<Self> {
+        let info = nix::sys::socket::getsockopt(stream, TcpInfo).ok()?;
+        Some(Self {
+            unacknowledged: info.unacked > 0 || info.notsent_bytes > 0,
+            last_ack: Duration::from_millis(info.last_ack_recv.into()),
+            hung_up: match info.state {
+                TCP_CLOSE => Some(HungUp::Reset),
+                TCP_CLOSE_WAIT => Some(HungUp::Fin),
+                _ => None,
+            },
+            facts: TcpFacts { rtt: Duration::from_micros(info.rtt.into()), retransmits: info.total_retrans },
+        })
+    }
+}
+
+/// Sets what every leg needs: no Nagle delay, and keepalive so that an idle peer whose host is gone is noticed after
+/// `dead_peer` (half of it quiet, then three probes; DESIGN's 30 s + 3 × 10 s for 60 s).
+pub(super) fn prepare(stream: &TcpStream, dead_peer: Option<Duration>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    if let Some(dead_peer) = dead_peer {
+        let second = Duration::from_secs(1);
+        let keepalive = TcpKeepalive::new()
+            .with_time((dead_peer / 2).max(second))
+            .with_interval((dead_peer / 6).max(second))
+            .with_retries(3);
+        SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
+    }
+    Ok(())
+}

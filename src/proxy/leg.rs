@@ -1,0 +1,108 @@
+//! A leg: the connection to one peer. What the relay needs of a stream, whatever the stream is made of.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::kernel::Kernel;
+use crate::close::{Address, End};
+
+/// A connection to a peer. A new kind of transport is a new variant here, and nothing elsewhere.
+#[derive(Debug)]
+pub(super) enum Leg {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// Calls the same method on whichever stream a leg is.
+macro_rules! on_stream {
+    ($leg:expr, $stream:ident => $call:expr) => {
+        match $leg {
+            Leg::Tcp($stream) => $call,
+            Leg::Unix($stream) => $call,
+        }
+    };
+}
+
+// === impl Leg ===
+
+impl Leg {
+    /// The peer's address, as the record has it.
+    pub(super) fn peer_address(&self) -> Address {
+        match self {
+            Self::Tcp(stream) => match stream.peer_addr() {
+                Ok(address) => Address::Ip(address),
+                // Reset before anybody asked: there is no address any more.
+                Err(_) => Address::Unix("".into()),
+            },
+            Self::Unix(stream) => {
+                let address = stream.peer_addr().ok();
+                let path = address.as_ref().and_then(|address| address.as_pathname());
+                Address::Unix(path.map_or_else(|| "".into(), |path| path.to_string_lossy().into()))
+            }
+        }
+    }
+
+    /// What the kernel knows of the connection; `None` if it is not TCP.
+    pub(super) fn kernel(&self) -> Option<Kernel> {
+        match self {
+            Self::Tcp(stream) => Kernel::look(stream),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// Makes the drop that follows send an RST instead of a FIN, and throw away what was not sent yet. A unix socket has no
+    /// reset: it is only closed.
+    pub(super) fn reset_on_drop(&self) {
+        match self {
+            // It fails only on a socket that is gone already, where there is nothing to reset.
+            Self::Tcp(stream) => drop(stream.set_zero_linger()),
+            Self::Unix(_) => {}
+        }
+    }
+}
+
+/// How a transport ended, of an error that a read or a write gave.
+///
+/// What is not a timeout is taken for a reset: the connection is gone, and not in order.
+pub(super) fn end_of(error: &io::Error) -> End {
+    match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => End::Timeout,
+        _ => End::Reset,
+    }
+}
+
+impl AsyncRead for Leg {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        on_stream!(self.get_mut(), stream => Pin::new(stream).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Leg {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        on_stream!(self.get_mut(), stream => Pin::new(stream).poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        on_stream!(self.get_mut(), stream => Pin::new(stream).poll_write_vectored(cx, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_stream!(self.get_mut(), stream => Pin::new(stream).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_stream!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}

@@ -1,0 +1,139 @@
+//! Plain HTTP: what is not an upgrade passes through, over pooled connections.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::client::legacy::{Client, Error};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+
+use super::dial::{DialError, dial};
+use super::headers;
+use super::leg::Leg;
+use crate::config::{Target, Timeouts, Upstream};
+
+/// A body that passes through, or one of closewatch's own.
+pub(super) type Body = BoxBody<Bytes, hyper::Error>;
+
+/// The keep-alive connections to one upstream.
+pub(super) struct Pool {
+    client: Client<Dialer, Incoming>,
+    authority: Authority,
+}
+
+/// Why a request got no answer from the upstream.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PlainError {
+    /// `OPTIONS *` and CONNECT have no place in a reverse proxy.
+    #[error("the request target cannot be forwarded")]
+    Target,
+    /// The request did not come through.
+    #[error("no answer from the upstream")]
+    Upstream(#[source] Error),
+}
+
+#[derive(Clone)]
+struct Dialer(Arc<(Target, Timeouts)>);
+
+// === impl Pool ===
+
+impl Pool {
+    pub(super) fn new(upstream: &Upstream, timeouts: &Timeouts, header_bytes: usize) -> Self {
+        let dialer = Dialer(Arc::new((upstream.target.clone(), timeouts.clone())));
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .http1_preserve_header_case(true)
+            .http1_max_buf_size(header_bytes)
+            .set_host(false)
+            .build(dialer);
+        Self { client, authority: upstream.authority.clone() }
+    }
+
+    /// Passes a request on, and its answer back.
+    pub(super) async fn forward(&self, mut request: Request<Incoming>) -> Result<Response<Body>, PlainError> {
+        let path = request.uri().path_and_query().cloned().ok_or(PlainError::Target)?;
+        let uri = origin(&self.authority, path).map_err(|_| PlainError::Target)?;
+        if let Some(host) = request.uri().authority() {
+            // An absolute target's host wins over `Host` (RFC 9112 §3.2.2), and must be what the upstream reads.
+            let host = host.as_str().parse().map_err(|_| PlainError::Target)?;
+            request.headers_mut().insert(header::HOST, host);
+        }
+        *request.uri_mut() = uri;
+        *request.version_mut() = http::Version::HTTP_11;
+        headers::remove_hop_by_hop(request.headers_mut());
+        let mut response = self.client.request(request).await.map_err(PlainError::Upstream)?;
+        headers::remove_hop_by_hop(response.headers_mut());
+        *response.version_mut() = http::Version::HTTP_11;
+        Ok(response.map(BodyExt::boxed))
+    }
+}
+
+impl PlainError {
+    /// What the client is told.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Target => StatusCode::BAD_REQUEST,
+            Self::Upstream(error) => {
+                let mut cause = std::error::Error::source(error);
+                while let Some(error) = cause {
+                    if let Some(DialError::Timeout(_)) = error.downcast_ref() {
+                        return StatusCode::GATEWAY_TIMEOUT;
+                    }
+                    cause = error.source();
+                }
+                StatusCode::BAD_GATEWAY
+            }
+        }
+    }
+}
+
+/// An answer of closewatch's own: plain text, one line.
+pub(super) fn answer(status: StatusCode, text: &str) -> Response<Body> {
+    let body = Full::new(Bytes::from(format!("closewatch: {text}\n"))).map_err(|never| match never {});
+    let mut response = Response::new(body.boxed());
+    *response.status_mut() = status;
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+    }
+    response
+}
+
+fn origin(authority: &Authority, path: PathAndQuery) -> Result<Uri, http::uri::InvalidUriParts> {
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(authority.clone());
+    parts.path_and_query = Some(path);
+    Uri::from_parts(parts)
+}
+
+// === impl Dialer ===
+
+impl tower_service::Service<Uri> for Dialer {
+    type Response = TokioIo<Leg>;
+    type Error = DialError;
+    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Leg>, DialError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), DialError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let to = Arc::clone(&self.0);
+        Box::pin(async move { Ok(TokioIo::new(dial(&to.0, &to.1).await?)) })
+    }
+}
+
+impl Connection for Leg {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}

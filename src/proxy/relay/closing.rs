@@ -1,0 +1,202 @@
+//! closewatch ends a session itself: on a drain, or at the idle limit.
+//!
+//! Towards each peer that was not sent a Close yet goes one of closewatch's own, behind the last byte already accepted and
+//! never inside a frame. From then on nothing of the other peer is passed on there. Then the replies, then FIN.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::Relay;
+use super::flow::{Course, OwnClose};
+use crate::close::{Cause, End, Event};
+use crate::wire::{Boundary, Peer, close_frame};
+
+/// How long a direction may take to come to the end of a message, and after that to the end of a frame.
+const BOUNDARY_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long the peers may take to answer a FIN with theirs. Closing with bytes on their way here would answer those with a
+/// reset, which can overtake the Close.
+const FAREWELL_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How far closewatch has come in ending a session.
+#[derive(Debug)]
+pub(super) struct Closing {
+    step: Step,
+    /// When the present step is over at the latest.
+    until: Duration,
+    /// Peers whose leg has to be reset, because a Close would have gone into the middle of a frame.
+    doomed: [bool; 2],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Waiting for the ends of messages.
+    Messages,
+    /// Waiting for the ends of frames.
+    Frames,
+    /// Waiting for the peers' Closes.
+    Replies,
+    /// Waiting for the peers' FINs.
+    Farewell,
+    /// No waiting any more.
+    Over,
+}
+
+impl Closing {
+    pub(super) const fn due(&self) -> Duration {
+        self.until
+    }
+}
+
+impl Relay {
+    /// The process is draining: this session's share of it begins within the jitter, with `abort` at once and without
+    /// any waiting.
+    pub(super) fn drain(&mut self, abort: bool) {
+        let now = self.file.now();
+        if self.drain_at.is_none() {
+            self.drain_at = Some(now + self.limits.drain_jitter.mul_f64(fastrand::f64()));
+        }
+        if abort {
+            if self.closing.is_none() {
+                self.close(Cause::Drain, now);
+            }
+            if let Some(closing) = &mut self.closing {
+                closing.step = Step::Over;
+            }
+        }
+    }
+
+    /// Begins to end the session.
+    pub(super) fn close(&mut self, cause: Cause, now: Duration) {
+        self.file.on(Event::Decided { cause }, now);
+        self.timer = None;
+        self.closing = Some(Closing { step: Step::Messages, until: now + BOUNDARY_PATIENCE, doomed: [false; 2] });
+        if self.limits.own_code.is_none() {
+            return;
+        }
+        for from in Peer::ALL {
+            let to = from.other();
+            let flow = &mut self.flows[from.index()];
+            let unreachable = flow.fin_sent || self.write_end[to.index()].is_some() || !flow.forwards();
+            if !flow.tap.close_seen() && !unreachable {
+                flow.course = Course::ForwardUntil(Boundary::Message);
+                self.at_boundary(from);
+            }
+        }
+    }
+
+    /// If `from`'s bytes have come to the boundary that is waited for, puts closewatch's Close behind them.
+    pub(super) fn at_boundary(&mut self, from: Peer) {
+        let flow = &mut self.flows[from.index()];
+        let Course::ForwardUntil(boundary) = flow.course else { return };
+        if flow.tap.close_seen() {
+            // The peer's own Close came first, and is on its way.
+            flow.course = Course::Forward;
+        } else if flow.tap.is_blind() {
+            self.doom(from);
+        } else if flow.tap.boundary() >= boundary
+            && let Some(code) = self.limits.own_code
+        {
+            let mask = fastrand::u32(..).to_ne_bytes();
+            let frame = close_frame(from.other(), code.0, &self.limits.own_reason, mask);
+            let own_close = Some(OwnClose { code, len: frame.len() as u64 });
+            flow.append(&frame);
+            flow.course = Course::Discard { accepted: flow.tap.seen(), own_close };
+            self.again = true;
+        }
+    }
+
+    /// No Close can go behind `from`'s bytes: the peer that was to receive it is reset in the end.
+    fn doom(&mut self, from: Peer) {
+        let flow = &mut self.flows[from.index()];
+        flow.course = Course::Discard { accepted: flow.tap.seen(), own_close: None };
+        if let Some(closing) = &mut self.closing {
+            closing.doomed[from.other().index()] = true;
+        }
+    }
+
+    /// Goes on with the closing. Ready when the session is over.
+    pub(super) fn settle_closing(&mut self, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
+        while let Some(closing) = &self.closing {
+            let late = now >= closing.until;
+            let next = match closing.step {
+                Step::Messages if self.is_seeking() && late => {
+                    for from in Peer::ALL {
+                        self.settle_for_frame(from);
+                    }
+                    (Step::Frames, BOUNDARY_PATIENCE)
+                }
+                Step::Frames if self.is_seeking() && late => {
+                    for from in Peer::ALL {
+                        if let Course::ForwardUntil(_) = self.flows[from.index()].course {
+                            self.doom(from);
+                        }
+                    }
+                    (Step::Replies, self.limits.close_reply)
+                }
+                Step::Messages | Step::Frames if self.is_seeking() => return Poll::Pending,
+                Step::Messages | Step::Frames => (Step::Replies, self.limits.close_reply),
+                Step::Replies if late || Peer::ALL.into_iter().all(|peer| self.has_answered(peer)) => {
+                    for peer in Peer::ALL {
+                        self.bid_farewell(peer, cx);
+                    }
+                    (Step::Farewell, FAREWELL_PATIENCE)
+                }
+                Step::Farewell if late || self.flows.iter().all(|flow| flow.ended) => (Step::Over, Duration::ZERO),
+                Step::Replies | Step::Farewell => return Poll::Pending,
+                Step::Over => {
+                    for peer in Peer::ALL {
+                        self.end_locally(peer, now);
+                    }
+                    return Poll::Ready(());
+                }
+            };
+            if let Some(closing) = &mut self.closing {
+                (closing.step, closing.until) = (next.0, now + next.1);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Whether a direction is still on its way to a boundary.
+    fn is_seeking(&self) -> bool {
+        self.flows.iter().any(|flow| matches!(flow.course, Course::ForwardUntil(_)))
+    }
+
+    fn settle_for_frame(&mut self, from: Peer) {
+        let flow = &mut self.flows[from.index()];
+        if let Course::ForwardUntil(_) = flow.course {
+            flow.course = Course::ForwardUntil(Boundary::Frame);
+            self.at_boundary(from);
+        }
+    }
+
+    /// Whether nothing more is to be waited for from `peer`: it has said its Close or is gone, and has been sent its own.
+    fn has_answered(&self, peer: Peer) -> bool {
+        let (from, to) = (&self.flows[peer.index()], &self.flows[peer.other().index()]);
+        let doomed = self.closing.as_ref().is_some_and(|closing| closing.doomed[peer.index()]);
+        let silent = self.limits.own_code.is_none();
+        doomed || silent || ((from.tap.close_seen() || from.ended) && to.waiting() == 0)
+    }
+
+    /// FIN, unless the Close did not get through: then the peer is reset.
+    fn bid_farewell(&mut self, peer: Peer, cx: &mut Context<'_>) {
+        let waiting = self.flows[peer.other().index()].waiting() > 0;
+        if let Some(closing) = &mut self.closing {
+            closing.doomed[peer.index()] |= waiting;
+            if !closing.doomed[peer.index()] {
+                self.send_fin(peer, cx);
+            }
+        }
+    }
+
+    fn end_locally(&mut self, peer: Peer, now: Duration) {
+        let doomed = self.closing.as_ref().is_some_and(|closing| closing.doomed[peer.index()]);
+        if doomed {
+            self.reset(peer, now);
+        } else {
+            self.note_kernel(peer, false, now);
+            self.file.on(Event::Ended { peer, how: End::Local }, now);
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! What an end leads to: FIN passed on as FIN, a reset as a reset, and the record when nothing more can happen.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::AsyncWrite;
+
+use super::{Relay, STALLED_WATCH};
+use crate::close::{Cause, End, Event};
+use crate::proxy::kernel::HungUp;
+use crate::wire::Peer;
+
+/// How soon after a peer's reset the kernel is first asked whether the other has acknowledged everything; doubled each time.
+const FIRST_RESET_CHECK: Duration = Duration::from_millis(1);
+/// At most this long between two such questions.
+const LAST_RESET_CHECK: Duration = Duration::from_millis(50);
+
+/// Who is told what before the record is made.
+#[derive(Clone, Copy)]
+enum Farewell {
+    /// What is still up gets a FIN.
+    Fin,
+    /// What is still up is reset.
+    Reset,
+}
+
+impl Relay {
+    /// Sees what follows from what has happened. Ready when the session is over.
+    pub(super) fn settle(&mut self, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
+        if self.closing.is_none() && self.drain_at.is_some_and(|at| now >= at) {
+            self.close(Cause::Drain, now);
+        }
+        if self.closing.is_some() {
+            return self.settle_closing(cx, now);
+        }
+        self.check_dead_peers(now);
+        if !self.file.ledger().is_ending() {
+            self.check_idle(now);
+            self.check_hung_up(now);
+            return if self.is_past_half_closed(now) { self.finish(Farewell::Reset, cx, now) } else { Poll::Pending };
+        }
+        // A reset is passed on behind everything that came before it; the other direction has nobody to go to.
+        if let Some(gone) = Peer::ALL.into_iter().find(|peer| self.is_gone(*peer)) {
+            ready!(self.delivered_before_reset(gone, now));
+            self.reset(gone.other(), now);
+            return self.finish(Farewell::Reset, cx, now);
+        }
+        for from in Peer::ALL {
+            self.pass_fin(from, cx);
+        }
+        if Peer::ALL.iter().all(|peer| self.flows[peer.index()].fin_sent) {
+            return self.finish(Farewell::Fin, cx, now);
+        }
+        if self.closes_written.is_none() && self.file.ledger().closes_written() {
+            self.closes_written = Some(now);
+        }
+        if self.closes_written.is_some_and(|since| now >= since + self.limits.linger) {
+            return self.finish(Farewell::Fin, cx, now);
+        }
+        self.check_hung_up(now);
+        if self.is_past_half_closed(now) { self.finish(Farewell::Reset, cx, now) } else { Poll::Pending }
+    }
+
+    /// Waits for the next time at which something is due by itself. Ready if that is now.
+    pub(super) fn wait(&mut self, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
+        let Some(due) = self.next_due() else {
+            self.timer = None;
+            return Poll::Pending;
+        };
+        if due <= now {
+            return Poll::Ready(());
+        }
+        // A timer that fires too early only asks again: it is never moved back for a message.
+        match &mut self.timer {
+            Some(_) if self.timer_at <= due => {}
+            Some(timer) => {
+                timer.as_mut().reset(self.file.instant(due));
+                self.timer_at = due;
+            }
+            None => {
+                self.timer = Some(Box::pin(tokio::time::sleep_until(self.file.instant(due))));
+                self.timer_at = due;
+            }
+        }
+        let Some(timer) = &mut self.timer else { return Poll::Pending };
+        ready!(timer.as_mut().poll(cx));
+        self.timer = None;
+        Poll::Ready(())
+    }
+
+    /// The earliest time at which [`Relay::settle`] would do something without any byte moving.
+    fn next_due(&self) -> Option<Duration> {
+        if let Some(closing) = &self.closing {
+            return Some(closing.due());
+        }
+        if let Some((at, _)) = self.reset_check {
+            return Some(at);
+        }
+        let limits = &self.limits;
+        let ledger = self.file.ledger();
+        let dead_peer = limits.dead_peer.and_then(|limit| {
+            let since = Peer::ALL.into_iter().filter_map(|peer| self.unacknowledged[peer.index()]).min()?;
+            Some(since + limit)
+        });
+        let stalled = self.is_watched().then(|| self.moved_or_watched() + STALLED_WATCH);
+        let half_closed = limits
+            .half_closed
+            .filter(|_| ledger.is_ending() || self.hung_up.iter().any(Option::is_some))
+            .map(|limit| self.moved + limit);
+        let linger = self.closes_written.map(|since| since + limits.linger);
+        let idle = limits.idle.filter(|_| !ledger.is_ending()).map(|limit| ledger.facts().last_activity + limit);
+        [dead_peer, stalled, half_closed, linger, self.drain_at, idle].into_iter().flatten().min()
+    }
+
+    /// Whether `peer`'s transport is broken, not just at its end.
+    pub(super) fn is_gone(&self, peer: Peer) -> bool {
+        self.file.ledger().facts().of(peer).own_end().is_some_and(|end| matches!(end.how, End::Reset | End::Timeout))
+            || self.file.ledger().facts().of(peer).reset_after_fin
+    }
+
+    /// Ready when all that `gone` had sent is acknowledged by the other peer, or cannot be, or `linger` is over.
+    ///
+    /// A zero-linger close throws the send queue away: a Close 1011 in it would turn into a 1006.
+    fn delivered_before_reset(&mut self, gone: Peer, now: Duration) -> Poll<()> {
+        let to = gone.other();
+        let ended = self.file.ledger().facts().of(gone).end.map_or(now, |end| end.at);
+        if self.is_gone(to) || now >= ended + self.limits.linger {
+            return Poll::Ready(());
+        }
+        let pause = match self.reset_check {
+            Some((at, _)) if now < at => return Poll::Pending,
+            Some((_, pause)) => (pause * 2).min(LAST_RESET_CHECK),
+            None => FIRST_RESET_CHECK,
+        };
+        let waiting = self.flows[gone.index()].waiting() > 0;
+        if !waiting && !self.legs[to.index()].kernel().is_some_and(|kernel| kernel.unacknowledged) {
+            return Poll::Ready(());
+        }
+        self.reset_check = Some(((now + pause).min(ended + self.limits.linger), pause));
+        Poll::Pending
+    }
+
+    /// Passes the end of `from`'s bytes on, once they are all written.
+    fn pass_fin(&mut self, from: Peer, cx: &mut Context<'_>) {
+        let flow = &self.flows[from.index()];
+        if flow.ended && !flow.fin_sent && flow.waiting() == 0 {
+            self.send_fin(from.other(), cx);
+        }
+    }
+
+    /// Sends a FIN to `peer`. Once.
+    pub(super) fn send_fin(&mut self, peer: Peer, cx: &mut Context<'_>) {
+        let flow = &mut self.flows[peer.other().index()];
+        if std::mem::replace(&mut flow.fin_sent, true) {
+            return;
+        }
+        // It never waits, and fails only where there is no connection any more: the next read tells how that came.
+        let _ = Pin::new(&mut self.legs[peer.index()]).poll_shutdown(cx);
+    }
+
+    /// Resets `peer`'s leg: with the drop that follows the record.
+    pub(super) fn reset(&mut self, peer: Peer, now: Duration) {
+        self.note_kernel(peer, false, now);
+        self.legs[peer.index()].reset_on_drop();
+        self.file.on(Event::Reset { peer }, now);
+        self.file.on(Event::Ended { peer, how: End::Local }, now);
+    }
+
+    /// The session is over: whatever is up goes down with its record.
+    fn finish(&mut self, farewell: Farewell, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
+        let facts = self.file.ledger().facts();
+        let odd = facts.client.close.is_none() || facts.upstream.close.is_none();
+        for peer in Peer::ALL {
+            if let Some(hung_up) = self.hung_up[peer.index()] {
+                // It was never read to its end, but the kernel knows it.
+                let how = match hung_up {
+                    HungUp::Fin => End::Fin,
+                    HungUp::Reset => End::Reset,
+                };
+                self.file.on(Event::Ended { peer, how }, now);
+            }
+            let facts = self.file.ledger().facts().of(peer);
+            if facts.end.is_none() || (odd && facts.tcp.is_none()) {
+                self.note_kernel(peer, odd, now);
+            }
+            match farewell {
+                Farewell::Fin => self.send_fin(peer, cx),
+                Farewell::Reset => {
+                    if self.file.ledger().facts().of(peer).end.is_none() {
+                        self.legs[peer.index()].reset_on_drop();
+                        self.file.on(Event::Reset { peer }, now);
+                    }
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// A peer whose host has acknowledged nothing for too long, while bytes for it wait, is dead: silent, not slow.
+    fn check_dead_peers(&mut self, now: Duration) {
+        let Some(limit) = self.limits.dead_peer else { return };
+        for peer in Peer::ALL {
+            let Some(since) = self.unacknowledged[peer.index()] else { continue };
+            if now < since + limit {
+                continue;
+            }
+            self.unacknowledged[peer.index()] = match self.legs[peer.index()].kernel() {
+                Some(kernel) if kernel.unacknowledged => {
+                    let since = since.max(now.saturating_sub(kernel.last_ack));
+                    if now >= since + limit {
+                        self.write_end[peer.index()].get_or_insert(End::Timeout);
+                        self.end_peer(peer, End::Timeout, now);
+                        None
+                    } else {
+                        Some(since)
+                    }
+                }
+                // All is acknowledged: the next write starts the clock anew.
+                Some(_) | None => None,
+            };
+        }
+    }
+
+    fn check_idle(&mut self, now: Duration) {
+        let Some(limit) = self.limits.idle else { return };
+        if now >= self.file.ledger().facts().last_activity + limit {
+            self.close(Cause::IdleTimeout, now);
+            self.again = true;
+        }
+    }
+
+    /// A peer that is not read, because the other takes nothing, may be gone all the same.
+    fn check_hung_up(&mut self, now: Duration) {
+        if !self.is_watched() || now < self.moved_or_watched() + STALLED_WATCH {
+            return;
+        }
+        self.watched = now;
+        for from in Peer::ALL {
+            if self.flows[from.index()].waiting() > 0 && self.hung_up[from.index()].is_none() {
+                self.hung_up[from.index()] = self.legs[from.index()].kernel().and_then(|kernel| kernel.hung_up);
+            }
+        }
+    }
+
+    fn is_watched(&self) -> bool {
+        Peer::ALL.iter().any(|from| {
+            let flow = &self.flows[from.index()];
+            flow.waiting() > 0 && !flow.ended && self.hung_up[from.index()].is_none()
+        })
+    }
+
+    fn moved_or_watched(&self) -> Duration {
+        self.moved.max(self.watched)
+    }
+
+    fn is_past_half_closed(&self, now: Duration) -> bool {
+        let over = self.file.ledger().is_ending() || self.hung_up.iter().any(Option::is_some);
+        over && self.limits.half_closed.is_some_and(|limit| now >= self.moved + limit)
+    }
+}

@@ -1,0 +1,133 @@
+//! One direction: the bytes of one peer on their way to the other.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::AsyncWrite;
+
+use crate::close::CloseCode;
+use crate::proxy::leg::Leg;
+use crate::wire::Tap;
+
+/// What has become of the bytes of one peer. Holds no buffer while the other peer takes what it is given.
+#[derive(Debug)]
+pub(super) struct Flow {
+    pub(super) tap: Tap,
+    /// What the other peer's socket did not take yet. While there is any, the sender is not read.
+    spill: Option<Box<Spill>>,
+    /// Bytes written to the other peer, a Close of closewatch's own included.
+    written: u64,
+    /// Where the sender's bytes stop being passed on.
+    pub(super) course: Course,
+    /// The sender's bytes have come to their end.
+    pub(super) ended: bool,
+    /// The other peer was told so.
+    pub(super) fin_sent: bool,
+}
+
+/// What happens to the bytes that a peer sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Course {
+    /// They are passed on.
+    Forward,
+    /// They are passed on up to the next boundary, where closewatch's own Close goes in.
+    ForwardUntil(crate::wire::Boundary),
+    /// They are read, tapped, counted and dropped. `accepted` bytes were taken for the other peer before that; behind
+    /// them goes closewatch's own Close, if there is one.
+    Discard { accepted: u64, own_close: Option<OwnClose> },
+}
+
+/// A Close of closewatch's own on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OwnClose {
+    pub(super) code: CloseCode,
+    pub(super) len: u64,
+}
+
+#[derive(Debug)]
+struct Spill {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+// === impl Flow ===
+
+impl Flow {
+    pub(super) const fn new(tap: Tap) -> Self {
+        Self { tap, spill: None, written: 0, course: Course::Forward, ended: false, fin_sent: false }
+    }
+
+    /// Bytes that wait for the other peer.
+    pub(super) fn waiting(&self) -> usize {
+        self.spill.as_ref().map_or(0, |spill| spill.bytes.len() - spill.sent)
+    }
+
+    /// Bytes of the sender that the other peer's socket took.
+    pub(super) fn delivered(&self) -> u64 {
+        match self.course {
+            Course::Forward | Course::ForwardUntil(_) => self.written,
+            Course::Discard { accepted, .. } => self.written.min(accepted),
+        }
+    }
+
+    /// The code of closewatch's own Close, once its last byte was written.
+    pub(super) fn own_close_written(&self) -> Option<CloseCode> {
+        match self.course {
+            Course::Discard { accepted, own_close: Some(own) } if self.written >= accepted + own.len => Some(own.code),
+            Course::Forward | Course::ForwardUntil(_) | Course::Discard { .. } => None,
+        }
+    }
+
+    /// Whether bytes of the sender are still passed on.
+    pub(super) const fn forwards(&self) -> bool {
+        matches!(self.course, Course::Forward | Course::ForwardUntil(_))
+    }
+
+    /// Writes `bytes` to the other peer, and keeps what it does not take. Nothing may be waiting.
+    pub(super) fn write(&mut self, to: &mut Leg, bytes: &[u8], cx: &mut Context<'_>) -> io::Result<()> {
+        debug_assert_eq!(self.waiting(), 0, "bytes would overtake those that wait");
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match Pin::new(&mut *to).poll_write(cx, &bytes[sent..]) {
+                Poll::Ready(Ok(taken)) => {
+                    sent += taken;
+                    self.written += taken as u64;
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => {
+                    self.spill = Some(Box::new(Spill { bytes: bytes[sent..].to_vec(), sent: 0 }));
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts `bytes` behind everything that waits.
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        let spill = self.spill.get_or_insert_with(|| Box::new(Spill { bytes: Vec::new(), sent: 0 }));
+        spill.bytes.extend_from_slice(bytes);
+    }
+
+    /// Writes what waits.
+    pub(super) fn flush(&mut self, to: &mut Leg, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(spill) = &mut self.spill {
+            let taken = ready!(Pin::new(&mut *to).poll_write(cx, &spill.bytes[spill.sent..]))?;
+            spill.sent += taken;
+            self.written += taken as u64;
+            if spill.sent == spill.bytes.len() {
+                self.spill = None;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Drops what waits, and all that will come: the other peer is gone.
+    pub(super) fn give_up(&mut self) {
+        self.spill = None;
+        if self.forwards() {
+            self.course = Course::Discard { accepted: self.written, own_close: None };
+        }
+    }
+}

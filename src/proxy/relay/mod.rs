@@ -1,0 +1,380 @@
+//! The relay: the two directions of one session, in one task, without a buffer of their own.
+//!
+//! `flow` is a direction, this file moves its bytes and notices the ends, `ending` decides what an end leads to, `closing`
+//! is closewatch ending a session itself.
+//!
+//! Why it is written as one hand-made poll function: both directions share the task's wake-up and the thread's read
+//! buffer, so an idle session holds neither. Each direction reads until the socket is empty or its turn is over; tokio
+//! clears readiness after a short read but keeps a hang-up, so neither a useless read nor a further wake-up is paid.
+
+mod closing;
+mod ending;
+mod flow;
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::time::Sleep;
+
+use self::closing::Closing;
+use self::flow::{Course, Flow};
+use super::kernel::HungUp;
+use super::leg::{Leg, end_of};
+use super::session::SessionFile;
+use crate::close::{CloseCode, End, Event};
+use crate::shutdown::{Phase, Shutdown};
+use crate::wire::{Peer, ReservedBits, Tap};
+
+/// Large enough that a bulk transfer is bound by the kernel's copies, small enough to stay in the second-level cache.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// Reads of one direction before the other has its turn.
+const READS_PER_TURN: usize = 4;
+
+/// How often the kernel is asked about a peer that is not read because the other does not take its bytes.
+const STALLED_WATCH: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// The read buffers of this worker. The second is for the one look at the other leg when a Close comes.
+    static BUFFERS: RefCell<[Box<[u8]>; 2]> =
+        RefCell::new([0, 1].map(|_| vec![0; READ_BUFFER].into_boxed_slice()));
+}
+
+/// How long a session may do what. `None` is for ever.
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    /// Both Closes written, and the transports still up.
+    pub(super) linger: Duration,
+    /// Half over, and no byte moves.
+    pub(super) half_closed: Option<Duration>,
+    /// Bytes for a peer, and no acknowledgement of anything.
+    pub(super) dead_peer: Option<Duration>,
+    /// No frame but Closes.
+    pub(super) idle: Option<Duration>,
+    /// closewatch's own Close, and no reply.
+    pub(super) close_reply: Duration,
+    /// Sessions are given their Close at a random time within this, so that their clients do not all come back at once.
+    pub(super) drain_jitter: Duration,
+    /// The code of closewatch's own Close; `None` if it sends none.
+    pub(super) own_code: Option<CloseCode>,
+    /// Its reason.
+    pub(super) own_reason: Box<str>,
+}
+
+/// One live session.
+pub(super) struct Relay {
+    file: SessionFile,
+    limits: Arc<Limits>,
+    /// By peer.
+    legs: [Leg; 2],
+    /// By sender.
+    flows: [Flow; 2],
+    /// What a write to this peer reported. The kernel says it once: the read that follows gives a plain end.
+    write_end: [Option<End>; 2],
+    /// Since when this peer takes nothing more, and how many bytes the gauge was told.
+    stalled: [Option<Stalled>; 2],
+    /// Since when bytes for this peer may be unacknowledged.
+    unacknowledged: [Option<Duration>; 2],
+    /// A peer that is not read was seen to have hung up.
+    hung_up: [Option<HungUp>; 2],
+    /// When that was last looked into.
+    watched: Duration,
+    /// When a byte last moved, either way.
+    moved: Duration,
+    /// When both Closes had been written on.
+    closes_written: Option<Duration>,
+    /// When the kernel is asked again whether a peer has everything before the reset.
+    reset_check: Option<(Duration, Duration)>,
+    /// When this session's share of a drain begins.
+    drain_at: Option<Duration>,
+    closing: Option<Closing>,
+    timer: Option<Pin<Box<Sleep>>>,
+    timer_at: Duration,
+    /// A turn changed something that the other direction has to look at.
+    again: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stalled {
+    since: Duration,
+    bytes: usize,
+}
+
+// === impl Relay ===
+
+impl Relay {
+    /// A relay between two legs that are both just behind the 101.
+    pub(super) fn new(file: SessionFile, limits: Arc<Limits>, legs: [Leg; 2], reserved_bits: ReservedBits) -> Self {
+        Self {
+            file,
+            limits,
+            legs,
+            flows: Peer::ALL.map(|peer| Flow::new(Tap::new(peer, reserved_bits))),
+            write_end: [None; 2],
+            stalled: [None; 2],
+            unacknowledged: [None; 2],
+            hung_up: [None; 2],
+            watched: Duration::ZERO,
+            moved: Duration::ZERO,
+            closes_written: None,
+            reset_check: None,
+            drain_at: None,
+            closing: None,
+            timer: None,
+            timer_at: Duration::ZERO,
+            again: false,
+        }
+    }
+
+    /// Relays until the session is over and its record filed. `early` are bytes read behind the handshake, by sender.
+    pub(super) async fn run(mut self, early: [Vec<u8>; 2], shutdown: Shutdown) {
+        let changed = shutdown.changed();
+        let mut changed = pin!(changed);
+        let mut seen = None;
+        let mut early = Some(early);
+        std::future::poll_fn(|cx| {
+            // Asking for the phase is one load; only a new one is worth the lock of a registration.
+            while seen != Some(shutdown.phase()) {
+                changed.set(shutdown.changed());
+                let phase = shutdown.phase();
+                if changed.as_mut().poll(cx).is_pending() {
+                    seen = Some(phase);
+                }
+            }
+            if let Some(early) = early.take() {
+                let now = self.file.now();
+                for (peer, bytes) in Peer::ALL.into_iter().zip(early) {
+                    if !bytes.is_empty() {
+                        self.take(peer, &bytes, None, cx, now);
+                    }
+                }
+            }
+            if seen >= Some(Phase::Closing) {
+                self.drain(seen == Some(Phase::Abort));
+            }
+            self.turn(cx)
+        })
+        .await;
+    }
+}
+
+impl Relay {
+    /// Moves what can be moved, then sees what follows from it. Ready when the record is due.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            self.again = false;
+            for peer in Peer::ALL {
+                self.pump(peer, cx);
+            }
+            let now = self.file.now();
+            if self.settle(cx, now).is_ready() {
+                return Poll::Ready(());
+            }
+            if !self.again && self.wait(cx, now).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Moves bytes of `from` until there are none, or the other peer takes no more.
+    fn pump(&mut self, from: Peer, cx: &mut Context<'_>) {
+        for _ in 0..READS_PER_TURN {
+            if self.flows[from.index()].waiting() > 0 && self.flush(from, cx).is_pending() {
+                return;
+            }
+            if self.flows[from.index()].ended {
+                return;
+            }
+            if self.read(from, cx).is_pending() {
+                return;
+            }
+        }
+        self.again = true;
+    }
+
+    /// Writes what waits for the other peer.
+    fn flush(&mut self, from: Peer, cx: &mut Context<'_>) -> Poll<()> {
+        let to = from.other();
+        let before = self.flows[from.index()].waiting();
+        let flushed = self.flows[from.index()].flush(&mut self.legs[to.index()], cx);
+        let now = self.file.now();
+        if self.flows[from.index()].waiting() < before {
+            self.wrote(from, now);
+        }
+        match flushed {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(())) => self.again = true,
+            Poll::Ready(Err(error)) => self.write_failed(to, &error, now),
+        }
+        self.gauge_stall(from, now);
+        Poll::Ready(())
+    }
+
+    /// Reads once from `from`, and passes it on.
+    fn read(&mut self, from: Peer, cx: &mut Context<'_>) -> Poll<()> {
+        BUFFERS.with_borrow_mut(|[buffer, spare]| {
+            let mut read = ReadBuf::new(buffer);
+            match Pin::new(&mut self.legs[from.index()]).poll_read(cx, &mut read) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => self.read_ended(from, end_of(&error)),
+                Poll::Ready(Ok(())) if read.filled().is_empty() => self.read_ended(from, End::Fin),
+                Poll::Ready(Ok(())) => {
+                    let now = self.file.now();
+                    self.take(from, read.filled(), Some(spare), cx, now);
+                }
+            }
+            Poll::Ready(())
+        })
+    }
+
+    /// Takes `bytes` of `from`: to the tap, and on to the other peer. `spare` is a buffer to look at the other leg with.
+    fn take(&mut self, from: Peer, bytes: &[u8], spare: Option<&mut [u8]>, cx: &mut Context<'_>, now: Duration) {
+        self.moved = now;
+        let flow = &mut self.flows[from.index()];
+        let boundary = match flow.course {
+            Course::Forward => None,
+            Course::ForwardUntil(boundary) => Some(boundary),
+            Course::Discard { .. } => {
+                self.file.read(from, &mut flow.tap, bytes, None, now);
+                return;
+            }
+        };
+        let reading = self.file.read(from, &mut flow.tap, bytes, boundary, now);
+        if reading.closed
+            && let Some(spare) = spare
+        {
+            self.look(from.other(), spare, cx, now);
+        }
+        let (forward, rest) = bytes.split_at(reading.taken);
+        let flow = &mut self.flows[from.index()];
+        // The look may have found the other peer gone.
+        if flow.forwards() {
+            match flow.write(&mut self.legs[from.other().index()], forward, cx) {
+                Ok(()) => {
+                    self.wrote(from, now);
+                    self.gauge_stall(from, now);
+                }
+                Err(error) => self.write_failed(from.other(), &error, now),
+            }
+        }
+        if boundary.is_some() {
+            self.at_boundary(from);
+            if !rest.is_empty() {
+                self.take(from, rest, None, cx, now);
+            }
+        }
+    }
+
+    /// Looks once, without waiting, whether `peer` has sent a Close before it could know of the one in hand.
+    ///
+    /// A lower bound: what is on its way here is not seen, and counts as a reply later.
+    fn look(&mut self, peer: Peer, buffer: &mut [u8], cx: &mut Context<'_>, now: Duration) {
+        let flow = &self.flows[peer.index()];
+        if flow.tap.close_seen() || flow.ended || flow.waiting() > 0 {
+            return;
+        }
+        let mut read = ReadBuf::new(buffer);
+        match Pin::new(&mut self.legs[peer.index()]).poll_read(cx, &mut read) {
+            Poll::Pending => {}
+            Poll::Ready(Err(error)) => self.read_ended(peer, end_of(&error)),
+            Poll::Ready(Ok(())) if read.filled().is_empty() => self.read_ended(peer, End::Fin),
+            Poll::Ready(Ok(())) => {
+                self.again = true;
+                self.take(peer, read.filled(), None, cx, now);
+            }
+        }
+    }
+
+    /// The other peer's socket took bytes of `from`.
+    fn wrote(&mut self, from: Peer, now: Duration) {
+        let (flow, to) = (&self.flows[from.index()], from.other());
+        self.moved = now;
+        self.file.on(Event::Written { from, total: flow.delivered() }, now);
+        if let Some(code) = flow.own_close_written() {
+            self.file.on(Event::OwnClose { to, code }, now);
+        }
+        if self.limits.dead_peer.is_some() {
+            self.unacknowledged[to.index()].get_or_insert(now);
+        }
+    }
+
+    /// A write to `peer` failed: nothing can be sent to it any more, but what it sent before is still to be read.
+    fn write_failed(&mut self, peer: Peer, error: &io::Error, now: Duration) {
+        let end = end_of(error);
+        self.write_end[peer.index()].get_or_insert(end);
+        self.flows[peer.other().index()].give_up();
+        self.gauge_stall(peer.other(), now);
+        if self.flows[peer.index()].ended {
+            self.file.on(Event::Ended { peer, how: end }, now);
+        }
+        self.again = true;
+    }
+
+    /// Nothing more comes from `peer`: everything before was read.
+    fn read_ended(&mut self, peer: Peer, how: End) {
+        let now = self.file.now();
+        // After a reset that a write reported, the read says a plain end, which is not a FIN.
+        let how = match (how, self.write_end[peer.index()]) {
+            (End::Fin, Some(reported)) => reported,
+            (how, _) => how,
+        };
+        self.end_peer(peer, how, now);
+    }
+
+    /// `peer`'s transport has ended, of itself.
+    fn end_peer(&mut self, peer: Peer, how: End, now: Duration) {
+        self.note_kernel(peer, how != End::Fin, now);
+        self.file.on(Event::Ended { peer, how }, now);
+        self.flows[peer.index()].ended = true;
+        if how != End::Fin && how != End::TlsTruncated {
+            self.flows[peer.other().index()].give_up();
+            self.gauge_stall(peer.other(), now);
+        }
+        self.moved = now;
+        self.again = true;
+    }
+
+    /// Puts what the kernel knows of `peer`'s leg into the facts: always whether bytes are unacknowledged, its round-trip
+    /// time and retransmits only where the end is `odd`.
+    fn note_kernel(&mut self, peer: Peer, odd: bool, now: Duration) {
+        if let Some(kernel) = self.legs[peer.index()].kernel() {
+            let tcp = odd.then_some(kernel.facts);
+            self.file.on(Event::Kernel { peer, unacknowledged: kernel.unacknowledged, tcp }, now);
+        }
+    }
+
+    /// Tells the gauges how many bytes of `from` wait now.
+    fn gauge_stall(&mut self, from: Peer, now: Duration) {
+        let (waiting, peer) = (self.flows[from.index()].waiting(), from.other());
+        let told = self.stalled[peer.index()].map_or(0, |stalled| stalled.bytes);
+        if waiting == told {
+            return;
+        }
+        let sink = self.file.sink();
+        sink.spilled(waiting as i64 - told as i64);
+        match (self.stalled[peer.index()], waiting) {
+            (None, _) => sink.stalled(1),
+            (Some(_), 0) => sink.stalled(-1),
+            (Some(_), _) => {}
+        }
+        let since = self.stalled[peer.index()].map_or(now, |stalled| stalled.since);
+        self.stalled[peer.index()] = (waiting > 0).then_some(Stalled { since, bytes: waiting });
+        if waiting == 0 {
+            self.file.on(Event::Stalled { peer, time: now.saturating_sub(since) }, now);
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        for stalled in self.stalled.into_iter().flatten() {
+            self.file.sink().spilled(-(stalled.bytes as i64));
+            self.file.sink().stalled(-1);
+        }
+    }
+}
