@@ -165,9 +165,20 @@ fn outputs(config: &Config) -> ExportOptions {
         CloseLog::Off => LogTarget::Off,
         CloseLog::File(path) => LogTarget::File(path.clone()),
     };
-    let only = match config.log.only { LogOnly::All => Only::All, LogOnly::Abnormal => Only::Abnormal };
-    let path = match config.log.path { LogPath::Full => PathMode::Full, LogPath::Redacted => PathMode::Redacted };
-    ExportOptions { log: LogOptions { target, only }, json: JsonStyle { path, reason: config.log.reason, instance: None }, own_codes: config.drain.code.map(crate::close::CloseCode).into_iter().collect(), ..ExportOptions::default() }
+    let only = match config.log.only {
+        LogOnly::All => Only::All,
+        LogOnly::Abnormal => Only::Abnormal,
+    };
+    let path = match config.log.path {
+        LogPath::Full => PathMode::Full,
+        LogPath::Redacted => PathMode::Redacted,
+    };
+    ExportOptions {
+        log: LogOptions { target, only },
+        json: JsonStyle { path, reason: config.log.reason, instance: None },
+        own_codes: config.drain.code.map(crate::close::CloseCode).into_iter().collect(),
+        ..ExportOptions::default()
+    }
 }
 
 fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {
