@@ -13,7 +13,7 @@ use closewatch::export::{CloseLog, Entry, JsonStyle, LogOptions, LogTarget, Metr
 use super::records;
 
 /// Far more than any of these needs, and short enough for a run that fails.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// What one call of `write` does.
 enum Call {
