@@ -178,7 +178,7 @@ fn session(rules: CodeRules) -> Arc<Session> {
 }
 
 fn file(ledger: Ledger, rules: CodeRules, filed: Duration) -> CloseRecord {
-    CloseRecord::file(session(rules), ledger, [0; 2], filed, Timestamp::UNIX_EPOCH)
+    CloseRecord::file(session(rules), ledger, filed, Timestamp::UNIX_EPOCH)
 }
 
 /// The record of a script.

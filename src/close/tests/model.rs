@@ -98,7 +98,7 @@ fn judge(acts: &[Act], step: Duration) -> CloseRecord {
         ledger.on(Event::Frame { from, frame: &frame }, now);
         ledger.on(Event::Read { from, bytes: 2, active: opcode != Opcode::Close }, now);
     }
-    CloseRecord::file(shared_session(), ledger, [0; 2], now, Timestamp::UNIX_EPOCH)
+    CloseRecord::file(shared_session(), ledger, now, Timestamp::UNIX_EPOCH)
 }
 
 fn shared_session() -> Arc<Session> {

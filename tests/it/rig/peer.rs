@@ -1,0 +1,230 @@
+//! A peer that says and does exactly what a test tells it to.
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use closewatch::wire::Peer;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::frames::Frame;
+use super::story::{Shown, Story};
+
+/// A socket in the hands of a test.
+pub(crate) struct RawPeer {
+    role: Peer,
+    stream: Stream,
+    story: Story,
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+// === impl RawPeer ===
+
+impl RawPeer {
+    pub(super) fn tcp(role: Peer, stream: TcpStream, story: Story) -> Self {
+        stream.set_nodelay(true).unwrap();
+        Self { role, stream: Stream::Tcp(stream), story }
+    }
+
+    pub(super) fn unix(role: Peer, stream: UnixStream, story: Story) -> Self {
+        Self { role, stream: Stream::Unix(stream), story }
+    }
+
+    /// Sends all of `bytes`.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        self.tell(&format!("sends {}", Shown(bytes)));
+        let sent = self.story.clone().within("a peer's bytes to be taken", self.stream.write_all(bytes)).await;
+        sent.unwrap_or_else(|error| self.fail(&format!("cannot send: {error}")));
+    }
+
+    /// Sends all of `bytes` without letting anybody else run: what is sent to two sockets in a row is readable at both
+    /// before closewatch looks at either.
+    pub(crate) fn send_at_once(&mut self, bytes: &[u8]) {
+        self.tell(&format!("sends at once {}", Shown(bytes)));
+        let sent = match &self.stream {
+            Stream::Tcp(stream) => stream.try_write(bytes),
+            Stream::Unix(stream) => stream.try_write(bytes),
+        };
+        match sent {
+            Ok(sent) if sent == bytes.len() => {}
+            other => self.fail(&format!("cannot send at once: {other:?}")),
+        }
+    }
+
+    /// Sends `frame`, masked as this peer has to.
+    pub(crate) async fn say(&mut self, frame: &Frame) {
+        self.send(&frame.bytes(self.role)).await;
+    }
+
+    /// Sends `chunk` again and again until `enough` has come about. Gives how many bytes that were.
+    pub(crate) async fn send_until(&mut self, chunk: &[u8], enough: impl Future<Output = ()>) -> usize {
+        let mut sent = 0;
+        let mut enough = pin!(enough);
+        loop {
+            let rest = &chunk[sent % chunk.len()..];
+            let taken = tokio::select! {
+                biased;
+                () = &mut enough => break,
+                taken = self.stream.write(rest) => taken,
+            };
+            sent += taken.unwrap_or_else(|error| self.fail(&format!("cannot send: {error}")));
+        }
+        self.tell(&format!("has sent {sent} bytes of {}", Shown(chunk)));
+        sent
+    }
+
+    /// Is given exactly `expected` next; more may follow.
+    pub(crate) async fn expect(&mut self, expected: &[u8]) {
+        let given = self.receive(expected.len()).await;
+        if given != expected {
+            let at = given.iter().zip(expected).position(|(given, expected)| given != expected).unwrap_or(0);
+            self.fail(&format!("expected {}, differs at byte {at}: {}", Shown(expected), Shown(&given[at..])));
+        }
+    }
+
+    /// Is given exactly `frame` of the other peer next.
+    pub(crate) async fn hear(&mut self, frame: &Frame) {
+        self.expect(&frame.bytes(self.role.other())).await;
+    }
+
+    /// The next `count` bytes.
+    pub(crate) async fn receive(&mut self, count: usize) -> Vec<u8> {
+        let mut given = vec![0; count];
+        let mut filled = 0;
+        while filled < count {
+            let read = self.stream.read(&mut given[filled..]);
+            match self.story.within(&format!("byte {filled} of {count} at the {}", self.role.as_str()), read).await {
+                Ok(0) => self.fail(&format!("FIN after {filled} of {count} bytes: {}", Shown(&given[..filled]))),
+                Ok(read) => filled += read,
+                Err(error) => {
+                    self.fail(&format!("{error} after {filled} of {count} bytes: {}", Shown(&given[..filled])))
+                }
+            }
+        }
+        self.tell(&format!("is given {}", Shown(&given)));
+        given
+    }
+
+    /// All that comes before the end, and the error if that is not a FIN.
+    pub(crate) async fn receive_all(&mut self) -> (Vec<u8>, Option<io::ErrorKind>) {
+        let mut given = Vec::new();
+        let end = self.story.within("a peer's last byte", self.stream.read_to_end(&mut given)).await;
+        let end = end.err().map(|error| error.kind());
+        self.tell(&format!(
+            "is given all: {}, then {}",
+            Shown(&given),
+            end.map_or("FIN".into(), |end| end.to_string())
+        ));
+        (given, end)
+    }
+
+    /// A head of HTTP, up to and with the empty line, and no byte more.
+    pub(crate) async fn receive_head(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            match self.story.within("a head", self.stream.read(&mut byte)).await {
+                Ok(1) => head.push(byte[0]),
+                other => self.fail(&format!("{other:?} in a head: {:?}", String::from_utf8_lossy(&head))),
+            }
+        }
+        let head = String::from_utf8(head).unwrap();
+        self.tell(&format!("is given the head {head:?}"));
+        head
+    }
+
+    /// Is given a FIN next, and no byte before it.
+    pub(crate) async fn expect_fin(&mut self) {
+        match self.next_end().await {
+            None => self.tell("is given FIN"),
+            Some(error) => self.fail(&format!("expected FIN, was given {error}")),
+        }
+    }
+
+    /// Is reset next, and given no byte before that.
+    pub(crate) async fn expect_reset(&mut self) {
+        match self.next_end().await {
+            Some(io::ErrorKind::ConnectionReset) => self.tell("is reset"),
+            None => self.fail("expected a reset, was given FIN"),
+            Some(error) => self.fail(&format!("expected a reset, was given {error}")),
+        }
+    }
+
+    /// Hangs up in its direction only.
+    pub(crate) async fn fin(&mut self) {
+        self.tell("sends FIN");
+        // Fails only if the connection is gone, where there is nobody to tell.
+        let _ = self.stream.shutdown().await;
+    }
+
+    /// Is gone with a reset, whatever was still to be sent.
+    pub(crate) fn reset(self) {
+        self.tell("resets");
+        match &self.stream {
+            Stream::Tcp(stream) => socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO)).unwrap(),
+            Stream::Unix(_) => self.fail("a unix socket has no reset"),
+        }
+    }
+
+    /// The address of its own end.
+    pub(crate) fn address(&self) -> String {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.local_addr().unwrap().to_string(),
+            Stream::Unix(_) => "unix".to_owned(),
+        }
+    }
+
+    async fn next_end(&mut self) -> Option<io::ErrorKind> {
+        let mut given = [0; 64];
+        let what = format!("the end at the {}", self.role.as_str());
+        let read = self.story.clone().within(&what, self.stream.read(&mut given)).await;
+        match read {
+            Ok(0) => None,
+            Ok(read) => self.fail(&format!("expected an end, was given {}", Shown(&given[..read]))),
+            Err(error) => Some(error.kind()),
+        }
+    }
+
+    fn tell(&self, what: &str) {
+        self.story.tell(format!("{:8} {what}", self.role.as_str()));
+    }
+
+    fn fail(&self, why: &str) -> ! {
+        self.story.fail(&format!("{}: {why}", self.role.as_str()));
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! A proxy between scripted peers.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use closewatch::close::{CloseRecord, HandshakeRecord};
+use closewatch::config::Config;
+use closewatch::proxy::{Proxy, bind};
+use closewatch::shutdown::{Phase, Shutdown};
+use closewatch::wire::Peer;
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::task::JoinHandle;
+
+use super::peer::RawPeer;
+use super::sink::{Seen, Told, sink};
+use super::story::Story;
+
+/// An upgrade request, with the key of RFC 6455 §1.3.
+pub(crate) const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: chat.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// The right answer to it.
+pub(crate) const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/// Receive buffer of a peer that is to be slow: the least the kernel gives.
+const SMALL_BUFFER: u32 = 4096;
+
+/// A running proxy, the upstream that it dials, and what it tells.
+pub(crate) struct Rig {
+    proxy: SocketAddr,
+    upstream: Listener,
+    shutdown: Shutdown,
+    serving: JoinHandle<io::Result<()>>,
+    told: Told,
+    story: Story,
+    small_buffers: bool,
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    Unix { listener: UnixListener, path: PathBuf },
+}
+
+// === impl Rig ===
+
+impl Rig {
+    /// A proxy with the defaults of the configuration.
+    pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// A proxy whose configuration was changed by `configure`.
+    pub(crate) fn with(configure: impl FnOnce(&mut Config)) -> Self {
+        Self::start(false, false, configure)
+    }
+
+    /// A proxy between peers whose sockets hold as little as possible.
+    pub(crate) fn with_small_buffers(configure: impl FnOnce(&mut Config)) -> Self {
+        Self::start(false, true, configure)
+    }
+
+    /// A proxy in front of a unix socket.
+    pub(crate) fn with_unix_upstream(configure: impl FnOnce(&mut Config)) -> Self {
+        Self::start(true, false, configure)
+    }
+
+    fn start(unix: bool, small_buffers: bool, configure: impl FnOnce(&mut Config)) -> Self {
+        let (upstream, url) = if unix { Listener::unix() } else { Listener::tcp(small_buffers) };
+        let mut config = Config::new(url.parse().unwrap());
+        configure(&mut config);
+        let story = Story::default();
+        let (sink, told) = sink(story.clone());
+        let shutdown = Shutdown::new();
+        let proxy = Proxy::new(config, Arc::new(sink), shutdown.clone());
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(async move { proxy.serve(listener).await });
+        Self { proxy: address, upstream, shutdown, serving, told, story, small_buffers }
+    }
+
+    /// Both peers of a session that has just opened.
+    pub(crate) async fn session(&mut self) -> (RawPeer, RawPeer) {
+        self.session_with(REQUEST, SWITCH).await
+    }
+
+    /// The same with other heads.
+    pub(crate) async fn session_with(&mut self, request: &str, switch: &str) -> (RawPeer, RawPeer) {
+        let mut client = self.connect().await;
+        client.send(request.as_bytes()).await;
+        let mut upstream = self.accept().await;
+        upstream.receive_head().await;
+        upstream.send(switch.as_bytes()).await;
+        client.receive_head().await;
+        (client, upstream)
+    }
+
+    /// A client that has said nothing yet.
+    pub(crate) async fn connect(&self) -> RawPeer {
+        let socket = TcpSocket::new_v4().unwrap();
+        if self.small_buffers {
+            socket.set_recv_buffer_size(SMALL_BUFFER).unwrap();
+        }
+        let stream = self.story.within("the proxy to accept", socket.connect(self.proxy)).await.unwrap();
+        RawPeer::tcp(Peer::Client, stream, self.story.clone())
+    }
+
+    /// The next connection that the proxy makes to its upstream.
+    pub(crate) async fn accept(&self) -> RawPeer {
+        match &self.upstream {
+            Listener::Tcp(listener) => {
+                let (stream, _) = self.story.within("the proxy to dial", listener.accept()).await.unwrap();
+                RawPeer::tcp(Peer::Upstream, stream, self.story.clone())
+            }
+            Listener::Unix { listener, .. } => {
+                let (stream, _) = self.story.within("the proxy to dial", listener.accept()).await.unwrap();
+                RawPeer::unix(Peer::Upstream, stream, self.story.clone())
+            }
+        }
+    }
+
+    /// The next session's record.
+    pub(crate) async fn record(&mut self) -> CloseRecord {
+        self.story.within("a record", self.told.records.recv()).await.unwrap()
+    }
+
+    /// The next upgrade's record, with its route.
+    pub(crate) async fn handshake(&mut self) -> (String, HandshakeRecord) {
+        self.story.within("a handshake's record", self.told.handshakes.recv()).await.unwrap()
+    }
+
+    /// What else was told so far.
+    pub(crate) fn seen(&self) -> Seen {
+        self.told.seen()
+    }
+
+    /// Waits until what was told is as `wanted`; not bounded, for a `select!`.
+    pub(crate) fn when<F: FnMut(&Seen) -> bool>(&self, wanted: F) -> impl Future<Output = ()> + use<F> {
+        self.told.until(wanted)
+    }
+
+    /// Waits until what was told is as `wanted`.
+    pub(crate) async fn until(&self, what: &str, wanted: impl FnMut(&Seen) -> bool) {
+        self.story.within(what, self.told.until(wanted)).await;
+    }
+
+    /// Makes the sink panic at the next byte, as a bug in closewatch would.
+    pub(crate) fn arm(&self) {
+        self.told.arm();
+    }
+
+    /// Begins a phase of the drain.
+    pub(crate) fn advance(&self, phase: Phase) {
+        self.story.tell(format!("proxy    comes to {phase:?}"));
+        self.shutdown.advance(phase);
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.proxy
+    }
+
+    pub(crate) fn fail(&self, why: &str) -> ! {
+        self.story.fail(why)
+    }
+
+    /// Ends the proxy, and checks what has to hold at the end of every test: it came to its end by itself, each session
+    /// had one record and all of them were awaited, and no gauge is left.
+    pub(crate) async fn done(mut self) {
+        self.advance(Phase::Abort);
+        self.story.within("the proxy to end", &mut self.serving).await.unwrap().unwrap();
+        let seen = self.seen();
+        if let Ok(record) = self.told.records.try_recv() {
+            self.fail(&format!("a record that the test does not know: {:?}", record.verdict));
+        }
+        assert_eq!(seen.opened, seen.closed, "sessions without a record, or records without a session");
+        assert_eq!((seen.stalled, seen.spilled), (0, 0), "gauges");
+    }
+}
+
+// === impl Listener ===
+
+impl Listener {
+    fn tcp(small_buffers: bool) -> (Self, String) {
+        let socket = TcpSocket::new_v4().unwrap();
+        if small_buffers {
+            // Whatever is accepted inherits it.
+            socket.set_recv_buffer_size(SMALL_BUFFER).unwrap();
+        }
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1024).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        (Self::Tcp(listener), url)
+    }
+
+    fn unix() -> (Self, String) {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("closewatch-{}-{}.sock", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        let listener = UnixListener::bind(&path).unwrap();
+        let url = format!("unix:{}", path.display());
+        (Self::Unix { listener, path }, url)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Self::Unix { path, .. } = self {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
