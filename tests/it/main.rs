@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails, in its helpers as in itself")]
 
 mod config;
-mod export;
 mod endings;
+mod export;
 mod layering;
 mod real_peers;
 #[allow(dead_code, unused_imports, reason = "the suites that use all of it follow")]
