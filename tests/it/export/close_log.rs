@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use closewatch::close::{CloseRecord, Outcome};
-use closewatch::export::{CloseLog, Entry, JsonStyle, LogOptions, LogTarget, Metrics, Only, QUEUE, Sink};
+use closewatch::config::{LogOnly, LogTarget};
+use closewatch::export::{CloseLog, Entry, JsonStyle, LogOptions, Metrics, QUEUE, Sink};
 
 use super::records;
 
@@ -54,7 +55,7 @@ impl Write for Scripted {
 }
 
 impl Rig {
-    fn new(only: Only) -> Self {
+    fn new(only: LogOnly) -> Self {
         let (calls, receiver) = channel();
         let written = Arc::default();
         let metrics = Metrics::new();
@@ -86,7 +87,7 @@ impl Rig {
 
 #[test]
 fn a_full_queue_drops_and_counts_and_never_waits() {
-    let rig = Rig::new(Only::All);
+    let rig = Rig::new(LogOnly::All);
     // The shorter of the two kinds of line: there are many to be written.
     let record = records::handshake(Outcome::Refused, Some(503));
     let entry = Arc::new(Entry::HandshakeFailed { route: "chat".into(), record });
@@ -107,7 +108,7 @@ fn a_full_queue_drops_and_counts_and_never_waits() {
 
 #[test]
 fn after_an_error_in_the_middle_of_a_line_the_rest_of_it_comes_first() {
-    let rig = Rig::new(Only::All);
+    let rig = Rig::new(LogOnly::All);
     rig.call(Call::Take(10));
     rig.call(Call::Fail(io::ErrorKind::StorageFull));
     rig.push(records::boom());
@@ -126,7 +127,7 @@ fn after_an_error_in_the_middle_of_a_line_the_rest_of_it_comes_first() {
 
 #[test]
 fn a_broken_output_loses_every_record_and_counts_it() {
-    let rig = Rig::new(Only::All);
+    let rig = Rig::new(LogOnly::All);
     for _ in 0..3 {
         rig.call(Call::Fail(io::ErrorKind::BrokenPipe));
         rig.push(records::boom());
@@ -138,7 +139,7 @@ fn a_broken_output_loses_every_record_and_counts_it() {
 
 #[test]
 fn an_output_that_would_block_is_waited_for() {
-    let rig = Rig::new(Only::All);
+    let rig = Rig::new(LogOnly::All);
     rig.call(Call::Fail(io::ErrorKind::WouldBlock));
     rig.call(Call::Take(3));
     rig.call(Call::Fail(io::ErrorKind::Interrupted));
@@ -150,7 +151,7 @@ fn an_output_that_would_block_is_waited_for() {
 
 #[test]
 fn only_abnormal_leaves_out_what_nobody_has_to_look_at() {
-    let rig = Rig::new(Only::Abnormal);
+    let rig = Rig::new(LogOnly::Abnormal);
     rig.call(Call::Take(usize::MAX));
     rig.call(Call::Take(usize::MAX));
     rig.push(records::left_the_page());
@@ -168,7 +169,7 @@ fn only_abnormal_leaves_out_what_nobody_has_to_look_at() {
 
 #[test]
 fn a_log_that_was_shut_down_has_written_everything_and_counts_what_comes_late() {
-    let rig = Rig::new(Only::All);
+    let rig = Rig::new(LogOnly::All);
     rig.call(Call::Take(usize::MAX));
     rig.call(Call::Take(usize::MAX));
     rig.push(records::boom());
@@ -181,7 +182,7 @@ fn a_log_that_was_shut_down_has_written_everything_and_counts_what_comes_late() 
 #[test]
 fn off_writes_nothing_and_loses_nothing() {
     let metrics = Metrics::new();
-    let options = LogOptions { target: LogTarget::Off, only: Only::All };
+    let options = LogOptions { target: LogTarget::Off, only: LogOnly::All };
     let log = CloseLog::open(&options, JsonStyle::default(), metrics.records_dropped(Sink::Log)).unwrap();
     log.push(&Arc::new(Entry::Closed(records::boom())));
     log.reopen();
@@ -201,7 +202,7 @@ impl Directory {
 
     fn open(&self, metrics: &Metrics) -> (CloseLog, PathBuf) {
         let path = self.0.join("closes.jsonl");
-        let options = LogOptions { target: LogTarget::File(path.clone()), only: Only::All };
+        let options = LogOptions { target: LogTarget::File(path.clone()), only: LogOnly::All };
         let log = CloseLog::open(&options, JsonStyle::default(), metrics.records_dropped(Sink::Log)).unwrap();
         (log, path)
     }
@@ -253,7 +254,7 @@ fn a_file_that_ends_in_the_middle_of_a_line_gets_a_new_one() {
 
 #[test]
 fn a_file_that_cannot_be_opened_is_an_error_at_the_start() {
-    let options = LogOptions { target: LogTarget::File("/nonexistent/closes.jsonl".into()), only: Only::All };
+    let options = LogOptions { target: LogTarget::File("/nonexistent/closes.jsonl".into()), only: LogOnly::All };
     let dropped = Metrics::new().records_dropped(Sink::Log);
     let error = CloseLog::open(&options, JsonStyle::default(), dropped).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::NotFound);

@@ -1,7 +1,8 @@
 //! The close log's lines, against the contract and against hostile text.
 
 use closewatch::close::{Address, CloseRecord, Outcome, is_unprintable};
-use closewatch::export::{JsonStyle, PathMode};
+use closewatch::config::LogPath;
+use closewatch::export::JsonStyle;
 
 use super::golden::assert_golden;
 use super::records::{self, Script};
@@ -105,7 +106,7 @@ fn reasons_can_be_left_out() {
 
 #[test]
 fn paths_can_be_redacted() {
-    let style = JsonStyle { path: PathMode::Redacted, ..JsonStyle::default() };
+    let style = JsonStyle { path: LogPath::Redacted, ..JsonStyle::default() };
     let secret = "s".repeat(40);
     let record = Script::new().request(|request| request.path = format!("/ws/{secret}/room").as_str().into()).file(1.0);
     assert_eq!(value(&style, &record)["request"]["path"], "/ws/:redacted/room");

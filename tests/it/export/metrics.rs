@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use closewatch::close::{CloseRecord, CloseSink, CodeRules, Outcome, Rejection, RouteSink};
-use closewatch::export::{Entry, ExportOptions, Exporter, LogOptions, LogTarget, NO_ROUTE, Sink};
+use closewatch::close::{CloseRecord, CloseSink, CodeRules, NO_ROUTE, Outcome, Rejection, RouteSink};
+use closewatch::config::LogTarget;
+use closewatch::export::{Entry, ExportOptions, Exporter, LogOptions, Sink};
 use closewatch::wire::{MessageKind, Peer};
 
 use super::golden::assert_golden;
