@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use closewatch::wire::Peer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -22,6 +23,8 @@ pub(crate) struct RawPeer {
 enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// The peer is gone.
+    Closed,
 }
 
 // === impl RawPeer ===
@@ -50,6 +53,7 @@ impl RawPeer {
         let sent = match &self.stream {
             Stream::Tcp(stream) => stream.try_write(bytes),
             Stream::Unix(stream) => stream.try_write(bytes),
+            Stream::Closed => self.fail("sends after its end"),
         };
         match sent {
             Ok(sent) if sent == bytes.len() => {}
@@ -164,11 +168,12 @@ impl RawPeer {
     }
 
     /// Is gone with a reset, whatever was still to be sent.
-    pub(crate) fn reset(self) {
+    pub(crate) fn reset(&mut self) {
         self.tell("resets");
-        match &self.stream {
-            Stream::Tcp(stream) => socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO)).unwrap(),
+        match std::mem::replace(&mut self.stream, Stream::Closed) {
+            Stream::Tcp(stream) => socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap(),
             Stream::Unix(_) => self.fail("a unix socket has no reset"),
+            Stream::Closed => self.fail("resets after its end"),
         }
     }
 
@@ -177,6 +182,7 @@ impl RawPeer {
         match &self.stream {
             Stream::Tcp(stream) => stream.local_addr().unwrap().to_string(),
             Stream::Unix(_) => "unix".to_owned(),
+            Stream::Closed => self.fail("has no address after its end"),
         }
     }
 
@@ -205,6 +211,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 }
@@ -214,6 +221,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
@@ -225,6 +233,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 }
