@@ -6,3 +6,4 @@ mod config;
 mod endings;
 #[allow(dead_code, unused_imports, reason = "the suites that use all of it follow")]
 mod rig;
+mod transparency;

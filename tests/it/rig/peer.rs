@@ -97,6 +97,32 @@ impl RawPeer {
         self.expect(&frame.bytes(self.role.other())).await;
     }
 
+    /// Sends `chunks`, each in a write of its own, while it is given exactly `expected`.
+    pub(crate) async fn exchange<'c>(&mut self, chunks: impl IntoIterator<Item = &'c [u8]>, expected: &[u8]) {
+        let mut given = vec![0; expected.len()];
+        let (mut reading, mut writing) = tokio::io::split(&mut self.stream);
+        let (read, written) = self
+            .story
+            .within("an exchange to end", async {
+                tokio::join!(reading.read_exact(&mut given), async {
+                    for chunk in chunks {
+                        writing.write_all(chunk).await?;
+                        // What is written next may be read apart from this.
+                        tokio::task::yield_now().await;
+                    }
+                    io::Result::Ok(())
+                })
+            })
+            .await;
+        if let Err(error) = read.map(drop).and(written) {
+            self.fail(&format!("in an exchange: {error}"));
+        }
+        if given != expected {
+            let at = given.iter().zip(expected).position(|(given, expected)| given != expected).unwrap_or(0);
+            self.fail(&format!("differs at byte {at}: {}", Shown(&given[at..])));
+        }
+    }
+
     /// The next `count` bytes.
     pub(crate) async fn receive(&mut self, count: usize) -> Vec<u8> {
         let mut given = vec![0; count];
@@ -184,6 +210,15 @@ impl RawPeer {
             Stream::Unix(_) => "unix".to_owned(),
             Stream::Closed => self.fail("has no address after its end"),
         }
+    }
+
+    /// From now on its host answers nothing, as if the cable were pulled: what arrives is dropped before TCP sees it.
+    pub(crate) fn vanish(&self) {
+        self.tell("vanishes");
+        let Stream::Tcp(stream) = &self.stream else { self.fail("has no cable to pull") };
+        // BPF: accept 0 bytes of whatever comes.
+        let drop_all = socket2::SockFilter::new(0x06, 0, 0, 0);
+        socket2::SockRef::from(stream).attach_filter(&[drop_all]).unwrap();
     }
 
     async fn next_end(&mut self) -> Option<io::ErrorKind> {
