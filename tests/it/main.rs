@@ -4,6 +4,8 @@
 
 mod config;
 mod endings;
+mod leaving;
 #[allow(dead_code, unused_imports, reason = "the suites that use all of it follow")]
 mod rig;
 mod transparency;
+mod upgrades;
