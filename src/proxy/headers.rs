@@ -1,7 +1,7 @@
 //! Headers on their way through: what is hop-by-hop, what an upgrade needs, what is added.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
 
 use crate::close::{Address, Request as RequestFacts, Text};
 use crate::config::XForwarded;
@@ -99,6 +99,14 @@ pub(super) fn forward_client(headers: &mut HeaderMap, client: &Address, how: XFo
         Some(host) => headers.insert(X_FORWARDED_HOST, host),
         None => headers.remove(X_FORWARDED_HOST),
     };
+}
+
+/// An absolute target's host wins over `Host` (RFC 9112 §3.2.2), and must be what the upstream reads.
+pub(super) fn take_host_from_target(headers: &mut HeaderMap, target: &Uri) {
+    // An authority is a header value: its characters are a part of theirs.
+    if let Some(host) = target.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        headers.insert(header::HOST, host);
+    }
 }
 
 /// What a record keeps of a request: copies, so that nothing holds on to hyper's buffers.

@@ -148,6 +148,7 @@ async fn ask(
     let key = headers::check_upgrade(&request)?.clone();
     let leg = dial(&route.config.upstream.target, &proxy.config.timeouts).await?;
     let (mut parts, _) = request.into_parts();
+    headers::take_host_from_target(&mut parts.headers, &parts.uri);
     headers::forward_client(&mut parts.headers, client, proxy.config.forwarded.x_forwarded);
     if let Some(path) = parts.uri.path_and_query().cloned() {
         // An absolute target is for proxies; an upstream reads the path, and `Host` (RFC 9112 §3.2.1).
