@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
 use super::connection;
@@ -73,20 +74,29 @@ impl Proxy {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => {
-                    if let Err(error) = kernel::prepare(&stream, self.0.config.timeouts.dead_peer) {
-                        tracing::debug!(%error, "client gone before it was served");
-                        continue;
-                    }
-                    connections.spawn(connection::serve(Arc::clone(&self.0), Leg::Tcp(stream)));
-                }
+                Ok((stream, _)) => self.take(stream, &connections),
                 Err(error) => self.rest(&error).await,
+            }
+        }
+        // Closing a listener resets those that wait behind it. They have done nothing wrong, and are told so.
+        let listener = listener.into_std()?;
+        while let Ok((stream, _)) = listener.accept() {
+            match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+                Ok(stream) => self.take(stream, &connections),
+                Err(error) => tracing::debug!(%error, "client gone before it was served"),
             }
         }
         drop(listener);
         connections.close();
         connections.wait().await;
         Ok(())
+    }
+
+    fn take(&self, stream: TcpStream, connections: &TaskTracker) {
+        match kernel::prepare(&stream, self.0.config.timeouts.dead_peer) {
+            Ok(()) => drop(connections.spawn(connection::serve(Arc::clone(&self.0), Leg::Tcp(stream)))),
+            Err(error) => tracing::debug!(%error, "client gone before it was served"),
+        }
     }
 
     /// Rests if the process has come to a limit; an error of the one connection costs nothing.

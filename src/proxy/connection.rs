@@ -144,6 +144,8 @@ async fn speak_http(
         .preserve_header_case(true)
         .auto_date_header(false)
         .max_buf_size(proxy.config.limits.header_bytes)
+        // The buffer may grow to twice its limit in the last read.
+        .max_header_size(proxy.config.limits.header_bytes)
         .timer(TokioTimer::new())
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(front), service);
@@ -187,6 +189,7 @@ where
     let mut timer = pin!(tokio::time::sleep_until(began + head));
     let mut changed = pin!(proxy.shutdown.changed());
     let mut seen = None;
+    let mut leaving = false;
     std::future::poll_fn(|cx| {
         while seen != Some(proxy.shutdown.phase()) {
             changed.set(proxy.shutdown.changed());
@@ -194,18 +197,24 @@ where
             if phase >= Phase::Closing {
                 return Poll::Ready(Ended::Closing);
             }
-            if phase >= Phase::Draining {
-                Pin::new(&mut *connection).graceful_shutdown();
-            }
             if changed.as_mut().poll(cx).is_pending() {
                 seen = Some(phase);
             }
         }
-        match connection.poll_without_shutdown(cx) {
-            Poll::Ready(Ok(())) => return Poll::Ready(Ended::Done),
-            Poll::Ready(Err(error)) if error.is_parse() => return Poll::Ready(Ended::NotHttp(error)),
-            Poll::Ready(Err(_)) => return Poll::Ready(Ended::Broken),
-            Poll::Pending => {}
+        loop {
+            match connection.poll_without_shutdown(cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Ended::Done),
+                Poll::Ready(Err(error)) if error.is_parse() => return Poll::Ready(Ended::NotHttp(error)),
+                Poll::Ready(Err(_)) => return Poll::Ready(Ended::Broken),
+                Poll::Pending => {}
+            }
+            // Not before the first request, which may be on its way and is owed an answer. Not during an upgrade: hyper
+            // would write `close` into its 101.
+            if leaving || seen < Some(Phase::Draining) || !progress.is_plain() {
+                break;
+            }
+            leaving = true;
+            Pin::new(&mut *connection).graceful_shutdown();
         }
         while timer.as_mut().poll(cx).is_ready() {
             match progress.due(began, head) {
@@ -240,6 +249,8 @@ async fn answer_request(
         let response = if headers::is_ambiguous(request.headers()) {
             answer(StatusCode::BAD_REQUEST, "the request's length is given twice")
         } else if let Some(route) = route {
+            let uri = request.uri().clone();
+            headers::take_host_from_target(request.headers_mut(), &uri);
             headers::forward_client(request.headers_mut(), client, proxy.config.forwarded.x_forwarded);
             match route.pool.forward(request).await {
                 Ok(response) => response,
@@ -300,6 +311,11 @@ impl Progress {
                 times.head.get_or_insert(now);
             }
         });
+    }
+
+    /// Whether a request was ever heard, and the last was no upgrade.
+    fn is_plain(&self) -> bool {
+        self.times(|times| times.heard) && !self.upgrading.load(Ordering::Relaxed)
     }
 
     /// When to look again, or how the connection ends because its time is over.

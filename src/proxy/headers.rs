@@ -1,7 +1,7 @@
 //! Headers on their way through: what is hop-by-hop, what an upgrade needs, what is added.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
 
 use crate::close::{Address, Request as RequestFacts, Text};
 use crate::config::XForwarded;
@@ -111,6 +111,14 @@ pub(super) fn forwarded_for<'h>(hops: impl Iterator<Item = &'h [u8]>, client: &A
         all.extend_from_slice(address.ip().to_canonical().to_string().as_bytes());
     }
     all
+}
+
+/// An absolute target's host wins over `Host` (RFC 9112 §3.2.2), and must be what the upstream reads.
+pub(super) fn take_host_from_target(headers: &mut HeaderMap, target: &Uri) {
+    // An authority is a header value: its characters are a part of theirs.
+    if let Some(host) = target.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        headers.insert(header::HOST, host);
+    }
 }
 
 /// What a record keeps of a request: copies, so that nothing holds on to a buffer.

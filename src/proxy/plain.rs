@@ -60,11 +60,6 @@ impl Pool {
     pub(super) async fn forward(&self, mut request: Request<Incoming>) -> Result<Response<Body>, PlainError> {
         let path = request.uri().path_and_query().cloned().ok_or(PlainError::Target)?;
         let uri = origin(&self.authority, path).map_err(|_| PlainError::Target)?;
-        if let Some(host) = request.uri().authority() {
-            // An absolute target's host wins over `Host` (RFC 9112 §3.2.2), and must be what the upstream reads.
-            let host = host.as_str().parse().map_err(|_| PlainError::Target)?;
-            request.headers_mut().insert(header::HOST, host);
-        }
         *request.uri_mut() = uri;
         *request.version_mut() = http::Version::HTTP_11;
         headers::remove_hop_by_hop(request.headers_mut());

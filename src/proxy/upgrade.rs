@@ -179,6 +179,8 @@ async fn ask(
     route: &Route,
 ) -> Result<Answer, UpgradeError> {
     let leg = dial(&route.config.upstream.target, &proxy.config.timeouts).await?;
+    let target = request.uri().clone();
+    headers::take_host_from_target(request.headers_mut(), &target);
     headers::forward_client(request.headers_mut(), client, proxy.config.forwarded.x_forwarded);
     put(proxy, request, Replayed::new(leg)).await
 }

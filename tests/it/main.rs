@@ -6,7 +6,8 @@ mod config;
 mod endings;
 mod export;
 mod layering;
+mod leaving;
 mod real_peers;
-#[allow(dead_code, unused_imports, reason = "the suites that use all of it follow")]
 mod rig;
 mod transparency;
+mod upgrades;

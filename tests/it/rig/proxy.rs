@@ -12,7 +12,7 @@ use closewatch::config::Config;
 use closewatch::proxy::{Proxy, bind};
 use closewatch::shutdown::{Phase, Shutdown};
 use closewatch::wire::Peer;
-use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 use tokio::task::JoinHandle;
 
 use super::peer::RawPeer;
@@ -109,6 +109,13 @@ impl Rig {
         RawPeer::tcp(Peer::Client, stream, self.story.clone())
     }
 
+    /// The same, without letting anybody else run: the proxy has not accepted it yet.
+    pub(crate) fn connect_at_once(&self) -> RawPeer {
+        let stream = std::net::TcpStream::connect(self.proxy).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        RawPeer::tcp(Peer::Client, TcpStream::from_std(stream).unwrap(), self.story.clone())
+    }
+
     /// The next connection that the proxy makes to its upstream.
     pub(crate) async fn accept(&self) -> RawPeer {
         match &self.upstream {
@@ -126,6 +133,11 @@ impl Rig {
     /// The next session's record.
     pub(crate) async fn record(&mut self) -> CloseRecord {
         self.story.within("a record", self.told.records.recv()).await.unwrap()
+    }
+
+    /// A record that has been made already.
+    pub(crate) fn filed(&mut self) -> CloseRecord {
+        self.told.records.try_recv().unwrap_or_else(|_| self.fail("no record"))
     }
 
     /// The next upgrade's record, with its route.
