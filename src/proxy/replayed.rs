@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -13,8 +13,18 @@ pub(super) struct Replayed {
     leg: Leg,
     read: Vec<u8>,
     given: usize,
-    /// What is written was sent before, in other words, and is swallowed.
-    mute: bool,
+    speech: Speech,
+}
+
+/// What becomes of what is written.
+enum Speech {
+    /// It is sent.
+    Sent,
+    /// It is what was sent before, in other words, and is swallowed. Nothing is read until it comes: an answer to no request
+    /// would be an error.
+    Awaited(Option<Waker>),
+    /// It came, and was swallowed.
+    Swallowed,
 }
 
 // === impl Replayed ===
@@ -27,12 +37,12 @@ impl Replayed {
 
     /// A leg of which `read` was read already.
     pub(super) const fn with(leg: Leg, read: Vec<u8>) -> Self {
-        Self { leg, read, given: 0, mute: false }
+        Self { leg, read, given: 0, speech: Speech::Sent }
     }
 
     /// A leg that was sent its request already, and whose answer begins with `read`.
     pub(super) const fn answer(leg: Leg, read: Vec<u8>) -> Self {
-        Self { leg, read, given: 0, mute: true }
+        Self { leg, read, given: 0, speech: Speech::Awaited(None) }
     }
 
     /// The leg, and what was put back and is not read yet.
@@ -40,11 +50,24 @@ impl Replayed {
         let left = self.read.split_off(self.given);
         (self.leg, left)
     }
+
+    /// Whether what is written now is to be swallowed.
+    fn swallows(&mut self) -> bool {
+        if let Speech::Awaited(reader) = &mut self.speech {
+            reader.take().into_iter().for_each(Waker::wake);
+            self.speech = Speech::Swallowed;
+        }
+        matches!(self.speech, Speech::Swallowed)
+    }
 }
 
 impl AsyncRead for Replayed {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if let Speech::Awaited(reader) = &mut this.speech {
+            *reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
         let left = &this.read[this.given..];
         if left.is_empty() {
             return Pin::new(&mut this.leg).poll_read(cx, buf);
@@ -61,7 +84,7 @@ impl AsyncRead for Replayed {
 
 impl AsyncWrite for Replayed {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.mute { Poll::Ready(Ok(bytes.len())) } else { Pin::new(&mut self.leg).poll_write(cx, bytes) }
+        if self.swallows() { Poll::Ready(Ok(bytes.len())) } else { Pin::new(&mut self.leg).poll_write(cx, bytes) }
     }
 
     fn poll_write_vectored(
@@ -69,7 +92,7 @@ impl AsyncWrite for Replayed {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.mute {
+        if self.swallows() {
             return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
         }
         Pin::new(&mut self.leg).poll_write_vectored(cx, slices)

@@ -115,32 +115,46 @@ fn admit_verbatim(proxy: &Arc<Inner>, client: &Address, upgrade: &head::UpgradeH
     Some(Request { route, permit, handshake, facts, accept, head, len: upgrade.head.bytes.len() })
 }
 
-/// The request's own bytes, line by line, but for `X-Forwarded-…`, which closewatch sets.
+/// The request's own bytes, line by line, but for the values of `X-Forwarded-…`, which closewatch sets.
 fn write_head(out: &mut Vec<u8>, upgrade: &head::UpgradeHead<'_>, client: &Address, how: XForwarded) {
     let bytes = upgrade.head.bytes;
     match how {
         XForwarded::Off => return out.extend_from_slice(bytes),
         XForwarded::Append => {}
     }
-    let set = [&headers::X_FORWARDED_FOR, &headers::X_FORWARDED_PROTO, &headers::X_FORWARDED_HOST];
+    let hops = headers::forwarded_for(upgrade.head.all(&headers::X_FORWARDED_FOR), client);
+    let mut set = [
+        (&headers::X_FORWARDED_FOR, &*hops, false),
+        (&headers::X_FORWARDED_PROTO, b"http", false),
+        (&headers::X_FORWARDED_HOST, upgrade.host.as_bytes(), false),
+    ];
     for line in bytes[..bytes.len() - 2].split_inclusive(|byte| *byte == b'\n') {
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-        if !set.iter().any(|set| name.eq_ignore_ascii_case(set.as_str().as_bytes())) {
-            out.extend_from_slice(line);
+        match set.iter_mut().find(|(set, ..)| name.eq_ignore_ascii_case(set.as_str().as_bytes())) {
+            None => out.extend_from_slice(line),
+            // At its first place, spelt as the client spelt it.
+            Some((_, value, written)) if !*written => {
+                write_line(out, name, value);
+                *written = true;
+            }
+            Some(_) => {}
         }
     }
-    let hops = headers::forwarded_for(upgrade.head.all(&headers::X_FORWARDED_FOR), client);
-    for (name, value) in
-        [("X-Forwarded-For", &*hops), ("X-Forwarded-Proto", b"http"), ("X-Forwarded-Host", upgrade.host.as_bytes())]
-    {
-        if !value.is_empty() {
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(value);
-            out.extend_from_slice(b"\r\n");
+    for (name, value, written) in set {
+        if !written {
+            write_line(out, name.as_str().as_bytes(), value);
         }
     }
     out.extend_from_slice(b"\r\n");
+}
+
+fn write_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    // A client on a unix socket has no address.
+    if !value.is_empty() {
+        for part in [name, b": ", value, b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+    }
 }
 
 /// Dials the upstream, puts the request to it, and reads the head of its answer.
