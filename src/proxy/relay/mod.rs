@@ -10,6 +10,8 @@
 mod closing;
 mod ending;
 mod flow;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::io;
