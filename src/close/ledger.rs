@@ -157,7 +157,7 @@ impl Ledger {
             Event::Ended { peer, how } => {
                 let facts = self.facts.of_mut(peer);
                 if let Some(end) = facts.end {
-                    facts.reset_after_fin |= end.how == End::Fin && matches!(how, End::Reset | End::Timeout);
+                    facts.reset_after_fin |= end.how == End::Fin && how == End::Reset;
                 } else {
                     facts.end = Some(Ended { how, at, seq });
                     if how != End::Local {

@@ -110,6 +110,12 @@ impl CodeRules {
         }
     }
 
+    /// The codes beyond the registry's that have a label of their own, in order.
+    pub fn named_codes(&self) -> impl Iterator<Item = CloseCode> {
+        let named = self.named.keys().copied().map(CloseCode);
+        named.filter(|code| code.may_be_sent() && !catalog::is_registered(*code))
+    }
+
     /// The name a preset gives `code`, else the catalog's.
     pub fn name(&self, code: CloseCode) -> &'static str {
         self.named.get(&code.0).copied().flatten().unwrap_or_else(|| catalog::entry(code).name)

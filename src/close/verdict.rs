@@ -127,9 +127,16 @@ impl Verdict {
         }
     }
 
-    /// Whether the two sides saw different codes: the finding that explains most disputes.
+    /// The class of an end with this cause, code (as a record has it, so 1005 and 1006 mean *derived*) and initiator:
+    /// what the table gives before any session ended that way.
+    pub fn class_of(cause: Cause, code: CloseCode, initiator: Initiator, rules: &CodeRules) -> Class {
+        class(cause, Some(code), rules.label(code), initiator, rules)
+    }
+
+    /// Whether the two sides saw different codes: the finding that explains most disputes. A side of which it is not known
+    /// is no finding.
     pub fn saw_mismatch(&self) -> bool {
-        self.client_saw.code != self.upstream_saw.code
+        matches!((self.client_saw.code, self.upstream_saw.code), (Some(client), Some(upstream)) if client != upstream)
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{USAGE, check, run};
+use super::{USAGE, check, demo, drain, run};
 use crate::config::Overrides;
 
 const EXIT_CODES: &str = "\
@@ -38,6 +38,10 @@ pub struct Cli {
 pub enum Command {
     /// Say what is wrong with a configuration file: line, key, what is allowed
     Check(check::Args),
+    /// See it work: a backend, clients that end their sessions in every way, and closewatch between them
+    Demo(demo::Args),
+    /// Begin the drain of the running instance; for a preStop hook
+    Drain(drain::Args),
 }
 
 /// Parses a command line. What is wrong with it, or the help it asked for, is printed here; the exit code is for `main`.
@@ -54,6 +58,8 @@ pub fn execute(cli: Cli) -> ExitCode {
     match cli.command {
         None => run::execute(&cli.overrides),
         Some(Command::Check(args)) => check::execute(&args),
+        Some(Command::Demo(args)) => demo::execute(&args),
+        Some(Command::Drain(args)) => drain::execute(&args),
     }
 }
 

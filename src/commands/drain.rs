@@ -1,17 +1,27 @@
 //! `closewatch drain`: begin the drain of the running instance.
+//!
+//! For a Kubernetes preStop hook: the image has no shell and no `kill`. The instance is found by its process, not over a
+//! socket: nothing listens that could be asked to end it by somebody else.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use jiff::fmt::friendly::SpanParser;
-use url::Url;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::{FAILURE, report};
 
 /// The arguments of `drain`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// The running instance's admin listener: http://host:port, or an address as the instance was given
-    #[arg(long, value_name = "URL", env = "CLOSEWATCH_ADMIN", default_value = "http://127.0.0.1:9464", value_parser = admin_url)]
-    pub admin: Url,
+    /// The instance's process [default: the one instance that runs from this very executable]
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: Option<i32>,
 
     /// Return when the instance has drained, not when it has begun to
     #[arg(long)]
@@ -22,27 +32,93 @@ pub struct Args {
     pub timeout: Option<Duration>,
 }
 
-/// The instance and the command that drains it often share one environment, where `CLOSEWATCH_ADMIN` is the address to
-/// bind: so an address will do, and the unspecified one stands for this host.
-fn admin_url(text: &str) -> Result<Url, String> {
-    if text == "off" {
-        return Err("the admin listener is off, so nothing can be asked of the instance".to_owned());
+/// Why an instance is not draining, or not drained.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("no instance is running from this executable; name one with --pid")]
+    NoInstance,
+    #[error("several instances are running, choose one with --pid: {0}")]
+    Several(String),
+    #[error("cannot read /proc")]
+    Proc(#[source] std::io::Error),
+    #[error("process {0} is gone")]
+    Gone(i32),
+    #[error("process {pid} cannot be told to drain")]
+    Signal { pid: i32, source: std::io::Error },
+    #[error("process {0} is not an instance of closewatch: it does not take the drain signal")]
+    NotAnInstance(i32),
+    #[error("process {pid} has not drained within {limit:?}")]
+    Timeout { pid: i32, limit: Duration },
+}
+
+/// Tells the instance to drain, and waits for its end if asked to.
+pub fn execute(args: &Args) -> ExitCode {
+    match drain(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::from(FAILURE)
+        }
     }
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        let ip = match address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
-        };
-        let address = SocketAddr::new(ip, address.port());
-        return Url::parse(&format!("http://{address}")).map_err(|error| error.to_string());
+}
+
+fn drain(args: &Args) -> Result<(), Error> {
+    let pid = match args.pid {
+        Some(pid) if takes_drain_signal(pid) => pid,
+        Some(pid) if Path::new(&format!("/proc/{pid}")).exists() => return Err(Error::NotAnInstance(pid)),
+        Some(pid) => return Err(Error::Gone(pid)),
+        None => the_instance()?,
+    };
+    let refused = |errno: Errno| match errno {
+        Errno::SRCH => Error::Gone(pid),
+        errno => Error::Signal { pid, source: errno.into() },
+    };
+    let process = Pid::from_raw(pid).ok_or(Error::Gone(pid))?;
+    // A descriptor of the process, so that its number cannot come to mean another one.
+    let process = pidfd_open(process, PidfdFlags::empty()).map_err(refused)?;
+    pidfd_send_signal(&process, Signal::USR2).map_err(refused)?;
+    if !args.wait {
+        return Ok(());
     }
-    let url = Url::parse(text).map_err(|error| format!("neither http://host:port nor IP:port ({error})"))?;
-    if url.scheme() == "http" && url.has_host() {
-        Ok(url)
-    } else {
-        Err("neither http://host:port nor IP:port".to_owned())
+    let limit = args.timeout.map(|limit| Timespec {
+        tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: limit.subsec_nanos().into(),
+    });
+    // It becomes readable when the process ends.
+    let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], limit.as_ref()).map_err(refused)?;
+    match (ended, args.timeout) {
+        (0, Some(limit)) => Err(Error::Timeout { pid, limit }),
+        _ => Ok(()),
     }
+}
+
+/// The one other process that runs this executable and obeys the drain signal.
+fn the_instance() -> Result<i32, Error> {
+    let identity = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino()));
+    let own = identity(Path::new("/proc/self/exe")).map_err(Error::Proc)?;
+    let own_pid = std::process::id();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").map_err(Error::Proc)?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        // A process that is gone by now, or another user's, is none of ours.
+        let same = identity(&entry.path().join("exe")).is_ok_and(|identity| identity == own);
+        if same && u32::try_from(pid).is_ok_and(|pid| pid != own_pid) && takes_drain_signal(pid) {
+            found.push(pid);
+        }
+    }
+    match found.as_slice() {
+        [] => Err(Error::NoInstance),
+        [pid] => Ok(*pid),
+        several => Err(Error::Several(several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))),
+    }
+}
+
+/// Whether a process has a handler for SIGUSR2: it would be killed by it otherwise.
+fn takes_drain_signal(pid: i32) -> bool {
+    let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { return false };
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    caught & (1 << (Signal::USR2.as_raw() - 1)) != 0
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {
@@ -54,18 +130,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_that_was_bound_leads_back_to_the_instance() {
-        for (text, expected) in [
-            ("http://127.0.0.1:9464", "http://127.0.0.1:9464/"),
-            ("http://pod-7:9464", "http://pod-7:9464/"),
-            ("10.0.0.7:9464", "http://10.0.0.7:9464/"),
-            ("0.0.0.0:9464", "http://127.0.0.1:9464/"),
-            ("[::]:9464", "http://[::1]:9464/"),
-        ] {
-            assert_eq!(admin_url(text).unwrap().as_str(), expected, "{text}");
-        }
-        for text in ["", "off", "9464", "pod-7:9464", "https://127.0.0.1:9464", "unix:/run/x"] {
-            assert!(admin_url(text).is_err(), "{text}");
-        }
+    fn a_process_without_the_handler_is_never_signalled() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(!takes_drain_signal(own), "a test process has no drain handler");
+        assert!(matches!(
+            drain(&Args { pid: Some(own), wait: false, timeout: None }),
+            Err(Error::NotAnInstance(pid)) if pid == own
+        ));
     }
 }

@@ -4,8 +4,11 @@
 
 pub mod check;
 mod cli;
+pub mod demo;
 pub mod drain;
 mod failure;
+mod instance;
+mod line;
 pub mod run;
 
 pub use cli::{Cli, Command, execute, parse};

@@ -121,12 +121,6 @@ mod tests {
     }
 
     #[test]
-    fn a_route_may_be_found_behind_a_pointer() {
-        let routes = [std::sync::Arc::new(route("shared", None, "/"))];
-        assert_eq!(find(&routes, None, "/").map(|route| route.name.as_str()), Some("shared"));
-    }
-
-    #[test]
     fn hosts_are_names_only() {
         for text in ["a", "a.b", "*.a", "*.a.b", "A-b_c.d", "127.0.0.1", "[::1]"] {
             assert!(HostMatch::parse(text).is_ok(), "{text}");

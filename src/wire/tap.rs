@@ -98,9 +98,8 @@ impl ReservedBits {
     /// The bits that a frame may have set, in their place in its first byte.
     const fn allowed(self, opens_message: bool) -> u8 {
         match self {
-            Self::None => 0,
             Self::PerMessageDeflate if opens_message => 0x40,
-            Self::PerMessageDeflate => 0,
+            Self::None | Self::PerMessageDeflate => 0,
             Self::Any => 0x70,
         }
     }

@@ -1,11 +1,13 @@
-//! The integration tests: one binary, one module a subject.
+//! The integration tests: one binary, so that it is linked once.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails, in its helpers as in itself")]
 
 mod config;
 mod endings;
+mod export;
+mod layering;
 mod leaving;
-#[allow(dead_code, unused_imports, reason = "the suites that use all of it follow")]
+mod real_peers;
 mod rig;
 mod transparency;
 mod upgrades;

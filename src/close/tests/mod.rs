@@ -4,7 +4,6 @@ mod classes;
 mod facts;
 mod invariants;
 mod model;
-mod order;
 mod pings;
 mod saw;
 mod text;
@@ -179,7 +178,7 @@ fn session(rules: CodeRules) -> Arc<Session> {
 }
 
 fn file(ledger: Ledger, rules: CodeRules, filed: Duration) -> CloseRecord {
-    CloseRecord::file(session(rules), ledger, [0; 2], filed, Timestamp::UNIX_EPOCH)
+    CloseRecord::file(session(rules), ledger, filed, Timestamp::UNIX_EPOCH)
 }
 
 /// The record of a script.
@@ -212,14 +211,12 @@ fn saw(record: &CloseRecord) -> String {
 #[track_caller]
 fn check(show: impl Fn(&CloseRecord) -> String, rules: &CodeRules, rows: &[(&str, &str)]) {
     assert!(!rows.is_empty());
-    let mut wrong = String::new();
-    for (script, expected) in rows {
+    let wrong = rows.iter().filter_map(|(script, expected)| {
         let record = Play::of(script).file(rules.clone());
         let shown = show(&record);
-        if shown != *expected {
-            let (facts, verdict) = (&record.facts, &record.verdict);
-            wrong += &format!("\n{script}\n  expected {expected}\n  got      {shown}\n{verdict:#?}\n{facts:#?}\n");
-        }
-    }
+        let whole = || format!("{:#?}\n{:#?}", record.verdict, record.facts);
+        (shown != *expected).then(|| format!("\n{script}\n  expected {expected}\n  got      {shown}\n{}\n", whole()))
+    });
+    let wrong = wrong.collect::<String>();
     assert!(wrong.is_empty(), "{wrong}");
 }

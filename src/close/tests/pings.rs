@@ -11,6 +11,11 @@ fn rtts(facts: &PeerFacts) -> (Option<u128>, Option<u128>) {
     (facts.ping_rtt.map(|rtt| rtt.as_millis()), facts.ping_rtt_max.map(|rtt| rtt.as_millis()))
 }
 
+/// That many pings of `peer`, each with a payload of its own, and written on.
+fn pings(peer: &str, count: u32) -> String {
+    (0..count).map(|number| format!("{peer}:ping={number} {peer}>")).collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn round_trip_time_runs_from_the_ping_written_to_the_pong_read() {
     let facts = upstream("c:ping=a +50 c> +29 u:pong=a");
@@ -70,8 +75,7 @@ fn a_ping_that_was_never_written_on_is_not_owed() {
 
 #[test]
 fn sixteen_pings_are_remembered_and_the_others_only_counted() {
-    let ping = |number: u32| format!("c:ping={number} c> ");
-    let pings = (0..20).map(ping).collect::<String>();
+    let pings = pings("c", 20);
     assert_eq!(upstream(&pings).unanswered_pings, 20);
     // The first four are forgotten: their pongs match nothing.
     let facts = upstream(&format!("{pings} u:pong=3"));
@@ -84,6 +88,6 @@ fn sixteen_pings_are_remembered_and_the_others_only_counted() {
 
 #[test]
 fn a_silent_peer_with_more_pings_than_are_remembered_is_unresponsive() {
-    let pings = (0..40).map(|number| format!("u:ping={number} u> ")).collect::<String>();
-    assert_eq!(record(&format!("{pings} u:close=1011")).verdict.cause, Cause::ClientUnresponsive);
+    let script = pings("u", 40) + " u:close=1011";
+    assert_eq!(record(&script).verdict.cause, Cause::ClientUnresponsive);
 }

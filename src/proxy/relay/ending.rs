@@ -113,10 +113,13 @@ impl Relay {
         [dead_peer, stalled, half_closed, linger, self.drain_at, idle].into_iter().flatten().min()
     }
 
-    /// Whether `peer`'s transport is broken, not just at its end.
-    pub(super) fn is_gone(&self, peer: Peer) -> bool {
-        self.file.ledger().facts().of(peer).own_end().is_some_and(|end| matches!(end.how, End::Reset | End::Timeout))
-            || self.file.ledger().facts().of(peer).reset_after_fin
+    /// Whether `peer`'s transport is broken, not just at its end: also if that shows only behind its FIN.
+    fn is_gone(&self, peer: Peer) -> bool {
+        self.file.ledger().facts().of(peer).own_end().is_some_and(|end| match end.how {
+            End::Reset | End::Timeout => true,
+            End::Fin | End::TlsTruncated => self.write_end[peer.index()].is_some(),
+            End::Open | End::Local => false,
+        })
     }
 
     /// Ready when all that `gone` had sent is acknowledged by the other peer, or cannot be, or `linger` is over.

@@ -1,0 +1,17 @@
+//! The operator's HTTP: metrics, health, and a look at what goes on.
+//!
+//! *Takes* an operator's requests. *Gives* `/metrics /livez /readyz /closes /sessions`, read-only. *May import* `export`,
+//! `close`, `config`, `shutdown`.
+//!
+//! Neither readiness nor liveness asks an upstream: whether that is up is the business of its own probes.
+
+mod closes;
+mod health;
+mod host;
+mod query;
+mod router;
+mod serve;
+mod sessions;
+
+pub use router::{Admin, admin_router, metrics_router};
+pub use serve::serve;

@@ -1,0 +1,91 @@
+//! The paths of the two addresses.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::{closes, health, host, sessions};
+use crate::export::{self, Exporter};
+use crate::shutdown::Shutdown;
+
+const ADMIN_INDEX: &str = "closewatch
+
+/metrics   Prometheus series
+/livez     200 as long as this process answers
+/readyz    200 until a drain begins, then 503
+/closes    the latest closures and failed handshakes, a JSON line each: ?limit=100&class=abnormal&code=1006
+/sessions  the live sessions: ?limit=100
+";
+const METRICS_INDEX: &str = "closewatch
+
+/metrics   Prometheus series
+/livez     200 as long as this process answers
+/readyz    200 until a drain begins, then 503
+";
+
+/// What the answers are made from.
+#[derive(Clone)]
+pub struct Admin {
+    pub(super) exporter: Exporter,
+    pub(super) shutdown: Shutdown,
+    pub(super) names: Arc<[String]>,
+}
+
+// === impl Admin ===
+
+impl Admin {
+    /// `names` are what a request's `Host` may be, besides an IP address and `localhost`.
+    pub fn new(exporter: Exporter, shutdown: Shutdown, names: impl IntoIterator<Item = String>) -> Self {
+        Self { exporter, shutdown, names: names.into_iter().collect() }
+    }
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
+/// Everything, for the operator's own address. Checks whom a request says it is for.
+pub fn admin_router(admin: Admin) -> Router {
+    let router = common(ADMIN_INDEX).route("/closes", get(closes::closes)).route("/sessions", get(sessions::sessions));
+    // Behind the fallbacks too, so that a name that is not ours learns nothing at all.
+    finished(router.layer(from_fn_with_state(admin.clone(), host::check)), admin)
+}
+
+/// Metrics and health only, for an address that a whole network may reach.
+pub fn metrics_router(admin: Admin) -> Router {
+    finished(common(METRICS_INDEX), admin)
+}
+
+fn common(index: &'static str) -> Router<Admin> {
+    Router::new()
+        .route("/", get(async move || index))
+        .route("/metrics", get(metrics))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .fallback(async move || (StatusCode::NOT_FOUND, format!("no such path\n\n{index}")))
+        .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"))
+}
+
+fn finished(router: Router<Admin>, admin: Admin) -> Router {
+    router.layer(map_response(harmless)).with_state(admin)
+}
+
+async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, export::CONTENT_TYPE)], admin.exporter.metrics().encode())
+}
+
+/// No answer is worth keeping, or is anything but what it says it is.
+async fn harmless(mut response: Response) -> Response {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

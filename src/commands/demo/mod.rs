@@ -1,0 +1,152 @@
+//! `closewatch demo`: see it work, with nothing else installed.
+//!
+//! An embedded backend and clients, on real sockets with the real data path between them, end their sessions in every way
+//! there is. `scenes` says which, `peers` plays them.
+
+mod peers;
+mod scenes;
+
+use std::io::{self, IsTerminal, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::instance::{Ended, Instance};
+use super::{FAILURE, line, report, run};
+use crate::config::{self, LogLevel};
+use crate::export::Entry;
+
+/// The arguments of `demo`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Where metrics, closures and live sessions are shown
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9464")]
+    pub admin: SocketAddr,
+
+    /// Where the proxy accepts sessions [default: a free port]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", hide_default_value = true)]
+    pub listen: SocketAddr,
+
+    /// Sessions begun a second
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub rate: u16,
+
+    /// End by itself when every scene was played this many times [default: never]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: Option<u32>,
+}
+
+/// Runs the demo until it is interrupted.
+pub fn execute(args: &Args) -> ExitCode {
+    run::start_own_log(LogLevel::Warn);
+    match demo(args) {
+        Ok(Ended::Drained) => ExitCode::SUCCESS,
+        Ok(Ended::Hurried) => ExitCode::from(FAILURE),
+        Err(error) => {
+            report(&*error);
+            ExitCode::from(FAILURE)
+        }
+    }
+}
+
+fn demo(args: &Args) -> Result<Ended, Box<dyn std::error::Error>> {
+    let backend = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let config = configuration(args, backend.local_addr()?)?;
+    let instance = Instance::open(config)?;
+    let (front, admin) = (instance.front()?, instance.admin());
+    let feed = instance.exporter().subscribe();
+    introduce(front, admin)?;
+    let printer = std::thread::Builder::new().name("printer".to_owned()).spawn(move || print(feed))?;
+
+    let (played, all_played) = tokio::sync::oneshot::channel::<()>();
+    let (rate, rounds) = (args.rate, args.rounds);
+    std::thread::Builder::new().name("peers".to_owned()).spawn(move || {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(peers::play(backend, front, rate, rounds))?;
+        // Nobody listens any more if the instance was interrupted first.
+        let _ = played.send(());
+        io::Result::Ok(())
+    })?;
+    let until = async {
+        if all_played.await.is_err() {
+            // The peers have failed, which is no reason to stop serving.
+            std::future::pending::<()>().await;
+        }
+    };
+    let ended = instance.run(until)?;
+    // The feed ends with the instance; a broken pipe has ended the printer before.
+    let _ = printer.join();
+    Ok(ended)
+}
+
+/// Three routes to one backend, one of them with the codes of a well-known protocol, and limits short enough to be seen.
+fn configuration(args: &Args, backend: SocketAddr) -> Result<config::Config, config::Error> {
+    let text = format!(
+        r#"
+        listen = "{listen}"
+        admin.listen = "{admin}"
+        log.closes = "off"
+        timeouts = {{ half_closed = "5s", linger = "2s", idle = "0", drain = "2s", close_reply = "1s" }}
+        [[routes]]
+        name = "chat"
+        path = "/chat"
+        upstream = "http://{backend}"
+        [[routes]]
+        name = "feed"
+        path = "/feed"
+        idle = "4s"
+        upstream = "http://{backend}"
+        [[routes]]
+        name = "graphql"
+        path = "/graphql"
+        codes = ["graphql-ws"]
+        upstream = "http://{backend}"
+        "#,
+        listen = args.listen,
+        admin = args.admin,
+    );
+    config::parse(&text, Path::new("demo"))
+}
+
+fn introduce(front: SocketAddr, admin: Option<SocketAddr>) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
+        "closewatch demo: a backend, clients that end their sessions in every way, and closewatch between them"
+    )?;
+    writeln!(out)?;
+    writeln!(out, "  proxy     ws://{front}/chat/echo (connect with your own client)")?;
+    if let Some(admin) = admin {
+        writeln!(out, "  metrics   http://{admin}/metrics")?;
+        writeln!(out, "  closures  http://{admin}/closes?class=abnormal")?;
+        writeln!(out, "  sessions  http://{admin}/sessions")?;
+    }
+    writeln!(out)?;
+    writeln!(out, "Every line is a session that ended, or an upgrade that failed. Ctrl-C drains and leaves.")?;
+    writeln!(out)?;
+    writeln!(out, "{}", line::HEADS)?;
+    out.flush()
+}
+
+/// Prints a line an entry, until the feed ends.
+fn print(mut feed: Receiver<std::sync::Arc<Entry>>) {
+    let colour = io::stdout().is_terminal();
+    loop {
+        let printed = match feed.blocking_recv() {
+            Ok(entry) => writeln!(io::stdout(), "{}", line::of(&entry, colour)),
+            Err(RecvError::Lagged(missed)) => writeln!(io::stdout(), "({missed} closures not shown)"),
+            Err(RecvError::Closed) => return,
+        };
+        if printed.is_err() {
+            return;
+        }
+    }
+}
+
+/// How long scenes last, give or take.
+const SCENE: Duration = Duration::from_millis(1500);

@@ -1,0 +1,268 @@
+//! A running instance: the composition root. What `run` and `demo` have in common.
+//!
+//! Threads: this one has the signals and the operator's addresses; each worker has a runtime of its own and a clone of the
+//! one listening socket; the close log has its writer. They share the exporter, and the phase of the shutdown.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+use crate::admin::{self, Admin};
+use crate::close::CloseCode;
+use crate::config::Config;
+use crate::export::{ExportOptions, Exporter, JsonStyle, LogOptions};
+use crate::proxy::{self, Proxy};
+use crate::shutdown::{Phase, Shutdown};
+
+/// What sessions may take beyond the configured times to say goodbye: two waits for a boundary and one for the FINs, each
+/// of a second, and some for a busy machine.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// How long outputs may take to write what they have, on the way out in order.
+const FLUSH: Duration = Duration::from_secs(10);
+
+/// The same after a second signal.
+const HASTY_FLUSH: Duration = Duration::from_secs(1);
+
+/// Why an instance does not come up.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} ({key})")]
+    Bind {
+        /// The key of the configuration.
+        key: &'static str,
+        /// Its value.
+        address: SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The close log cannot be opened.
+    #[error("cannot open the close log (log.closes)")]
+    CloseLog(#[source] io::Error),
+    /// A thread, a runtime or a signal handler cannot be had.
+    #[error("cannot start")]
+    Start(#[source] io::Error),
+}
+
+/// How an instance came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// In order.
+    Drained,
+    /// By a second signal.
+    Hurried,
+}
+
+/// An instance whose addresses are bound, and that serves nobody yet.
+pub(super) struct Instance {
+    config: Config,
+    exporter: Exporter,
+    shutdown: Shutdown,
+    front: TcpListener,
+    admin: Option<TcpListener>,
+    metrics: Option<TcpListener>,
+}
+
+/// The signals that an instance obeys.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    drain: Signal,
+    reopen: Signal,
+}
+
+// === impl Instance ===
+
+impl Instance {
+    /// Opens what `config` names: addresses first, so that nothing is written by a process that cannot run.
+    pub(super) fn open(config: Config) -> Result<Self, Error> {
+        let front = listen("listen", config.listen)?;
+        let admin = config.admin.listen.map(|address| listen("admin.listen", address)).transpose()?;
+        let metrics = config.metrics.listen.map(|address| listen("metrics.listen", address)).transpose()?;
+        let exporter = Exporter::start(outputs(&config)).map_err(Error::CloseLog)?;
+        for route in &config.routes {
+            exporter.declare_route(&route.name, &route.codes);
+        }
+        Ok(Self { config, exporter, shutdown: Shutdown::new(), front, admin, metrics })
+    }
+
+    /// Where clients are accepted.
+    pub(super) fn front(&self) -> io::Result<SocketAddr> {
+        self.front.local_addr()
+    }
+
+    /// Where the operator is answered, if anywhere.
+    pub(super) fn admin(&self) -> Option<SocketAddr> {
+        self.admin.as_ref()?.local_addr().ok()
+    }
+
+    /// Every output of the instance.
+    pub(super) const fn exporter(&self) -> &Exporter {
+        &self.exporter
+    }
+
+    /// Runs until a signal, or `until`, has begun a drain and the drain is over. Blocks.
+    pub(super) fn run(self, until: impl Future<Output = ()>) -> Result<Ended, Error> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Start)?;
+        let ended = runtime.block_on(self.serve(until));
+        // What still hangs there, a name look-up say, must not hold up the exit.
+        runtime.shutdown_background();
+        ended
+    }
+
+    async fn serve(self, until: impl Future<Output = ()>) -> Result<Ended, Error> {
+        let mut signals = Signals::install().map_err(Error::Start)?;
+        let proxy = Proxy::new(self.config.clone(), Arc::new(self.exporter.clone()), self.shutdown.clone());
+        let state = Admin::new(self.exporter.clone(), self.shutdown.clone(), []);
+        let operators = [
+            ("admin", self.admin, admin::admin_router(state.clone())),
+            ("metrics", self.metrics, admin::metrics_router(state)),
+        ];
+        for (name, listener, router) in operators {
+            let Some(listener) = listener else { continue };
+            announce(name, &listener);
+            let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::Start)?;
+            // They answer until the process is gone: the last scrape is the one that counts.
+            tokio::spawn(admin::serve(listener, router, std::future::pending()));
+        }
+        let mut workers = start_workers(self.config.workers, &proxy, &self.front).map_err(Error::Start)?;
+        announce("proxy", &self.front);
+        drop(self.front);
+
+        let way_out = async {
+            self.shutdown.reached(Phase::Unready).await;
+            self.exporter.metrics().draining();
+            tracing::info!(live = self.exporter.live().count(), "drain begins");
+            drain(&self.config, &self.shutdown, &mut workers).await;
+            flush(&self.exporter, FLUSH).await;
+            sleep(self.config.timeouts.final_scrape).await;
+        };
+        let ended = tokio::select! {
+            () = way_out => Ended::Drained,
+            () = signals.obey(&self.shutdown, &self.exporter, until) => Ended::Hurried,
+        };
+        if ended == Ended::Hurried {
+            tracing::warn!(live = self.exporter.live().count(), "second signal: every session is filed now");
+            self.shutdown.advance(Phase::Abort);
+            let _ = timeout(HASTY_FLUSH, workers.recv()).await;
+            flush(&self.exporter, HASTY_FLUSH).await;
+        }
+        tracing::info!("drained");
+        Ok(ended)
+    }
+}
+
+fn outputs(config: &Config) -> ExportOptions {
+    ExportOptions {
+        log: LogOptions { target: config.log.closes.clone(), only: config.log.only },
+        json: JsonStyle {
+            path: config.log.path,
+            reason: config.log.reason,
+            instance: Some(rustix::system::uname().nodename().to_string_lossy().into()),
+        },
+        own_codes: config.drain.code.map(CloseCode).into_iter().collect(),
+        ..ExportOptions::default()
+    }
+}
+
+fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {
+    proxy::bind(address).map_err(|source| Error::Bind { key, address, source })
+}
+
+fn announce(name: &str, listener: &TcpListener) {
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(listener = name, %address, "listening");
+    }
+}
+
+/// Starts the workers. The channel closes when the last of them has ended.
+fn start_workers(count: usize, proxy: &Proxy, front: &TcpListener) -> io::Result<mpsc::Receiver<Infallible>> {
+    let count = match count {
+        0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+        count => count,
+    };
+    let (alive, ended) = mpsc::channel(1);
+    for number in 0..count {
+        let (proxy, listener, alive) = (proxy.clone(), front.try_clone()?, alive.clone());
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+            if let Err(error) = runtime.block_on(proxy.serve(listener)) {
+                tracing::error!(%error, "a worker cannot accept connections");
+            }
+            runtime.shutdown_background();
+            drop(alive);
+        })?;
+    }
+    Ok(ended)
+}
+
+/// The drain, from [`Phase::Unready`] to the end of the last worker.
+async fn drain(config: &Config, shutdown: &Shutdown, workers: &mut mpsc::Receiver<Infallible>) {
+    let timeouts = &config.timeouts;
+    // Whoever sends clients here learns of it from the readiness probe, and takes a while.
+    sleep(timeouts.unready).await;
+    shutdown.advance(Phase::Draining);
+    if timeout(timeouts.drain, workers.recv()).await.is_ok() {
+        return;
+    }
+    shutdown.advance(Phase::Closing);
+    let goodbye = timeouts.drain_jitter + timeouts.close_reply + GOODBYE;
+    if timeout(goodbye, workers.recv()).await.is_err() {
+        tracing::error!("sessions did not end in time: they are filed now");
+        shutdown.advance(Phase::Abort);
+        let _ = timeout(HASTY_FLUSH, workers.recv()).await;
+    }
+}
+
+async fn flush(exporter: &Exporter, limit: Duration) {
+    let exporter = exporter.clone();
+    // It blocks, and the operator's addresses are still to be answered.
+    let flushed = tokio::task::spawn_blocking(move || exporter.flush(limit)).await;
+    if !matches!(flushed, Ok(true)) {
+        tracing::warn!("the close log could not be written out in time");
+    }
+}
+
+// === impl Signals ===
+
+impl Signals {
+    fn install() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            drain: signal(SignalKind::user_defined2())?,
+            reopen: signal(SignalKind::user_defined1())?,
+        })
+    }
+
+    /// Begins the drain when SIGTERM, SIGINT, SIGUSR2 (`closewatch drain`) or `until` comes, and reopens the close log on
+    /// SIGUSR1. Returns at the second SIGTERM or SIGINT; one that only follows a `closewatch drain`, as Kubernetes sends it
+    /// behind a preStop hook, is the first.
+    async fn obey(&mut self, shutdown: &Shutdown, exporter: &Exporter, until: impl Future<Output = ()>) {
+        let mut until = std::pin::pin!(until);
+        let mut terminations = 0;
+        while terminations < 2 {
+            let running = shutdown.phase() == Phase::Running;
+            tokio::select! {
+                _ = self.terminate.recv() => terminations += 1,
+                _ = self.interrupt.recv() => terminations += 1,
+                _ = self.drain.recv() => {}
+                () = &mut until, if running => {}
+                _ = self.reopen.recv() => {
+                    exporter.log().reopen();
+                    continue;
+                }
+            }
+            shutdown.advance(Phase::Unready);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A closure as a line for a person.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::close::{Class, CloseCode, CloseRecord, HandshakeRecord, Text};
+use crate::export::Entry;
+
+/// The heads of the columns of [`of`].
+pub(super) const HEADS: &str = "TIME      ROUTE     CLASS        CODE     INITIATOR  CAUSE                  AFTER    \
+                         CLIENT SAW  UPSTREAM SAW  REASON";
+
+/// An entry as one line without a line break; with `colour`, what needs a look stands out.
+pub(super) fn of(entry: &Entry, colour: bool) -> String {
+    let (line, paint) = match entry {
+        Entry::Closed(record) => (closed(record), paint_of(record.verdict.class)),
+        Entry::HandshakeFailed { route, record } => (handshake_failed(route, record), "\x1b[35m"),
+    };
+    if colour { format!("{paint}{line}\x1b[0m") } else { line }
+}
+
+fn closed(record: &CloseRecord) -> String {
+    let verdict = &record.verdict;
+    let saw = |code: Option<CloseCode>| code.map_or_else(|| "?".to_owned(), |code| code.to_string());
+    format!(
+        "{}  {:<9} {:<12} {:<8} {:<10} {:<22} {:<8} {:<11} {:<13} {}",
+        time(record.time),
+        record.session.route,
+        verdict.class,
+        verdict.label.to_string(),
+        verdict.initiator,
+        verdict.cause,
+        short(verdict.ended),
+        saw(verdict.client_saw.code),
+        saw(verdict.upstream_saw.code),
+        Text::from(record.reason()).escaped(),
+    )
+    .trim_end()
+    .to_owned()
+}
+
+fn handshake_failed(route: &str, record: &HandshakeRecord) -> String {
+    let status = record.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+    format!(
+        "{}  {route:<9} {:<12} {status:<8} {:<10} {:<22} {}",
+        time(record.time),
+        "handshake",
+        "-",
+        record.outcome,
+        short(record.duration)
+    )
+}
+
+const fn paint_of(class: Class) -> &'static str {
+    match class {
+        Class::Clean => "\x1b[32m",
+        Class::Planned | Class::Application => "\x1b[36m",
+        Class::Policy | Class::Protocol | Class::Overload => "\x1b[33m",
+        Class::Abnormal => "\x1b[31m",
+        Class::Unknown => "\x1b[35m",
+    }
+}
+
+/// `12:01:12`, in UTC.
+fn time(at: Timestamp) -> String {
+    at.to_string().get(11..19).unwrap_or_default().to_owned()
+}
+
+/// `340ms`, `7.2s`, `3m05s`, `2h07m`.
+fn short(time: Duration) -> String {
+    let (secs, millis) = (time.as_secs(), time.subsec_millis());
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = match secs {
+        0 => write!(text, "{millis}ms"),
+        1..60 => write!(text, "{secs}.{}s", millis / 100),
+        60..3600 => write!(text, "{}m{:02}s", secs / 60, secs % 60),
+        _ => write!(text, "{}h{:02}m", secs / 3600, secs / 60 % 60),
+    };
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_short_at_every_length() {
+        for (millis, expected) in
+            [(0, "0ms"), (999, "999ms"), (1_000, "1.0s"), (59_999, "59.9s"), (185_000, "3m05s"), (7_620_000, "2h07m")]
+        {
+            assert_eq!(short(Duration::from_millis(millis)), expected);
+        }
+    }
+
+    #[test]
+    fn a_time_is_the_clock_of_the_day() {
+        assert_eq!(time("2026-11-20T12:01:12.4Z".parse().unwrap()), "12:01:12");
+    }
+}

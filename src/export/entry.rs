@@ -1,0 +1,54 @@
+//! What is told to the outside, one at a time.
+
+use std::sync::Arc;
+
+use crate::close::{CloseRecord, HandshakeRecord, Outcome};
+
+/// The end of a session, or a handshake that led to none.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "never moved again once it is in its Arc")]
+pub enum Entry {
+    /// A session ended.
+    Closed(CloseRecord),
+    /// An upgrade was refused, or failed.
+    HandshakeFailed {
+        /// The route's name; `none` if no route took it.
+        route: Arc<str>,
+        /// What was asked for, and what came of it.
+        record: HandshakeRecord,
+    },
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// `warn` for what somebody may have to look at, else `info`.
+    pub fn level(&self) -> &'static str {
+        match self {
+            Self::Closed(record) => record.verdict.class.level(),
+            Self::HandshakeFailed { record, .. } => handshake_level(record),
+        }
+    }
+
+    /// Whether its level is `warn`: what `only = "abnormal"` keeps.
+    pub fn is_abnormal(&self) -> bool {
+        self.level() == "warn"
+    }
+}
+
+/// `warn` where the service failed its clients; a client that asked wrongly, left, or was refused by right is `info`.
+pub(super) fn handshake_level(record: &HandshakeRecord) -> &'static str {
+    match record.outcome {
+        Outcome::Upgraded | Outcome::NoRoute | Outcome::BadRequest | Outcome::Draining | Outcome::ClientGone => "info",
+        Outcome::Refused if record.status.is_none_or(|status| status < 500) => "info",
+        Outcome::Refused
+        | Outcome::OverLimit
+        | Outcome::DialFailed
+        | Outcome::DialTimeout
+        | Outcome::UpstreamClosed
+        | Outcome::UpstreamTimeout
+        | Outcome::BadResponse
+        | Outcome::TlsFailed
+        | Outcome::Internal => "warn",
+    }
+}

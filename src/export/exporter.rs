@@ -1,0 +1,218 @@
+//! The sink that joins all outputs.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::broadcast;
+
+use super::{CloseLog, Entry, JsonStyle, LiveSessions, LogOptions, Metrics, Ring, RouteMetrics, Sink};
+use crate::close::{
+    CloseCode, CloseRecord, CloseSink, CodeRules, HandshakeRecord, Outcome, Rejection, RouteSink, Session,
+};
+use crate::wire::{MessageKind, Peer};
+
+/// Entries that a subscriber of the feed may lag behind before it misses some.
+pub const FEED: usize = 1024;
+
+/// What the configuration says about outputs.
+#[derive(Clone, Debug)]
+pub struct ExportOptions {
+    /// The close log.
+    pub log: LogOptions,
+    /// How records are written, in the log and at the admin address.
+    pub json: JsonStyle,
+    /// How many entries are kept for the admin address.
+    pub recent: usize,
+    /// The codes of the Closes that closewatch sends itself, if it sends any.
+    pub own_codes: Vec<CloseCode>,
+}
+
+/// Every output of one process. Cheap to clone; all clones are the same.
+#[derive(Clone, Debug)]
+pub struct Exporter(Arc<Outputs>);
+
+#[derive(Debug)]
+struct Outputs {
+    metrics: Metrics,
+    log: CloseLog,
+    recent: Ring,
+    live: LiveSessions,
+    feed: broadcast::Sender<Arc<Entry>>,
+    json: JsonStyle,
+    own_codes: Vec<CloseCode>,
+    /// Not the routes themselves: they hold these outputs, which would then never be dropped.
+    routes: Mutex<HashMap<Arc<str>, Arc<RouteMetrics>>>,
+}
+
+/// One route's way to the outputs.
+#[derive(Debug)]
+struct Route {
+    name: Arc<str>,
+    metrics: Arc<RouteMetrics>,
+    outputs: Arc<Outputs>,
+}
+
+// === impl ExportOptions ===
+
+impl Default for ExportOptions {
+    fn default() -> Self {
+        Self {
+            log: LogOptions::default(),
+            json: JsonStyle::default(),
+            // Some 2 MB: what a dashboard shows, and an incident's first minute.
+            recent: 1000,
+            own_codes: vec![CloseCode::GOING_AWAY],
+        }
+    }
+}
+
+// === impl Exporter ===
+
+impl Exporter {
+    /// Opens the close log and makes every output ready. The configuration that the options come from counts as taken
+    /// now.
+    pub fn start(options: ExportOptions) -> io::Result<Self> {
+        let metrics = Metrics::new();
+        metrics.config_taken(Timestamp::now());
+        let log = CloseLog::open(&options.log, options.json.clone(), metrics.records_dropped(Sink::Log))?;
+        Ok(Self::with_log(options, metrics, log))
+    }
+
+    /// The same with a log that is open already; its drops are to be counted in `metrics`.
+    pub fn with_log(options: ExportOptions, metrics: Metrics, log: CloseLog) -> Self {
+        Self(Arc::new(Outputs {
+            metrics,
+            log,
+            recent: Ring::new(options.recent),
+            live: LiveSessions::new(),
+            feed: broadcast::Sender::new(FEED),
+            json: options.json,
+            own_codes: options.own_codes,
+            routes: Mutex::default(),
+        }))
+    }
+
+    /// Makes the series that a route can be expected to have, with the classes that `rules` give. To be called for every
+    /// route before it is used, and again when a configuration was loaded.
+    pub fn declare_route(&self, name: &str, rules: &CodeRules) {
+        let metrics = self.0.metrics.route(name, rules, &self.0.own_codes);
+        let mut routes = self.0.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        routes.entry(name.into()).or_insert_with(|| Arc::new(metrics));
+    }
+
+    /// The series.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// The close log.
+    pub fn log(&self) -> &CloseLog {
+        &self.0.log
+    }
+
+    /// The latest entries.
+    pub fn recent(&self) -> &Ring {
+        &self.0.recent
+    }
+
+    /// The live sessions.
+    pub fn live(&self) -> &LiveSessions {
+        &self.0.live
+    }
+
+    /// How records are written.
+    pub fn json(&self) -> &JsonStyle {
+        &self.0.json
+    }
+
+    /// Every entry from now on. Who falls more than [`FEED`] entries behind misses some, and is told so.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {
+        self.0.feed.subscribe()
+    }
+
+    /// Waits until the outputs have written everything they were given; `false` if that took longer than `timeout`.
+    /// Blocks the thread.
+    pub fn flush(&self, timeout: Duration) -> bool {
+        self.0.log.flush(timeout)
+    }
+}
+
+impl CloseSink for Exporter {
+    fn route(&self, name: &str) -> Arc<dyn RouteSink> {
+        let name: Arc<str> = name.into();
+        let mut routes = self.0.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let metrics = routes
+            .entry(Arc::clone(&name))
+            .or_insert_with(|| Arc::new(self.0.metrics.route(&name, &CodeRules::default(), &self.0.own_codes)));
+        Arc::new(Route { metrics: Arc::clone(metrics), name, outputs: Arc::clone(&self.0) })
+    }
+
+    fn rejected(&self, reason: Rejection) {
+        self.0.metrics.rejected(reason);
+    }
+
+    fn draining(&self) {
+        self.0.metrics.draining();
+    }
+}
+
+// === impl Outputs ===
+
+impl Outputs {
+    fn publish(&self, entry: Entry) {
+        let entry = Arc::new(entry);
+        self.log.push(&entry);
+        // Fails if nobody listens, which is the usual case.
+        let _ = self.feed.send(Arc::clone(&entry));
+        self.recent.push(entry);
+    }
+}
+
+// === impl Route ===
+
+impl RouteSink for Route {
+    fn handshake(&self, record: HandshakeRecord) {
+        self.metrics.handshake(&record);
+        if record.outcome != Outcome::Upgraded {
+            self.outputs.publish(Entry::HandshakeFailed { route: Arc::clone(&self.name), record });
+        }
+    }
+
+    fn opened(&self, session: &Arc<Session>) {
+        self.metrics.opened();
+        self.outputs.live.insert(Arc::clone(session));
+    }
+
+    fn closed(&self, record: CloseRecord) {
+        self.metrics.closed(&record);
+        self.outputs.live.remove(record.session.id);
+        self.outputs.publish(Entry::Closed(record));
+    }
+
+    fn bytes(&self, from: Peer, bytes: u64) {
+        self.metrics.bytes(from, bytes);
+    }
+
+    fn messages(&self, from: Peer, kind: MessageKind, count: u64) {
+        self.metrics.messages(from, kind, count);
+    }
+
+    fn ping_rtt(&self, peer: Peer, rtt: Duration) {
+        self.metrics.ping_rtt(peer, rtt);
+    }
+
+    fn stalled(&self, change: i64) {
+        self.metrics.stalled(change);
+    }
+
+    fn spilled(&self, change: i64) {
+        self.metrics.spilled(change);
+    }
+
+    fn http_response(&self, status: u16) {
+        self.metrics.http_response(status);
+    }
+}

@@ -1,0 +1,49 @@
+//! A live session as JSON.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::fields::{Millis, Rfc3339};
+use super::style::JsonStyle;
+use crate::close::Address;
+use crate::export::LiveSession;
+use crate::wire::Peer;
+
+/// What can be said of a session that is still up.
+#[derive(Serialize)]
+pub struct SessionFields<'a> {
+    session: String,
+    route: &'a str,
+    client: &'a Address,
+    upstream: &'a Address,
+    opened_at: Rfc3339,
+    age_ms: Millis,
+    idle_ms: Millis,
+    bytes_from_client: u64,
+    bytes_from_upstream: u64,
+    path: Cow<'a, str>,
+}
+
+// === impl SessionFields ===
+
+impl<'a> SessionFields<'a> {
+    /// The session as it is `now`.
+    pub fn new(LiveSession { session, opened }: &'a LiveSession, now: Instant, style: &JsonStyle) -> Self {
+        let age = now.saturating_duration_since(*opened);
+        let [bytes_from_client, bytes_from_upstream] = Peer::ALL.map(|peer| session.live.bytes(peer));
+        Self {
+            session: session.id.to_string(),
+            route: &session.route,
+            client: &session.client,
+            upstream: &session.upstream,
+            opened_at: Rfc3339(session.opened_at),
+            age_ms: Millis(age),
+            idle_ms: Millis(age.saturating_sub(session.live.last_activity())),
+            bytes_from_client,
+            bytes_from_upstream,
+            path: style.path(&session.request.path),
+        }
+    }
+}

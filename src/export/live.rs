@@ -1,0 +1,72 @@
+//! The sessions that are up.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+use ulid::Ulid;
+
+use crate::close::Session;
+
+/// Locks, so that workers that open and close sessions at once seldom meet.
+const SHARDS: usize = 16;
+
+/// Every live session. A lock is held to add, remove or copy a pointer, never while one is looked at.
+#[derive(Debug, Default)]
+pub struct LiveSessions {
+    shards: [Mutex<HashMap<Ulid, LiveSession>>; SHARDS],
+}
+
+/// A session that is up.
+#[derive(Clone, Debug)]
+pub struct LiveSession {
+    /// The session.
+    pub session: Arc<Session>,
+    /// When it opened, on the monotonic clock.
+    pub opened: Instant,
+}
+
+// === impl LiveSessions ===
+
+impl LiveSessions {
+    /// No session yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A session opened now.
+    pub fn insert(&self, session: Arc<Session>) {
+        let id = session.id;
+        self.shard(id).insert(id, LiveSession { session, opened: Instant::now() });
+    }
+
+    /// It ended.
+    pub fn remove(&self, id: Ulid) {
+        self.shard(id).remove(&id);
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    /// All of them, oldest first.
+    pub fn all(&self) -> Vec<LiveSession> {
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            all.extend(lock(shard).values().cloned());
+        }
+        all.sort_unstable_by_key(|live| live.session.id);
+        all
+    }
+
+    fn shard(&self, id: Ulid) -> MutexGuard<'_, HashMap<Ulid, LiveSession>> {
+        // The low bits of an ULID are random.
+        let low = id.0 as usize;
+        lock(&self.shards[low % SHARDS])
+    }
+}
+
+fn lock(shard: &Mutex<HashMap<Ulid, LiveSession>>) -> MutexGuard<'_, HashMap<Ulid, LiveSession>> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}

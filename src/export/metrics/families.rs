@@ -1,0 +1,87 @@
+//! The families that have a route, made and registered once.
+
+use prometheus::core::Collector;
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
+
+use super::names::{self, Family};
+use super::sessions::Sessions;
+
+/// Why making and registering a family cannot fail.
+const CONSTANT: &str = "names and labels are constants, valid and different";
+
+/// Handles to every family with a label `route`, and to the gauges that all routes share.
+#[derive(Debug)]
+pub(super) struct Families {
+    pub(super) opened: IntCounterVec,
+    pub(super) closes: IntCounterVec,
+    pub(super) session_duration: HistogramVec,
+    pub(super) idle_before_close: HistogramVec,
+    pub(super) close_handshake: HistogramVec,
+    pub(super) saw_mismatch: IntCounterVec,
+    pub(super) handshakes: IntCounterVec,
+    pub(super) handshake_duration: HistogramVec,
+    pub(super) messages: IntCounterVec,
+    pub(super) frame_bytes: IntCounterVec,
+    pub(super) undelivered_bytes: IntCounterVec,
+    pub(super) ping_rtt: HistogramVec,
+    pub(super) violations: IntCounterVec,
+    pub(super) blind_sessions: IntCounterVec,
+    pub(super) http_requests: IntCounterVec,
+    pub(super) stalled: IntGauge,
+    pub(super) spilled_bytes: IntGauge,
+}
+
+// === impl Families ===
+
+impl Families {
+    pub(super) fn register(registry: &Registry) -> Self {
+        let sessions = Sessions::new(counter(&names::SESSIONS_OPENED), counter(&names::CLOSES));
+        let (opened, closes) = (sessions.opened.clone(), sessions.closes.clone());
+        register(registry, sessions);
+        let counter = |family| registered(registry, counter(family));
+        let histogram = |family, buckets| registered(registry, histogram(family, buckets));
+        let gauge = |family| registered(registry, gauge(family));
+        Self {
+            opened,
+            closes,
+            session_duration: histogram(&names::SESSION_DURATION, names::SESSION_DURATION_BUCKETS),
+            idle_before_close: histogram(&names::IDLE_BEFORE_CLOSE, names::IDLE_BUCKETS),
+            close_handshake: histogram(&names::CLOSE_HANDSHAKE, names::CLOSE_HANDSHAKE_BUCKETS),
+            saw_mismatch: counter(&names::SAW_MISMATCH),
+            handshakes: counter(&names::HANDSHAKES),
+            handshake_duration: histogram(&names::HANDSHAKE_DURATION, names::HANDSHAKE_DURATION_BUCKETS),
+            messages: counter(&names::MESSAGES),
+            frame_bytes: counter(&names::FRAME_BYTES),
+            undelivered_bytes: counter(&names::UNDELIVERED_BYTES),
+            ping_rtt: histogram(&names::PING_RTT, names::PING_RTT_BUCKETS),
+            violations: counter(&names::VIOLATIONS),
+            blind_sessions: counter(&names::BLIND_SESSIONS),
+            http_requests: counter(&names::HTTP_REQUESTS),
+            stalled: gauge(&names::SESSIONS_STALLED),
+            spilled_bytes: gauge(&names::SPILLED_BYTES),
+        }
+    }
+}
+
+pub(super) fn counter(family: &Family) -> IntCounterVec {
+    IntCounterVec::new(Opts::new(family.name, family.help), family.labels).expect(CONSTANT)
+}
+
+pub(super) fn gauge(family: &Family) -> IntGauge {
+    IntGauge::new(family.name, family.help).expect(CONSTANT)
+}
+
+fn histogram(family: &Family, buckets: &[f64]) -> HistogramVec {
+    let options = HistogramOpts::new(family.name, family.help).buckets(buckets.to_vec());
+    HistogramVec::new(options, family.labels).expect(CONSTANT)
+}
+
+/// Puts a handle's family into the exposition.
+pub(super) fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> C {
+    register(registry, collector.clone());
+    collector
+}
+
+pub(super) fn register(registry: &Registry, collector: impl Collector + 'static) {
+    registry.register(Box::new(collector)).expect(CONSTANT);
+}

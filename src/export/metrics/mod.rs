@@ -1,0 +1,15 @@
+//! The Prometheus series.
+//!
+//! Every label value is out of a closed set or out of the configuration: nothing that a peer chooses becomes one. Series
+//! that an alert may want to see *increase* exist from the start with 0, because Prometheus cannot see the step from
+//! no series to 1.
+
+mod expected;
+mod families;
+mod names;
+mod registry;
+mod route;
+mod sessions;
+
+pub use registry::{CONTENT_TYPE, Metrics, Sink};
+pub use route::RouteMetrics;

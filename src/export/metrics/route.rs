@@ -1,0 +1,204 @@
+//! The series of one route.
+
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use http::StatusCode;
+use prometheus::{Histogram, IntCounter};
+
+use super::expected::{EXPECTED_HANDSHAKES, expected_ends};
+use super::families::Families;
+use crate::close::{CloseCode, CloseRecord, CodeRules, HandshakeRecord, Initiator, NO_ROUTE};
+use crate::wire::{MessageKind, Peer, Violation};
+
+/// Handles to one route's series. What moves with every read or message is resolved here, once; what happens once a
+/// session is looked up when it happens.
+#[derive(Debug)]
+pub struct RouteMetrics {
+    name: Arc<str>,
+    families: Arc<Families>,
+    opened: IntCounter,
+    /// By sender.
+    bytes: [IntCounter; 2],
+    /// By sender, then text and binary.
+    messages: [[IntCounter; 2]; 2],
+    /// By the peer that answers. Made at the first ping: a histogram is 18 series, and most routes never ping.
+    ping_rtt: [OnceLock<Histogram>; 2],
+    handshake_duration: OnceLock<Histogram>,
+}
+
+/// The classes of an HTTP status.
+const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+/// A status that is no registered one, or not even of a class.
+const OTHER: &str = "other";
+/// No status at all: there was nobody to send it to.
+const NO_STATUS: &str = "none";
+
+// === impl RouteMetrics ===
+
+impl RouteMetrics {
+    pub(super) fn new(families: Arc<Families>, name: &str, rules: &CodeRules, own_codes: &[CloseCode]) -> Self {
+        let metrics = Self {
+            name: name.into(),
+            opened: families.opened.with_label_values(&[name]),
+            bytes: Peer::ALL.map(|from| families.frame_bytes.with_label_values(&[name, from.direction()])),
+            messages: Peer::ALL.map(|from| {
+                ["text", "binary"].map(|kind| families.messages.with_label_values(&[name, from.direction(), kind]))
+            }),
+            ping_rtt: [OnceLock::new(), OnceLock::new()],
+            handshake_duration: OnceLock::new(),
+            families,
+        };
+        // No session ever opens on the route that is none.
+        if name != NO_ROUTE {
+            metrics.expect_ends(rules, own_codes);
+            metrics.expect_handshakes();
+        }
+        metrics
+    }
+
+    /// An upgrade was answered, or its client went away.
+    pub fn handshake(&self, record: &HandshakeRecord) {
+        let status = status_label(record.status);
+        let labels = [&self.name, record.outcome.as_str(), &status];
+        self.families.handshakes.with_label_values(&labels).inc();
+        self.handshake_duration
+            .get_or_init(|| self.families.handshake_duration.with_label_values(&[&*self.name]))
+            .observe(record.duration.as_secs_f64());
+    }
+
+    /// A session opened.
+    pub fn opened(&self) {
+        self.opened.inc();
+    }
+
+    /// A session ended.
+    pub fn closed(&self, record: &CloseRecord) {
+        let (route, verdict) = (&*self.name, &record.verdict);
+        let (class, initiator) = (verdict.class.as_str(), verdict.initiator.as_str());
+        let code = verdict.label.to_string();
+        self.families.closes.with_label_values(&[route, &code, class, initiator, verdict.cause.as_str()]).inc();
+        self.families.session_duration.with_label_values(&[route, class]).observe(verdict.ended.as_secs_f64());
+        self.families.idle_before_close.with_label_values(&[route, class]).observe(record.idle().as_secs_f64());
+        if let Some(time) = verdict.close_handshake {
+            self.families.close_handshake.with_label_values(&[route, initiator]).observe(time.as_secs_f64());
+        }
+        if verdict.saw_mismatch() {
+            self.families.saw_mismatch.with_label_values(&[route, initiator]).inc();
+        }
+        for peer in Peer::ALL {
+            let facts = record.facts.of(peer);
+            for (kind, count) in facts.violations.iter() {
+                let labels = [route, peer.direction(), kind.as_str()];
+                self.families.violations.with_label_values(&labels).inc_by(u64::from(count));
+            }
+            if facts.blind.is_some() {
+                self.families.blind_sessions.with_label_values(&[route, peer.direction()]).inc();
+            }
+            if facts.undelivered_bytes > 0 {
+                // They were on their way to this peer.
+                let labels = [route, peer.other().direction()];
+                self.families.undelivered_bytes.with_label_values(&labels).inc_by(facts.undelivered_bytes);
+            }
+        }
+    }
+
+    /// Bytes were read from `from`.
+    pub fn bytes(&self, from: Peer, bytes: u64) {
+        self.bytes[from.index()].inc_by(bytes);
+    }
+
+    /// `count` messages of a kind came to their end.
+    pub fn messages(&self, from: Peer, kind: MessageKind, count: u64) {
+        let [text, binary] = &self.messages[from.index()];
+        match kind {
+            MessageKind::Text => text.inc_by(count),
+            MessageKind::Binary => binary.inc_by(count),
+        }
+    }
+
+    /// `peer` answered a ping.
+    pub fn ping_rtt(&self, peer: Peer, rtt: Duration) {
+        self.ping_rtt[peer.index()]
+            .get_or_init(|| self.families.ping_rtt.with_label_values(&[&*self.name, peer.as_str()]))
+            .observe(rtt.as_secs_f64());
+    }
+
+    /// Sessions began (+) or ceased (-) to wait for a peer that does not take its bytes.
+    pub fn stalled(&self, change: i64) {
+        self.families.stalled.add(change);
+    }
+
+    /// Bytes that wait in closewatch's own memory came (+) or went (-).
+    pub fn spilled(&self, change: i64) {
+        self.families.spilled_bytes.add(change);
+    }
+
+    /// A plain HTTP request was answered with this status.
+    pub fn http_response(&self, status: u16) {
+        self.families.http_requests.with_label_values(&[&self.name, status_class(status)]).inc();
+    }
+
+    fn expect_ends(&self, rules: &CodeRules, own_codes: &[CloseCode]) {
+        let route = &*self.name;
+        for end in expected_ends(rules, own_codes) {
+            let code = end.label.to_string();
+            let labels = [route, &code, end.class.as_str(), end.initiator.as_str(), end.cause.as_str()];
+            self.families.closes.with_label_values(&labels);
+        }
+        for initiator in Initiator::ALL {
+            self.families.saw_mismatch.with_label_values(&[route, initiator.as_str()]);
+        }
+        for direction in Peer::ALL.map(Peer::direction) {
+            for kind in Violation::ALL {
+                self.families.violations.with_label_values(&[route, direction, kind.as_str()]);
+            }
+            self.families.blind_sessions.with_label_values(&[route, direction]);
+            self.families.undelivered_bytes.with_label_values(&[route, direction]);
+        }
+    }
+
+    fn expect_handshakes(&self) {
+        for (outcome, status) in EXPECTED_HANDSHAKES {
+            let status = status_label(*status);
+            self.families.handshakes.with_label_values(&[&self.name, outcome.as_str(), &status]);
+        }
+        for class in STATUS_CLASSES {
+            self.families.http_requests.with_label_values(&[&*self.name, class]);
+        }
+    }
+}
+
+/// The value of the label `status`: an upstream may refuse with any three digits, so only registered ones get a label
+/// of their own.
+fn status_label(status: Option<u16>) -> Cow<'static, str> {
+    let Some(status) = status else { return NO_STATUS.into() };
+    let registered = StatusCode::from_u16(status).is_ok_and(|status| status.canonical_reason().is_some());
+    if registered { status.to_string().into() } else { OTHER.into() }
+}
+
+fn status_class(status: u16) -> &'static str {
+    let class = usize::from(status / 100);
+    class.checked_sub(1).and_then(|index| STATUS_CLASSES.get(index)).copied().unwrap_or(OTHER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_registered_statuses_have_a_label_of_their_own() {
+        let labels: std::collections::BTreeSet<_> = (0..=u16::MAX).map(|status| status_label(Some(status))).collect();
+        assert!(labels.len() < 70, "{labels:?}");
+        assert_eq!(status_label(Some(503)), "503");
+        assert_eq!(status_label(Some(599)), "other");
+        assert_eq!(status_label(None), "none");
+    }
+
+    #[test]
+    fn a_status_without_a_class_is_other() {
+        assert_eq!([101, 204, 301, 404, 599].map(status_class), STATUS_CLASSES);
+        assert_eq!([0, 99, 600, u16::MAX].map(status_class), [OTHER; 4]);
+    }
+}

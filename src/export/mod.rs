@@ -1,0 +1,25 @@
+//! The outputs: what becomes of a record.
+//!
+//! *Takes* records and live counts from the data plane, through [`CloseSink`](crate::close::CloseSink). *Gives*
+//! Prometheus series, JSON lines, the latest closures and the live sessions. *May import* `close`, `config`, and the
+//! vocabulary of `wire` in which the sink's traits speak.
+//!
+//! One record drives all outputs, so they cannot disagree. None of them can make traffic wait: a full queue drops the
+//! record and counts it.
+
+mod close_log;
+mod entry;
+mod exporter;
+mod json;
+mod line_writer;
+mod live;
+mod metrics;
+mod ring;
+
+pub use close_log::{CloseLog, LogOptions, QUEUE};
+pub use entry::Entry;
+pub use exporter::{ExportOptions, Exporter, FEED};
+pub use json::{JsonStyle, SessionFields, to_json};
+pub use live::{LiveSession, LiveSessions};
+pub use metrics::{CONTENT_TYPE, Metrics, RouteMetrics, Sink};
+pub use ring::Ring;

@@ -1,0 +1,10 @@
+//! Real WebSocket stacks, directly and through closewatch.
+//!
+//! Each client stack meets each server stack in every ending both know (`tests/peers/README.md`). The direct run says what
+//! the two libraries make of that ending; through closewatch they must report the very same, and the record must say what
+//! they reported.
+
+mod endings;
+mod pairs;
+mod process;
+mod stacks;

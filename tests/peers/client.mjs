@@ -1,0 +1,30 @@
+// A `ws` client that ends its sessions as asked, or waits for the server to: see README.md.
+
+import { once } from 'node:events';
+import { library, closed, runClient } from './peer.mjs';
+
+const WebSocket = library('ws');
+
+const actions = {
+  close: (ws, [code, reason]) => ws.close(Number(code), reason),
+  'close-empty': (ws) => ws.close(),
+  terminate: (ws) => ws.terminate(),
+  reset: (ws) => ws._socket.resetAndDestroy(),
+  wait: (ws) => ws.send('go'),
+};
+
+await runClient(Object.keys(actions), async (url, action, parameters) => {
+  const ws = new WebSocket(url);
+  await once(ws, 'open');
+  const end = closed(ws);
+
+  const echo = once(ws, 'message');
+  ws.send('hello');
+  const early = await Promise.race([echo, end]);
+  if (early.event) {
+    throw new Error(`ended before the echo: ${JSON.stringify(early)}`);
+  }
+
+  actions[action](ws, parameters);
+  return end;
+});

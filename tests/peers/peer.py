@@ -1,0 +1,57 @@
+"""What the Python peers share: JSON lines, ends that `websockets` has no call for, and its report of an end."""
+
+import errno
+import json
+import socket
+import struct
+import sys
+
+try:
+    from websockets.exceptions import ConnectionClosed
+except ModuleNotFoundError:
+    sys.exit("websockets is missing: run tests/run first")
+
+
+def emit(value):
+    """Writes one JSON line."""
+    print(json.dumps(value), flush=True)
+
+
+async def close_empty(ws):
+    """Sends a Close without a body: `close()` always gives a code."""
+    try:
+        async with ws.send_context():
+            ws.protocol.send_close()
+    except ConnectionClosed:
+        pass  # as in `close()`: the connection is closed, which was the goal
+
+
+async def terminate(ws):
+    """Ends the connection without a Close."""
+    ws.transport.abort()
+
+
+async def reset(ws):
+    """Ends the connection with RST: a close that is not allowed to linger."""
+    ws.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    ws.transport.abort()
+
+
+async def closed(ws):
+    """Waits for the end of the session; what the library reports of it."""
+    await ws.wait_closed()
+    end = ws.close_exc
+    return {
+        "event": "closed",
+        "code": ws.close_code,
+        "reason": ws.close_reason,
+        "clean": end.rcvd is not None and end.sent is not None,
+        "error": name_of(end.__cause__),
+    }
+
+
+def name_of(cause):
+    """A system error's symbol, as Node gives it; another exception's type."""
+    if isinstance(cause, OSError) and cause.errno in errno.errorcode:
+        return errno.errorcode[cause.errno]
+    return None if cause is None else type(cause).__name__
