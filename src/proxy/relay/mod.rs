@@ -10,6 +10,8 @@
 mod closing;
 mod ending;
 mod flow;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::pin::{Pin, pin};
