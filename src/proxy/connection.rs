@@ -284,7 +284,8 @@ impl Progress {
             (None, Some(since)) if times.heard => (since + KEEP_ALIVE, Ended::Quiet),
             (None, _) => (began + head, Ended::Quiet),
         });
-        if due <= now { Err(ended) } else { Ok(due) }
+        // Not later than `head` from now: a request may begin to come meanwhile.
+        if due <= now { Err(ended) } else { Ok(due.min(now + head)) }
     }
 }
 

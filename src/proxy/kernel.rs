@@ -15,8 +15,11 @@ use crate::close::TcpFacts;
 #[allow(unreachable_pub, reason = "the macro below makes a public type of it")]
 pub struct RawTcpInfo {
     state: u8,
-    _flags: [u8; 7],
-    _timeouts_and_sizes: [u32; 4],
+    _ca_state_retransmits_probes: [u8; 3],
+    backoff: u8,
+    _options: [u8; 3],
+    rto: u32,
+    _ato_and_sizes: [u32; 3],
     unacked: u32,
     _sacked_lost_retrans_fackets: [u32; 4],
     _last_data_sent: u32,
@@ -48,6 +51,9 @@ const TCP_CLOSE: u8 = 7;
 /// `TCP_CLOSE_WAIT`: the peer's FIN has been received.
 const TCP_CLOSE_WAIT: u8 = 8;
 
+/// `TCP_RTO_MAX`: the kernel asks a peer no more rarely than this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+
 /// A look at a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kernel {
@@ -55,6 +61,9 @@ pub(super) struct Kernel {
     pub(super) unacknowledged: bool,
     /// How long ago the peer's host acknowledged anything.
     pub(super) last_ack: Duration,
+    /// How long the kernel waits at present before it asks the peer's host again: resends what is unacknowledged, or
+    /// probes a closed window. It doubles with each time, up to two minutes.
+    pub(super) pause: Duration,
     /// What the peer has done with its end, even if data before it was not read yet.
     pub(super) hung_up: Option<HungUp>,
     /// For the record.
@@ -79,6 +88,7 @@ impl Kernel {
         Some(Self {
             unacknowledged: info.unacked > 0 || info.notsent_bytes > 0,
             last_ack: Duration::from_millis(info.last_ack_recv.into()),
+            pause: info.pause(),
             hung_up: match info.state {
                 TCP_CLOSE => Some(HungUp::Reset),
                 TCP_CLOSE_WAIT => Some(HungUp::Fin),
@@ -86,6 +96,17 @@ impl Kernel {
             },
             facts: TcpFacts { rtt: Duration::from_micros(info.rtt.into()), retransmits: info.total_retrans },
         })
+    }
+}
+
+// === impl RawTcpInfo ===
+
+impl RawTcpInfo {
+    fn pause(&self) -> Duration {
+        let rto = Duration::from_micros(self.rto.into());
+        // Resending doubles the timeout itself, probing only counts how often it would have.
+        let doubled = if self.unacked > 0 { 0 } else { u32::from(self.backoff.min(16)) };
+        (rto * 2_u32.pow(doubled)).min(LONGEST_PAUSE)
     }
 }
 

@@ -278,9 +278,14 @@ impl Handshake {
 impl Drop for Handshake {
     fn drop(&mut self) {
         if !self.filed {
-            // Its task was dropped: by hyper, because the client is gone, or by the end of the process.
-            let draining = self.shutdown.phase() >= Phase::Closing;
-            let outcome = if draining { Outcome::Draining } else { Outcome::ClientGone };
+            // Its task was dropped: by a panic, by the end of the process, or by hyper, because the client is gone.
+            let outcome = if std::thread::panicking() {
+                Outcome::Internal
+            } else if self.shutdown.phase() >= Phase::Closing {
+                Outcome::Draining
+            } else {
+                Outcome::ClientGone
+            };
             self.file(outcome, None, None);
         }
     }

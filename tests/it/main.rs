@@ -8,3 +8,4 @@ mod layering;
 mod real_peers;
 #[allow(dead_code, unused_imports, reason = "the suites that use all of it follow")]
 mod rig;
+mod transparency;

@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use tokio::io::AsyncWrite;
 
-use super::{Relay, STALLED_WATCH};
+use super::{Relay, ResetCheck, STALLED_WATCH, Unacknowledged};
 use crate::close::{Cause, End, Event};
 use crate::proxy::kernel::HungUp;
 use crate::wire::Peer;
 
-/// How soon after a peer's reset the kernel is first asked whether the other has acknowledged everything; doubled each time.
+/// How soon after a peer's reset the kernel is first asked whether the other has acknowledged everything.
 const FIRST_RESET_CHECK: Duration = Duration::from_millis(1);
-/// At most this long between two such questions.
+/// At most this long between two such questions; as long as the waiting has taken already before that.
 const LAST_RESET_CHECK: Duration = Duration::from_millis(50);
+
+/// What a living host may take to answer its kernel's question.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Who is told what before the record is made.
 #[derive(Clone, Copy)]
@@ -94,15 +97,12 @@ impl Relay {
         if let Some(closing) = &self.closing {
             return Some(closing.due());
         }
-        if let Some((at, _)) = self.reset_check {
-            return Some(at);
+        if let Some(check) = self.reset_check {
+            return Some(check.at);
         }
         let limits = &self.limits;
         let ledger = self.file.ledger();
-        let dead_peer = limits.dead_peer.and_then(|limit| {
-            let since = Peer::ALL.into_iter().filter_map(|peer| self.unacknowledged[peer.index()]).min()?;
-            Some(since + limit)
-        });
+        let dead_peer = self.unacknowledged.iter().flatten().map(|bytes| bytes.check).min();
         let stalled = self.is_watched().then(|| self.moved_or_watched() + STALLED_WATCH);
         let half_closed = limits
             .half_closed
@@ -127,20 +127,21 @@ impl Relay {
     /// A zero-linger close throws the send queue away: a Close 1011 in it would turn into a 1006.
     fn delivered_before_reset(&mut self, gone: Peer, now: Duration) -> Poll<()> {
         let to = gone.other();
-        let ended = self.file.ledger().facts().of(gone).end.map_or(now, |end| end.at);
-        if self.is_gone(to) || now >= ended + self.limits.linger {
+        // Since it was noticed: a reset behind a FIN may come long after the end of that peer's bytes.
+        let since = self.reset_check.map_or(now, |check| check.since);
+        let last = since + self.limits.linger;
+        if self.is_gone(to) || now >= last {
             return Poll::Ready(());
         }
-        let pause = match self.reset_check {
-            Some((at, _)) if now < at => return Poll::Pending,
-            Some((_, pause)) => (pause * 2).min(LAST_RESET_CHECK),
-            None => FIRST_RESET_CHECK,
-        };
+        if self.reset_check.is_some_and(|check| now < check.at) {
+            return Poll::Pending;
+        }
         let waiting = self.flows[gone.index()].waiting() > 0;
         if !waiting && !self.legs[to.index()].kernel().is_some_and(|kernel| kernel.unacknowledged) {
             return Poll::Ready(());
         }
-        self.reset_check = Some(((now + pause).min(ended + self.limits.linger), pause));
+        let pause = (now - since).clamp(FIRST_RESET_CHECK, LAST_RESET_CHECK);
+        self.reset_check = Some(ResetCheck { since, at: (now + pause).min(last) });
         Poll::Pending
     }
 
@@ -201,22 +202,27 @@ impl Relay {
     }
 
     /// A peer whose host has acknowledged nothing for too long, while bytes for it wait, is dead: silent, not slow.
+    ///
+    /// A host whose process does not read answers whenever it is asked. But a closed window is probed more and more
+    /// rarely, at last every two minutes, and between two probes nothing is heard of the living either: silence counts
+    /// only if it is longer than the kernel's present pause, which doubles when a question goes out.
     fn check_dead_peers(&mut self, now: Duration) {
         let Some(limit) = self.limits.dead_peer else { return };
         for peer in Peer::ALL {
-            let Some(since) = self.unacknowledged[peer.index()] else { continue };
-            if now < since + limit {
+            let Some(Unacknowledged { since, check }) = self.unacknowledged[peer.index()] else { continue };
+            if now < check {
                 continue;
             }
             self.unacknowledged[peer.index()] = match self.legs[peer.index()].kernel() {
                 Some(kernel) if kernel.unacknowledged => {
                     let since = since.max(now.saturating_sub(kernel.last_ack));
-                    if now >= since + limit {
+                    let check = since + limit.max(kernel.pause + ANSWER_PATIENCE);
+                    if now >= check {
                         self.write_end[peer.index()].get_or_insert(End::Timeout);
                         self.end_peer(peer, End::Timeout, now);
                         None
                     } else {
-                        Some(since)
+                        Some(Unacknowledged { since, check })
                     }
                 }
                 // All is acknowledged: the next write starts the clock anew.

@@ -84,9 +84,13 @@ impl Flow {
         matches!(self.course, Course::Forward | Course::ForwardUntil(_))
     }
 
-    /// Writes `bytes` to the other peer, and keeps what it does not take. Nothing may be waiting.
+    /// Writes `bytes` to the other peer, behind what waits, and keeps what it does not take.
     pub(super) fn write(&mut self, to: &mut Leg, bytes: &[u8], cx: &mut Context<'_>) -> io::Result<()> {
-        debug_assert_eq!(self.waiting(), 0, "bytes would overtake those that wait");
+        if self.waiting() > 0 {
+            // Only if one read was taken in two parts, up to a boundary and behind it.
+            self.append(bytes);
+            return Ok(());
+        }
         let mut sent = 0;
         while sent < bytes.len() {
             match Pin::new(&mut *to).poll_write(cx, &bytes[sent..]) {

@@ -78,8 +78,8 @@ pub(super) struct Relay {
     write_end: [Option<End>; 2],
     /// Since when this peer takes nothing more, and how many bytes the gauge was told.
     stalled: [Option<Stalled>; 2],
-    /// Since when bytes for this peer may be unacknowledged.
-    unacknowledged: [Option<Duration>; 2],
+    /// What this peer may not have acknowledged.
+    unacknowledged: [Option<Unacknowledged>; 2],
     /// A peer that is not read was seen to have hung up.
     hung_up: [Option<HungUp>; 2],
     /// When that was last looked into.
@@ -89,7 +89,7 @@ pub(super) struct Relay {
     /// When both Closes had been written on.
     closes_written: Option<Duration>,
     /// When the kernel is asked again whether a peer has everything before the reset.
-    reset_check: Option<(Duration, Duration)>,
+    reset_check: Option<ResetCheck>,
     /// When this session's share of a drain begins.
     drain_at: Option<Duration>,
     closing: Option<Closing>,
@@ -103,6 +103,20 @@ pub(super) struct Relay {
 struct Stalled {
     since: Duration,
     bytes: usize,
+}
+
+/// Bytes that were written, and which the kernel has not yet been asked about.
+#[derive(Clone, Copy, Debug)]
+struct Unacknowledged {
+    since: Duration,
+    check: Duration,
+}
+
+/// A reset that waits to be passed on.
+#[derive(Clone, Copy, Debug)]
+struct ResetCheck {
+    since: Duration,
+    at: Duration,
 }
 
 // === impl Relay ===
@@ -184,7 +198,9 @@ impl Relay {
     /// Moves bytes of `from` until there are none, or the other peer takes no more.
     fn pump(&mut self, from: Peer, cx: &mut Context<'_>) {
         for _ in 0..READS_PER_TURN {
-            if self.flows[from.index()].waiting() > 0 && self.flush(from, cx).is_pending() {
+            let held_up = self.flows[from.index()].waiting() > 0 && self.flush(from, cx).is_pending();
+            // What is only read to be counted waits for nobody.
+            if held_up && self.flows[from.index()].forwards() {
                 return;
             }
             if self.flows[from.index()].ended {
@@ -298,8 +314,8 @@ impl Relay {
         if let Some(code) = flow.own_close_written() {
             self.file.on(Event::OwnClose { to, code }, now);
         }
-        if self.limits.dead_peer.is_some() {
-            self.unacknowledged[to.index()].get_or_insert(now);
+        if let Some(limit) = self.limits.dead_peer {
+            self.unacknowledged[to.index()].get_or_insert(Unacknowledged { since: now, check: now + limit });
         }
     }
 
@@ -372,9 +388,12 @@ impl Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        for stalled in self.stalled.into_iter().flatten() {
+        let now = self.file.now();
+        for (peer, stalled) in Peer::ALL.into_iter().zip(self.stalled) {
+            let Some(stalled) = stalled else { continue };
             self.file.sink().spilled(-(stalled.bytes as i64));
             self.file.sink().stalled(-1);
+            self.file.on(Event::Stalled { peer, time: now.saturating_sub(stalled.since) }, now);
         }
     }
 }

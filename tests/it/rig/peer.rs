@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use closewatch::wire::Peer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -22,6 +23,8 @@ pub(crate) struct RawPeer {
 enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// The peer is gone.
+    Closed,
 }
 
 // === impl RawPeer ===
@@ -50,6 +53,7 @@ impl RawPeer {
         let sent = match &self.stream {
             Stream::Tcp(stream) => stream.try_write(bytes),
             Stream::Unix(stream) => stream.try_write(bytes),
+            Stream::Closed => self.fail("sends after its end"),
         };
         match sent {
             Ok(sent) if sent == bytes.len() => {}
@@ -91,6 +95,32 @@ impl RawPeer {
     /// Is given exactly `frame` of the other peer next.
     pub(crate) async fn hear(&mut self, frame: &Frame) {
         self.expect(&frame.bytes(self.role.other())).await;
+    }
+
+    /// Sends `chunks`, each in a write of its own, while it is given exactly `expected`.
+    pub(crate) async fn exchange<'c>(&mut self, chunks: impl IntoIterator<Item = &'c [u8]>, expected: &[u8]) {
+        let mut given = vec![0; expected.len()];
+        let (mut reading, mut writing) = tokio::io::split(&mut self.stream);
+        let (read, written) = self
+            .story
+            .within("an exchange to end", async {
+                tokio::join!(reading.read_exact(&mut given), async {
+                    for chunk in chunks {
+                        writing.write_all(chunk).await?;
+                        // What is written next may be read apart from this.
+                        tokio::task::yield_now().await;
+                    }
+                    io::Result::Ok(())
+                })
+            })
+            .await;
+        if let Err(error) = read.map(drop).and(written) {
+            self.fail(&format!("in an exchange: {error}"));
+        }
+        if given != expected {
+            let at = given.iter().zip(expected).position(|(given, expected)| given != expected).unwrap_or(0);
+            self.fail(&format!("differs at byte {at}: {}", Shown(&given[at..])));
+        }
     }
 
     /// The next `count` bytes.
@@ -164,11 +194,12 @@ impl RawPeer {
     }
 
     /// Is gone with a reset, whatever was still to be sent.
-    pub(crate) fn reset(self) {
+    pub(crate) fn reset(&mut self) {
         self.tell("resets");
-        match &self.stream {
-            Stream::Tcp(stream) => socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO)).unwrap(),
+        match std::mem::replace(&mut self.stream, Stream::Closed) {
+            Stream::Tcp(stream) => socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap(),
             Stream::Unix(_) => self.fail("a unix socket has no reset"),
+            Stream::Closed => self.fail("resets after its end"),
         }
     }
 
@@ -177,7 +208,17 @@ impl RawPeer {
         match &self.stream {
             Stream::Tcp(stream) => stream.local_addr().unwrap().to_string(),
             Stream::Unix(_) => "unix".to_owned(),
+            Stream::Closed => self.fail("has no address after its end"),
         }
+    }
+
+    /// From now on its host answers nothing, as if the cable were pulled: what arrives is dropped before TCP sees it.
+    pub(crate) fn vanish(&self) {
+        self.tell("vanishes");
+        let Stream::Tcp(stream) = &self.stream else { self.fail("has no cable to pull") };
+        // BPF: accept 0 bytes of whatever comes.
+        let drop_all = socket2::SockFilter::new(0x06, 0, 0, 0);
+        socket2::SockRef::from(stream).attach_filter(&[drop_all]).unwrap();
     }
 
     async fn next_end(&mut self) -> Option<io::ErrorKind> {
@@ -205,6 +246,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 }
@@ -214,6 +256,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
@@ -225,6 +268,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 }

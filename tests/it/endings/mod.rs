@@ -1,0 +1,6 @@
+//! How sessions end, and what is recorded of it: scripts of what the peers do, each with the one record it must leave.
+
+mod closes;
+mod liveness;
+mod script;
+mod transports;

@@ -1,0 +1,158 @@
+//! What the peers of one session do, step by step, and the record in one line.
+
+use closewatch::close::{CloseRecord, PeerFacts, Saw};
+use closewatch::wire::Peer;
+
+use crate::rig::{Frame, RawPeer, Rig};
+
+/// One thing that happens. Unless it says otherwise, the next step waits until the other peer was given it, so that the
+/// order of events at closewatch is the order of the steps.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// A peer sends a frame.
+    Says(Peer, Frame),
+    /// A peer sends several frames in one write.
+    SaysTogether(Peer, Vec<Frame>),
+    /// A peer sends a frame in writes of one byte, each of which arrives before the next is sent.
+    Spells(Peer, Frame),
+    /// A peer sends bytes that are no frame.
+    Sends(Peer, Vec<u8>),
+    /// The client and the upstream each send a frame, both readable before closewatch looks at either.
+    Cross { client: Frame, upstream: Frame },
+    /// A peer sends a frame and its FIN at once.
+    SaysAndHangsUp(Peer, Frame),
+    /// A peer sends FIN.
+    HangsUp(Peer),
+    /// A peer sends a frame and resets at once.
+    SaysAndResets(Peer, Frame),
+    /// A peer resets, and the other is reset for it.
+    Resets(Peer),
+    /// A peer was sent a FIN by closewatch itself.
+    IsLeft(Peer),
+}
+
+/// A session's script, and the line that its record must come to.
+pub(super) struct Case {
+    pub(super) name: String,
+    pub(super) steps: Vec<Step>,
+    pub(super) expected: String,
+}
+
+pub(super) fn case(name: &str, steps: impl Into<Vec<Step>>, expected: &str) -> Case {
+    Case { name: name.to_owned(), steps: steps.into(), expected: expected.to_owned() }
+}
+
+/// Both peers hang up, the upstream first, as RFC 6455 §7.1.1 has it.
+pub(super) fn both_hang_up() -> [Step; 2] {
+    [Step::HangsUp(Peer::Upstream), Step::HangsUp(Peer::Client)]
+}
+
+/// Plays every case through one proxy, and fails with all that went wrong.
+pub(super) async fn play(mut rig: Rig, cases: impl IntoIterator<Item = Case>) {
+    let mut wrong = Vec::new();
+    let mut played = 0;
+    for Case { name, steps, expected } in cases {
+        let (mut client, mut upstream) = rig.session().await;
+        for step in steps {
+            act(step, &mut client, &mut upstream).await;
+        }
+        let line = line(&rig.record().await);
+        if line != expected {
+            wrong.push(format!("{name}\n  expected {expected}\n  was      {line}"));
+        }
+        played += 1;
+    }
+    assert!(played > 0, "a table without rows");
+    assert!(wrong.is_empty(), "{} of {played} cases are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    rig.done().await;
+}
+
+/// The verdict and both peers, in one line: code, its label in brackets where it differs, initiator, cause, handshake,
+/// class; of each peer how it ended and what it saw.
+pub(super) fn line(record: &CloseRecord) -> String {
+    let verdict = &record.verdict;
+    let code = verdict.code.map_or_else(|| "null".to_owned(), |code| code.to_string());
+    let label = verdict.label.to_string();
+    let label = if label == code { String::new() } else { format!(" [{label}]") };
+    let [client, upstream] = Peer::ALL.map(|peer| {
+        let (facts, saw) = record.of(peer);
+        seen(peer, facts, saw)
+    });
+    format!(
+        "{code}{label} by {}: {}, {}, {}; {client}; {upstream}",
+        verdict.initiator, verdict.cause, verdict.handshake, verdict.class,
+    )
+}
+
+fn seen(peer: Peer, facts: &PeerFacts, saw: Saw) -> String {
+    let code = saw.code.map_or_else(|| "null".to_owned(), |code| code.to_string());
+    let clean = if saw.clean { " clean" } else { "" };
+    format!("{} {} saw {code}{clean}", peer.as_str(), facts.end())
+}
+
+async fn act(step: Step, client: &mut RawPeer, upstream: &mut RawPeer) {
+    match step {
+        Step::Says(peer, frame) => {
+            let (from, to) = pair(peer, client, upstream);
+            from.say(&frame).await;
+            to.hear(&frame).await;
+        }
+        Step::SaysTogether(peer, frames) => {
+            let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.bytes(peer)).collect();
+            let (from, to) = pair(peer, client, upstream);
+            from.send(&bytes).await;
+            to.expect(&bytes).await;
+        }
+        Step::Spells(peer, frame) => {
+            let (from, to) = pair(peer, client, upstream);
+            for byte in frame.bytes(peer) {
+                from.send(&[byte]).await;
+                to.expect(&[byte]).await;
+            }
+        }
+        Step::Sends(peer, bytes) => {
+            let (from, to) = pair(peer, client, upstream);
+            from.send(&bytes).await;
+            to.expect(&bytes).await;
+        }
+        Step::Cross { client: from_client, upstream: from_upstream } => {
+            client.send_at_once(&from_client.bytes(Peer::Client));
+            upstream.send_at_once(&from_upstream.bytes(Peer::Upstream));
+            upstream.hear(&from_client).await;
+            client.hear(&from_upstream).await;
+        }
+        Step::SaysAndHangsUp(peer, frame) => {
+            let (from, to) = pair(peer, client, upstream);
+            from.send_at_once(&frame.bytes(peer));
+            from.fin().await;
+            to.hear(&frame).await;
+            to.expect_fin().await;
+        }
+        Step::SaysAndResets(peer, frame) => {
+            let (from, to) = pair(peer, client, upstream);
+            from.send_at_once(&frame.bytes(peer));
+            from.reset();
+            to.hear(&frame).await;
+            to.expect_reset().await;
+        }
+        Step::HangsUp(peer) => {
+            let (from, to) = pair(peer, client, upstream);
+            from.fin().await;
+            to.expect_fin().await;
+        }
+        Step::Resets(peer) => {
+            let (from, to) = pair(peer, client, upstream);
+            from.reset();
+            to.expect_reset().await;
+        }
+        Step::IsLeft(peer) => pair(peer, client, upstream).0.expect_fin().await,
+    }
+}
+
+/// Whoever acts, and the other.
+fn pair<'p>(peer: Peer, client: &'p mut RawPeer, upstream: &'p mut RawPeer) -> (&'p mut RawPeer, &'p mut RawPeer) {
+    match peer {
+        Peer::Client => (client, upstream),
+        Peer::Upstream => (upstream, client),
+    }
+}
