@@ -25,6 +25,6 @@ pub use labels::{Cause, Class, End, Handshake, Initiator, Outcome, Rejection, Un
 pub use ledger::{Event, Ledger};
 pub use record::{Address, CloseRecord, HandshakeRecord, Live, Request, Session};
 pub use rules::{CodeLabel, CodeMatch, CodeMatchError, CodeRules};
-pub use sink::{CloseSink, RouteSink};
+pub use sink::{CloseSink, NO_ROUTE, RouteSink};
 pub use text::{MAX_TEXT, Text, is_unprintable};
 pub use verdict::{Saw, Verdict};

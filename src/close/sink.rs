@@ -6,9 +6,12 @@ use std::time::Duration;
 use super::{CloseRecord, HandshakeRecord, Rejection, Session};
 use crate::wire::{MessageKind, Peer};
 
+/// The route label of requests that no route takes.
+pub const NO_ROUTE: &str = "none";
+
 /// Takes everything that the data plane has to tell. No call may block, fail or panic: traffic is waiting.
 pub trait CloseSink: Send + Sync {
-    /// The sink of the route with this name; `none` for requests that no route takes. Resolved once per route.
+    /// The sink of the route with this name, or of [`NO_ROUTE`]. Resolved once per route.
     fn route(&self, name: &str) -> Arc<dyn RouteSink>;
 
     /// A connection was turned away before it said anything.

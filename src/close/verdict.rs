@@ -133,9 +133,10 @@ impl Verdict {
         class(cause, Some(code), rules.label(code), initiator, rules)
     }
 
-    /// Whether the two sides saw different codes: the finding that explains most disputes.
+    /// Whether the two sides saw different codes: the finding that explains most disputes. A side of which it is not known
+    /// is no finding.
     pub fn saw_mismatch(&self) -> bool {
-        self.client_saw.code != self.upstream_saw.code
+        matches!((self.client_saw.code, self.upstream_saw.code), (Some(client), Some(upstream)) if client != upstream)
     }
 }
 

@@ -16,8 +16,9 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use crate::admin::{self, Admin};
-use crate::config::{CloseLog, Config, LogOnly, LogPath};
-use crate::export::{ExportOptions, Exporter, JsonStyle, LogOptions, LogTarget, Only, PathMode};
+use crate::close::CloseCode;
+use crate::config::Config;
+use crate::export::{ExportOptions, Exporter, JsonStyle, LogOptions};
 use crate::proxy::{self, Proxy};
 use crate::shutdown::{Phase, Shutdown};
 
@@ -139,6 +140,7 @@ impl Instance {
 
         let way_out = async {
             self.shutdown.reached(Phase::Unready).await;
+            self.exporter.metrics().draining();
             tracing::info!(live = self.exporter.live().count(), "drain begins");
             drain(&self.config, &self.shutdown, &mut workers).await;
             flush(&self.exporter, FLUSH).await;
@@ -160,14 +162,16 @@ impl Instance {
 }
 
 fn outputs(config: &Config) -> ExportOptions {
-    let target = match &config.log.closes {
-        CloseLog::Stdout => LogTarget::Stdout,
-        CloseLog::Off => LogTarget::Off,
-        CloseLog::File(path) => LogTarget::File(path.clone()),
-    };
-    let only = match config.log.only { LogOnly::All => Only::All, LogOnly::Abnormal => Only::Abnormal };
-    let path = match config.log.path { LogPath::Full => PathMode::Full, LogPath::Redacted => PathMode::Redacted };
-    ExportOptions { log: LogOptions { target, only }, json: JsonStyle { path, reason: config.log.reason, instance: None }, own_codes: config.drain.code.map(crate::close::CloseCode).into_iter().collect(), ..ExportOptions::default() }
+    ExportOptions {
+        log: LogOptions { target: config.log.closes.clone(), only: config.log.only },
+        json: JsonStyle {
+            path: config.log.path,
+            reason: config.log.reason,
+            instance: Some(rustix::system::uname().nodename().to_string_lossy().into()),
+        },
+        own_codes: config.drain.code.map(CloseCode).into_iter().collect(),
+        ..ExportOptions::default()
+    }
 }
 
 fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::error::Mistake;
 use super::route::{ClassTable, HostMatch, Route, check_code, check_codes, check_name, check_path};
 use super::section::{Document, Section};
-use super::settings::{CloseLog, Config, Drain, Limits, Log, LogLevel, LogOnly, LogPath, Timeouts, XForwarded};
+use super::settings::{Config, Drain, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Timeouts, XForwarded};
 use super::upstream::Upstream;
 use super::values::{self, Parsed, duration, limit, number, optional_address, positive, switch, text, text_or_number};
 use crate::close::{Class, CloseCode};
@@ -99,7 +99,7 @@ impl Draft {
 }
 
 fn read_log(mut section: Section<'_, '_>, log: &mut Log) {
-    section.set("closes", &mut log.closes, |v| CloseLog::parse(text(v)?));
+    section.set("closes", &mut log.closes, |v| LogTarget::parse(text(v)?));
     section.set("path", &mut log.path, |v| LogPath::parse(text(v)?));
     section.set("reason", &mut log.reason, |v| switch(text(v)?));
     section.set("only", &mut log.only, |v| LogOnly::parse(text(v)?));

@@ -23,6 +23,6 @@ pub use overrides::Overrides;
 pub use route::{ClassTable, HostMatch, Route};
 pub use routes::find;
 pub use settings::{
-    Admin, CloseLog, Config, Drain, Forwarded, Limits, Log, LogLevel, LogOnly, LogPath, Metrics, Timeouts, XForwarded,
+    Admin, Config, Drain, Forwarded, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Metrics, Timeouts, XForwarded,
 };
 pub use upstream::{Target, Upstream};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::draft::{Draft, MOST_WORKERS, TopUpstream, upstream};
 use super::error::{Mistake, Place};
-use super::settings::{CloseLog, LogLevel};
+use super::settings::{LogLevel, LogTarget};
 use super::values::{Parsed, address, number_from_text, optional_address};
 
 /// The flags of a run, each with its variable in the environment; a flag wins over its variable.
@@ -63,7 +63,7 @@ impl Overrides {
             optional_address,
         );
         let close_log = self.close_log.as_deref();
-        set.put("--close-log", "CLOSEWATCH_CLOSE_LOG", close_log, &mut config.log.closes, CloseLog::parse);
+        set.put("--close-log", "CLOSEWATCH_CLOSE_LOG", close_log, &mut config.log.closes, LogTarget::parse);
         let workers = |text: &str| number_from_text(text, 0..=MOST_WORKERS);
         set.put("--workers", "CLOSEWATCH_WORKERS", self.workers.as_deref(), &mut config.workers, workers);
         let log_level = self.log_level.as_deref();

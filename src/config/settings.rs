@@ -62,7 +62,7 @@ pub struct Metrics {
 #[derive(Clone, Debug, Serialize)]
 pub struct Log {
     /// Where close records go. Default standard output.
-    pub closes: CloseLog,
+    pub closes: LogTarget,
     /// How much of a request's path they keep. Default `full`.
     pub path: LogPath,
     /// Whether they keep the reasons that peers gave. Default on.
@@ -78,13 +78,14 @@ pub struct Log {
 }
 
 /// Where close records go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CloseLog {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LogTarget {
     /// Standard output: `-`.
+    #[default]
     Stdout,
     /// Nowhere: `off`.
     Off,
-    /// To the end of this file.
+    /// To the end of this file, made if there is none.
     File(PathBuf),
 }
 
@@ -290,7 +291,7 @@ impl Default for Admin {
 impl Default for Log {
     fn default() -> Self {
         Self {
-            closes: CloseLog::Stdout,
+            closes: LogTarget::Stdout,
             path: LogPath::default(),
             reason: true,
             only: LogOnly::default(),
@@ -332,7 +333,7 @@ impl Default for Limits {
     }
 }
 
-impl CloseLog {
+impl LogTarget {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         match text {
             "" => Err("is empty: \"-\" is standard output, \"off\" is none, anything else is a file".to_owned()),
@@ -343,7 +344,7 @@ impl CloseLog {
     }
 }
 
-impl Serialize for CloseLog {
+impl Serialize for LogTarget {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Stdout => serializer.serialize_str("-"),

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use tokio::time::Instant;
 
 use super::line_writer::{LineWriter, WriteError};
 use super::{Entry, JsonStyle};
+use crate::config::{LogOnly, LogTarget};
 
 /// Entries that may wait for the writer. At one or two kilobytes each, some 30 MB when an output hangs in a storm.
 pub const QUEUE: u64 = 16_384;
@@ -29,34 +29,12 @@ pub struct LogOptions {
     /// Where the lines go.
     pub target: LogTarget,
     /// Which entries are written.
-    pub only: Only,
-}
-
-/// Where the close log goes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum LogTarget {
-    /// Nowhere.
-    Off,
-    /// Standard output.
-    #[default]
-    Stdout,
-    /// The end of a file, made if there is none.
-    File(PathBuf),
-}
-
-/// Which entries are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Only {
-    /// All.
-    #[default]
-    All,
-    /// Those of level `warn`.
-    Abnormal,
+    pub only: LogOnly,
 }
 
 /// The way to the writer's thread. Dropped, the thread writes what is left and ends.
 pub struct CloseLog {
-    only: Only,
+    only: LogOnly,
     /// `None` if the log is off.
     shared: Option<Arc<Shared>>,
 }
@@ -110,14 +88,14 @@ impl CloseLog {
     /// Starts a writer to an output of the caller's.
     pub fn to_writer(
         output: Box<dyn Write + Send>,
-        only: Only,
+        only: LogOnly,
         style: JsonStyle,
         dropped: IntCounter,
     ) -> io::Result<Self> {
         Self::start(LineWriter::new(output), only, style, dropped)
     }
 
-    fn start(output: LineWriter, only: Only, style: JsonStyle, dropped: IntCounter) -> io::Result<Self> {
+    fn start(output: LineWriter, only: LogOnly, style: JsonStyle, dropped: IntCounter) -> io::Result<Self> {
         let reported = dropped.get();
         let shared = Arc::new(Shared { state: Mutex::default(), work: Condvar::new(), done: Condvar::new(), dropped });
         let writer = Writer { shared: Arc::clone(&shared), output, style, reported, warned: None };
@@ -128,7 +106,7 @@ impl CloseLog {
     /// Hands an entry to the writer. Never waits: with [`QUEUE`] entries before it, it is dropped and counted.
     pub fn push(&self, entry: &Arc<Entry>) {
         let Some(shared) = &self.shared else { return };
-        if self.only == Only::Abnormal && !entry.is_abnormal() {
+        if self.only == LogOnly::Abnormal && !entry.is_abnormal() {
             return;
         }
         let mut state = shared.lock();

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::broadcast;
 
 use super::{CloseLog, Entry, JsonStyle, LiveSessions, LogOptions, Metrics, Ring, RouteMetrics, Sink};
@@ -71,9 +72,11 @@ impl Default for ExportOptions {
 // === impl Exporter ===
 
 impl Exporter {
-    /// Opens the close log and makes every output ready.
+    /// Opens the close log and makes every output ready. The configuration that the options come from counts as taken
+    /// now.
     pub fn start(options: ExportOptions) -> io::Result<Self> {
         let metrics = Metrics::new();
+        metrics.config_taken(Timestamp::now());
         let log = CloseLog::open(&options.log, options.json.clone(), metrics.records_dropped(Sink::Log))?;
         Ok(Self::with_log(options, metrics, log))
     }

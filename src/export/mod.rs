@@ -16,10 +16,10 @@ mod live;
 mod metrics;
 mod ring;
 
-pub use close_log::{CloseLog, LogOptions, LogTarget, Only, QUEUE};
+pub use close_log::{CloseLog, LogOptions, QUEUE};
 pub use entry::Entry;
 pub use exporter::{ExportOptions, Exporter, FEED};
-pub use json::{JsonStyle, PathMode, SessionFields, to_json};
+pub use json::{JsonStyle, SessionFields, to_json};
 pub use live::{LiveSession, LiveSessions};
-pub use metrics::{CONTENT_TYPE, Metrics, NO_ROUTE, RouteMetrics, Sink};
+pub use metrics::{CONTENT_TYPE, Metrics, RouteMetrics, Sink};
 pub use ring::Ring;

@@ -4,11 +4,8 @@ use std::sync::Arc;
 
 use super::plain::Pool;
 use super::relay::Limits;
-use crate::close::{CloseCode, CloseSink, CodeRules, RouteSink};
+use crate::close::{CloseCode, CloseSink, CodeRules, NO_ROUTE, RouteSink};
 use crate::config::{self, Config};
-
-/// The route label of requests that no route takes.
-pub(super) const NO_ROUTE: &str = "none";
 
 /// All routes, and what is done with a request that none takes.
 pub(super) struct Routes {

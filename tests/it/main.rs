@@ -4,6 +4,7 @@
 
 mod config;
 mod endings;
+mod export;
 mod layering;
 mod real_peers;
 #[allow(dead_code, unused_imports, reason = "the suites that use all of it follow")]

@@ -16,7 +16,7 @@ use tokio::runtime;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::instance::{Instance, Ended};
+use super::instance::{Ended, Instance};
 use super::{FAILURE, line, report, run};
 use crate::config::{self, LogLevel};
 use crate::export::Entry;
@@ -115,7 +115,10 @@ fn configuration(args: &Args, backend: SocketAddr) -> Result<config::Config, con
 
 fn introduce(front: SocketAddr, admin: Option<SocketAddr>) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "closewatch demo: a backend, clients that end their sessions in every way, and closewatch between them")?;
+    writeln!(
+        out,
+        "closewatch demo: a backend, clients that end their sessions in every way, and closewatch between them"
+    )?;
     writeln!(out)?;
     writeln!(out, "  proxy     ws://{front}/chat/echo (connect with your own client)")?;
     if let Some(admin) = admin {

@@ -12,4 +12,4 @@ mod style;
 
 pub use escape::to_json;
 pub use session::SessionFields;
-pub use style::{JsonStyle, PathMode};
+pub use style::JsonStyle;

@@ -7,27 +7,18 @@ use super::escape::to_json;
 use super::record;
 use super::redact::redacted;
 use crate::close::{CloseRecord, HandshakeRecord, Text};
+use crate::config::LogPath;
 use crate::export::Entry;
 
 /// How records are written: in the close log and at the admin address alike.
 #[derive(Clone, Debug)]
 pub struct JsonStyle {
     /// How paths are written.
-    pub path: PathMode,
+    pub path: LogPath,
     /// Whether close reasons are written; they are `null` if not.
     pub reason: bool,
     /// The name of this process among its likes; `null` if it has none.
     pub instance: Option<Arc<str>>,
-}
-
-/// How request paths are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PathMode {
-    /// As they are.
-    #[default]
-    Full,
-    /// With segments that are longer than 32 characters, or look like a JWT, as `:redacted`.
-    Redacted,
 }
 
 // === impl JsonStyle ===
@@ -56,8 +47,8 @@ impl JsonStyle {
     /// A request's path as this style has it.
     pub fn path<'a>(&self, path: &'a Text) -> Cow<'a, str> {
         match self.path {
-            PathMode::Full => Cow::Borrowed(path.as_str()),
-            PathMode::Redacted => redacted(path.as_str()),
+            LogPath::Full => Cow::Borrowed(path.as_str()),
+            LogPath::Redacted => redacted(path.as_str()),
         }
     }
 
@@ -70,6 +61,6 @@ impl JsonStyle {
 impl Default for JsonStyle {
     /// Everything as it is.
     fn default() -> Self {
-        Self { path: PathMode::Full, reason: true, instance: None }
+        Self { path: LogPath::Full, reason: true, instance: None }
     }
 }

@@ -11,6 +11,5 @@ mod registry;
 mod route;
 mod sessions;
 
-pub use names::NO_ROUTE;
 pub use registry::{CONTENT_TYPE, Metrics, Sink};
 pub use route::RouteMetrics;

@@ -11,9 +11,6 @@ pub(super) struct Family {
     pub(super) labels: &'static [&'static str],
 }
 
-/// The route label of requests that no route takes.
-pub const NO_ROUTE: &str = "none";
-
 pub(super) const SESSIONS_OPENED: Family = Family {
     name: "closewatch_sessions_opened_total",
     help: "WebSocket sessions whose 101 was written to the client.",

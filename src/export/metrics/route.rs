@@ -9,8 +9,7 @@ use prometheus::{Histogram, IntCounter};
 
 use super::expected::{EXPECTED_HANDSHAKES, expected_ends};
 use super::families::Families;
-use super::names::NO_ROUTE;
-use crate::close::{CloseCode, CloseRecord, CodeRules, HandshakeRecord, Initiator};
+use crate::close::{CloseCode, CloseRecord, CodeRules, HandshakeRecord, Initiator, NO_ROUTE};
 use crate::wire::{MessageKind, Peer, Violation};
 
 /// Handles to one route's series. What moves with every read or message is resolved here, once; what happens once a

@@ -182,5 +182,5 @@ fn only_bytes_of_a_close_are_no_activity() {
 
 #[test]
 fn a_tap_is_small() {
-    assert!(size_of::<Tap>() <= 88, "a tap takes {} bytes", size_of::<Tap>());
+    assert!(size_of::<Tap>() <= 64, "a tap takes {} bytes", size_of::<Tap>());
 }

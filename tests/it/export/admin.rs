@@ -1,0 +1,227 @@
+//! The operator's HTTP, over a socket.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use closewatch::admin::{Admin, admin_router, metrics_router, serve};
+use closewatch::close::{CloseSink, Outcome};
+use closewatch::export::Exporter;
+use closewatch::shutdown::{Phase, Shutdown};
+use closewatch::wire::Peer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::metrics::silent;
+use super::records::{self, ms};
+
+struct Rig {
+    exporter: Exporter,
+    shutdown: Shutdown,
+    address: SocketAddr,
+    end: CancellationToken,
+    served: JoinHandle<()>,
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Rig {
+    async fn new(router: fn(Admin) -> Router) -> Self {
+        let (exporter, shutdown) = (silent(), Shutdown::new());
+        let admin = Admin::new(exporter.clone(), shutdown.clone(), ["closewatch.internal".to_owned()]);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let end = CancellationToken::new();
+        let served = tokio::spawn(serve(listener, router(admin), end.clone().cancelled_owned()));
+        Self { exporter, shutdown, address, end, served }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.request(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await
+    }
+
+    async fn request(&self, head: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text:?}"));
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+    }
+}
+
+fn lines(body: &str) -> Vec<serde_json::Value> {
+    body.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn readiness_follows_the_phase_and_liveness_does_not() {
+    let rig = Rig::new(admin_router).await;
+    assert_eq!(rig.get("/readyz").await.status, 200);
+    for (phase, name) in [
+        (Phase::Unready, "unready\n"),
+        (Phase::Draining, "draining\n"),
+        (Phase::Closing, "closing\n"),
+        (Phase::Abort, "abort\n"),
+    ] {
+        rig.shutdown.advance(phase);
+        let answer = rig.get("/readyz").await;
+        assert_eq!((answer.status, &*answer.body), (503, name));
+        assert_eq!(rig.get("/livez").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn metrics_have_the_type_that_prometheus_asks_for() {
+    let rig = Rig::new(admin_router).await;
+    let answer = rig.get("/metrics").await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{}", answer.head);
+    assert!(answer.body.contains("closewatch_draining 0\n"));
+}
+
+#[tokio::test]
+async fn closes_are_the_latest_lines_of_the_log() {
+    let rig = Rig::new(admin_router).await;
+    let route = rig.exporter.route("chat");
+    route.handshake(records::handshake(Outcome::Upgraded, Some(101)));
+    route.handshake(records::handshake(Outcome::Refused, Some(403)));
+    for record in [records::boom(), records::hostile(), records::reset_by_upstream(), records::left_the_page()] {
+        route.closed(record);
+    }
+    let answer = rig.get("/closes").await;
+    assert!(answer.head.contains("content-type: application/x-ndjson"), "{}", answer.head);
+    let codes: Vec<_> = lines(&answer.body).iter().map(|line| line["code"].as_u64()).collect();
+    assert_eq!(codes, [None, Some(1011), Some(1006), Some(1006), Some(1001)], "oldest first, no 101 among them");
+    assert!(answer.body.contains("\\u202e"));
+
+    for (query, expected) in [
+        ("limit=2", vec![1006, 1001]),
+        ("limit=0", vec![]),
+        ("class=abnormal", vec![1011, 1006]),
+        ("class=abnormal&limit=1", vec![1006]),
+        ("class=clean&class=protocol", vec![1006, 1001]),
+        ("code=1011", vec![1011]),
+        ("code=1006", vec![1006]),
+        ("code=invalid", vec![1006]),
+        ("code=1000-1015", vec![1011, 1006, 1001]),
+        ("class=overload", vec![]),
+    ] {
+        let lines = lines(&rig.get(&format!("/closes?{query}")).await.body);
+        let codes: Vec<_> = lines.iter().filter_map(|line| line["code"].as_u64()).collect();
+        assert_eq!(codes, expected, "{query}");
+    }
+    let derived = lines(&rig.get("/closes?code=1006").await.body);
+    assert_eq!(derived[0]["cause"], "upstream_reset", "not the Close that bore the number");
+}
+
+#[tokio::test]
+async fn sessions_are_those_that_are_up() {
+    let rig = Rig::new(admin_router).await;
+    let route = rig.exporter.route("chat");
+    let first = Arc::new(records::session(1));
+    first.live.moved(Peer::Client, 812, ms(0.0));
+    first.live.moved(Peer::Upstream, 7, ms(0.0));
+    for session in [Arc::new(records::session(2)), Arc::clone(&first), Arc::new(records::session(3))] {
+        route.opened(&session);
+    }
+    let body: serde_json::Value = serde_json::from_str(&rig.get("/sessions?limit=2").await.body).unwrap();
+    assert_eq!((&body["count"], body["sessions"].as_array().unwrap().len()), (&3.into(), 2));
+    let session = &body["sessions"][0];
+    assert_eq!(session["session"], first.id.to_string().as_str(), "the oldest first");
+    assert_eq!((&session["bytes_from_client"], &session["bytes_from_upstream"]), (&812.into(), &7.into()));
+    assert_eq!((&session["client"], &session["path"]), (&"10.1.2.3:55555".into(), &"/chat".into()));
+    assert!(session["age_ms"].as_f64().unwrap() >= session["idle_ms"].as_f64().unwrap());
+
+    route.closed(records::boom());
+    let body: serde_json::Value = serde_json::from_str(&rig.get("/sessions").await.body).unwrap();
+    assert_eq!((&body["count"], body["sessions"].as_array().unwrap().len()), (&2.into(), 2));
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_ours_learns_nothing() {
+    let rig = Rig::new(admin_router).await;
+    for (host, status) in [
+        ("Host: localhost:9464\r\n", 200),
+        ("Host: 127.0.0.1\r\n", 200),
+        ("Host: [::1]:9464\r\n", 200),
+        ("Host: closewatch.internal\r\n", 200),
+        ("Host: evil.example\r\n", 403),
+        ("Host: localhost\r\nHost: evil.example\r\n", 403),
+        ("Host: \r\n", 403),
+    ] {
+        for path in ["/closes", "/metrics", "/livez"] {
+            let answer = rig.request(&format!("GET {path} HTTP/1.1\r\n{host}Connection: close\r\n\r\n")).await;
+            assert_eq!(answer.status, status, "{host:?} {path}: {}", answer.body);
+            assert!(!answer.head.contains("access-control"));
+        }
+    }
+    let absolute = "GET http://evil.example/closes HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert_eq!(rig.request(absolute).await.status, 403);
+    let answer = rig.request("GET /nothing HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").await;
+    assert_eq!(answer.status, 403, "not even what there is not");
+    assert_eq!(rig.request("GET /livez HTTP/1.0\r\n\r\n").await.status, 200, "a health check that names nobody");
+}
+
+#[tokio::test]
+async fn bad_queries_are_told_what_is_allowed() {
+    let rig = Rig::new(admin_router).await;
+    for (path, text) in [
+        ("/closes?limit=many", "limit: \"many\" is not a number of 0 to 1000\n"),
+        ("/closes?class=bad", "class: \"bad\" is none of: clean, planned, "),
+        ("/closes?code=boom", "code: \"boom\" is not a close code"),
+        ("/closes?since=now", "\"since\" is none of the keys here: limit, class, code\n"),
+        ("/sessions?code=1006", "\"code\" is none of the keys here: limit\n"),
+    ] {
+        let answer = rig.get(path).await;
+        assert_eq!(answer.status, 400, "{path}");
+        assert!(answer.body.starts_with(text), "{path}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_refused_in_words() {
+    let rig = Rig::new(admin_router).await;
+    let index = rig.get("/").await;
+    assert_eq!(index.status, 200);
+    assert!(index.body.contains("/closes"));
+    let missing = rig.get("/metric").await;
+    assert_eq!(missing.status, 404);
+    assert!(missing.body.contains("/metrics"), "says what there is");
+    let post = "POST /closes HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    let post = rig.request(post).await;
+    assert_eq!(post.status, 405);
+    assert!(post.head.contains("allow: get,head"), "{}", post.head);
+    let head = rig.request("HEAD /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    assert_eq!((head.status, &*head.body), (200, ""));
+}
+
+#[tokio::test]
+async fn the_metrics_address_has_metrics_and_health_only() {
+    let rig = Rig::new(metrics_router).await;
+    for (path, status) in [("/metrics", 200), ("/livez", 200), ("/readyz", 200), ("/closes", 404), ("/sessions", 404)] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: pod.namespace.svc\r\nConnection: close\r\n\r\n");
+        assert_eq!(rig.request(&request).await.status, status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_does_not_hold_up_the_end() {
+    let rig = Rig::new(admin_router).await;
+    let mut idle = TcpStream::connect(rig.address).await.unwrap();
+    idle.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = [0; 12];
+    idle.read_exact(&mut answer).await.unwrap();
+    let _silent = TcpStream::connect(rig.address).await.unwrap();
+    rig.end.cancel();
+    tokio::time::timeout(Duration::from_secs(10), rig.served).await.expect("over").unwrap();
+    assert!(TcpStream::connect(rig.address).await.is_err());
+}

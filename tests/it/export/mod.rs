@@ -1,0 +1,9 @@
+//! Outputs and the operator's HTTP, through their public interface.
+
+mod admin;
+mod close_log;
+mod golden;
+mod json;
+mod labels;
+mod metrics;
+mod records;
