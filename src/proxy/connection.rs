@@ -106,9 +106,10 @@ pub(super) async fn serve(proxy: Arc<Inner>, leg: Leg) {
         live: Live::default(),
     };
     let file = SessionFile::open(Arc::new(session), Arc::clone(&route.sink));
-    let relay = Relay::new(file, Arc::clone(&route.limits), [leg, upstream], reserved_bits);
+    let mut relay = Relay::new(file, Arc::clone(&route.limits), [leg, upstream], reserved_bits);
     drop(route);
-    relay.run([early, upstream_early], proxy.shutdown.clone()).await;
+    relay.run([early, upstream_early], &proxy.shutdown).await;
+    drop(relay);
     drop(permit);
 }
 
@@ -364,12 +365,10 @@ impl AsyncRead for Front {
         if some {
             self.progress.moved(true);
         }
-        match read {
-            // A FIN while the upgrade is on its way is half-close, and the session's business; a reset is an error, and
-            // hyper drops the handshake for it.
-            Poll::Ready(Ok(())) if !some && self.progress.upgrading.load(Ordering::Relaxed) => Poll::Pending,
-            read => read,
-        }
+        // A FIN while the upgrade is on its way is half-close, and the session's business; a reset is an error, and hyper
+        // drops the handshake for it.
+        let half_closed = matches!(read, Poll::Ready(Ok(()))) && !some;
+        if half_closed && self.progress.upgrading.load(Ordering::Relaxed) { Poll::Pending } else { read }
     }
 }
 

@@ -140,7 +140,7 @@ impl Relay {
         if !waiting && !self.legs[to.index()].kernel().is_some_and(|kernel| kernel.unacknowledged) {
             return Poll::Ready(());
         }
-        let pause = (now - since).clamp(FIRST_RESET_CHECK, LAST_RESET_CHECK);
+        let pause = now.saturating_sub(since).clamp(FIRST_RESET_CHECK, LAST_RESET_CHECK);
         self.reset_check = Some(ResetCheck { since, at: (now + pause).min(last) });
         Poll::Pending
     }

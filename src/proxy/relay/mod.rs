@@ -138,8 +138,8 @@ impl Relay {
         }
     }
 
-    /// Relays until the session is over and its record filed. `early` are bytes read behind the handshake, by sender.
-    pub(super) async fn run(mut self, early: [Vec<u8>; 2], shutdown: Shutdown) {
+    /// Relays until the session is over: dropping the relay then files its record. `early` are bytes read behind the handshake, by sender.
+    pub(super) async fn run(&mut self, early: [Vec<u8>; 2], shutdown: &Shutdown) {
         let changed = shutdown.changed();
         let mut changed = pin!(changed);
         let mut seen = None;

@@ -18,7 +18,7 @@ use crate::shutdown::Shutdown;
 use crate::wire::{MessageKind, Peer, ReservedBits};
 
 /// The most that the future of a relay may take: all that an idle session holds, but for its `Session` and its sockets.
-const LARGEST: usize = 1_400;
+const LARGEST: usize = 1_600;
 
 struct NoSink;
 
@@ -70,8 +70,9 @@ async fn relay() -> (Relay, [TcpStream; 2]) {
 }
 
 /// How often the relay is polled while `peers` do something and then nothing, with the session still up.
-async fn polls(relay: Relay, peers: impl Future<Output = [TcpStream; 2]>) -> usize {
-    let mut running = pin!(relay.run([Vec::new(), Vec::new()], Shutdown::new()));
+async fn polls(mut relay: Relay, peers: impl Future<Output = [TcpStream; 2]>) -> usize {
+    let shutdown = Shutdown::new();
+    let mut running = pin!(relay.run([Vec::new(), Vec::new()], &shutdown));
     let mut counted = 0;
     let running = std::future::poll_fn(|cx| {
         counted += 1;
@@ -91,8 +92,9 @@ async fn polls(relay: Relay, peers: impl Future<Output = [TcpStream; 2]>) -> usi
 
 #[tokio::test]
 async fn the_future_of_a_relay_is_small() {
-    let (relay, _peers) = relay().await;
-    let size = size_of_val(&relay.run([Vec::new(), Vec::new()], Shutdown::new()));
+    let (mut relay, _peers) = relay().await;
+    let shutdown = Shutdown::new();
+    let size = size_of_val(&relay) + size_of_val(&relay.run([Vec::new(), Vec::new()], &shutdown));
     assert!(size <= LARGEST, "{size} bytes");
 }
 
