@@ -26,9 +26,10 @@ use super::leg::Leg;
 use super::plain::{Body, answer};
 use super::relay::Relay;
 use super::session::SessionFile;
-use super::upgrade::{Established, Handshake, upgrade};
+use super::upgrade::{Established, Handshake, Permit, upgrade};
 use crate::close::{Address, Live, Outcome, Request as RequestFacts, Session};
 use crate::shutdown::Phase;
+use crate::wire::Peer;
 
 /// How long a connection may stay quiet between two requests: more than the 60 s after which common load balancers give up
 /// theirs, so that none of them sends a request into a connection that is just being closed.
@@ -87,9 +88,18 @@ enum Ended {
 
 /// Serves one client, from its first byte to the last of its session.
 pub(super) async fn serve(proxy: Arc<Inner>, leg: Leg) {
-    let client = leg.peer_address();
     // Boxed, and gone before the relay begins: a session holds nothing of its handshake.
-    let Some((established, leg, early)) = Box::pin(speak_http(&proxy, leg, &client)).await else { return };
+    let Some((mut relay, permit)) = Box::pin(open_session(&proxy, leg)).await else { return };
+    relay.run(&proxy.shutdown).await;
+    // The record first: who waits for the place may look for it.
+    drop(relay);
+    drop(permit);
+}
+
+/// Speaks HTTP until the connection ends, or a session is open.
+async fn open_session(proxy: &Arc<Inner>, leg: Leg) -> Option<(Relay, Permit)> {
+    let client = leg.peer_address();
+    let (established, leg, early) = speak_http(proxy, leg, &client).await?;
     let Established { route, upstream, early: upstream_early, request, reserved_bits, handshake, permit } = established;
     handshake.end(Outcome::Upgraded, StatusCode::SWITCHING_PROTOCOLS, None);
     let session = Session {
@@ -104,10 +114,10 @@ pub(super) async fn serve(proxy: Arc<Inner>, leg: Leg) {
         live: Live::default(),
     };
     let file = SessionFile::open(Arc::new(session), Arc::clone(&route.sink));
-    let relay = Relay::new(file, Arc::clone(&route.limits), [leg, upstream], reserved_bits);
-    drop(route);
-    relay.run([early, upstream_early], proxy.shutdown.clone()).await;
-    drop(permit);
+    let mut relay = Relay::new(file, Arc::clone(&route.limits), [leg, upstream], reserved_bits);
+    relay.begin_with(Peer::Client, &early);
+    relay.begin_with(Peer::Upstream, &upstream_early);
+    Some((relay, permit))
 }
 
 /// Speaks HTTP until the connection ends, or a 101 has been written: then gives the session-to-be, the client's leg, and
@@ -339,7 +349,7 @@ impl AsyncRead for Front {
             // A FIN while the upgrade is on its way is half-close, and the session's business; a reset is an error, and
             // hyper drops the handshake for it.
             Poll::Ready(Ok(())) if !some && self.progress.upgrading.load(Ordering::Relaxed) => Poll::Pending,
-            read => read,
+            Poll::Ready(_) | Poll::Pending => read,
         }
     }
 }

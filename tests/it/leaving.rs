@@ -6,13 +6,13 @@ use closewatch::config::Config;
 use closewatch::shutdown::Phase;
 use closewatch::wire::Peer;
 
-use crate::rig::{Rig, binary, close, continuation, line, text};
+use crate::rig::{Rig, close, continuation, line, text};
 
 const MOMENT: Duration = Duration::from_millis(50);
 
 fn says_1012(config: &mut Config) {
     config.drain.code = Some(1012);
-    config.drain.reason = "deploy".to_owned();
+    "deploy".clone_into(&mut config.drain.reason);
 }
 
 #[tokio::test]
@@ -251,8 +251,7 @@ async fn a_drain_leaves_alone_what_the_peers_have_begun() {
 async fn a_peer_that_does_not_read_cannot_hold_up_a_drain() {
     let mut rig = Rig::with_small_buffers(|config| config.timeouts.close_reply = MOMENT);
     let (mut client, mut upstream) = rig.session().await;
-    let chunk = binary(&[1; 60_000]).bytes(Peer::Upstream);
-    upstream.send_until(&chunk, rig.when(|seen| seen.spilled > 0)).await;
+    rig.stall(&mut upstream).await;
     rig.advance(Phase::Closing);
     let record = rig.record().await;
     assert_eq!(record.verdict.cause.as_str(), "drain");
