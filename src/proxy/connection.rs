@@ -25,8 +25,10 @@ use super::headers;
 use super::leg::Leg;
 use super::plain::{Body, answer};
 use super::relay::Relay;
+use super::replayed::Replayed;
 use super::session::SessionFile;
-use super::upgrade::{Established, Handshake, Permit, upgrade};
+use super::upgrade::{Asked, Established, Handshake, Permit, upgrade};
+use super::verbatim::{self, Opening};
 use crate::close::{Address, Live, Outcome, Request as RequestFacts, Session};
 use crate::shutdown::Phase;
 use crate::wire::Peer;
@@ -43,7 +45,7 @@ const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\nc
 
 /// The client's leg while hyper has it.
 struct Front {
-    leg: Leg,
+    leg: Replayed,
     progress: Arc<Progress>,
 }
 
@@ -99,7 +101,7 @@ pub(super) async fn serve(proxy: Arc<Inner>, leg: Leg) {
 /// Speaks HTTP until the connection ends, or a session is open.
 async fn open_session(proxy: &Arc<Inner>, leg: Leg) -> Option<(Relay, Permit)> {
     let client = leg.peer_address();
-    let (established, leg, early) = speak_http(proxy, leg, &client).await?;
+    let (established, leg, early) = shake_hands(proxy, leg, &client).await?;
     let Established { route, upstream, early: upstream_early, request, reserved_bits, handshake, permit } = established;
     handshake.end(Outcome::Upgraded, StatusCode::SWITCHING_PROTOCOLS, None);
     let session = Session {
@@ -120,12 +122,33 @@ async fn open_session(proxy: &Arc<Inner>, leg: Leg) -> Option<(Relay, Permit)> {
     Some((relay, permit))
 }
 
+/// Gives the session-to-be whose 101 has been written, the client's leg, and what the client sent behind its request.
+async fn shake_hands(proxy: &Arc<Inner>, leg: Leg, client: &Address) -> Option<(Established, Leg, Vec<u8>)> {
+    let began = Instant::now();
+    let (leg, read, asked) = if proxy.verbatim {
+        match verbatim::open(proxy, leg, client, began).await {
+            Opening::Switched(established, leg, early) => return Some((established, leg, early)),
+            Opening::Http { leg, read, asked } => (leg, read, asked),
+            Opening::Over => return None,
+        }
+    } else {
+        (leg, Vec::new(), None)
+    };
+    speak_http(proxy, Replayed::with(leg, read), asked, client, began).await
+}
+
 /// Speaks HTTP until the connection ends, or a 101 has been written: then gives the session-to-be, the client's leg, and
 /// what the client sent behind its request.
-async fn speak_http(proxy: &Arc<Inner>, leg: Leg, client: &Address) -> Option<(Established, Leg, Vec<u8>)> {
+async fn speak_http(
+    proxy: &Arc<Inner>,
+    leg: Replayed,
+    asked: Option<Asked>,
+    client: &Address,
+    began: Instant,
+) -> Option<(Established, Leg, Vec<u8>)> {
     let progress = Arc::new(Progress::default());
-    let switched: Mutex<Option<Established>> = Mutex::new(None);
-    let service = service_fn(|request| Box::pin(answer_request(proxy, client, request, &progress, &switched)));
+    let (asked, switched) = (Mutex::new(asked), Mutex::new(None));
+    let service = service_fn(|request| Box::pin(answer_request(proxy, client, request, &progress, &asked, &switched)));
     let front = Front { leg, progress: Arc::clone(&progress) };
     let mut connection = http1::Builder::new()
         .preserve_header_case(true)
@@ -136,12 +159,12 @@ async fn speak_http(proxy: &Arc<Inner>, leg: Leg, client: &Address) -> Option<(E
         .timer(TokioTimer::new())
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(front), service);
-    let ended = drive(proxy, &progress, &mut connection).await;
+    let ended = drive(proxy, &progress, &mut connection, began).await;
     let parts = connection.into_parts();
-    let mut leg = parts.io.into_inner().leg;
+    let (mut leg, unread) = parts.io.into_inner().leg.into_parts();
     let switched = switched.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (ended, switched) {
-        (Ended::Done, Some(established)) => return Some((established, leg, parts.read_buf.to_vec())),
+        (Ended::Done, Some(established)) => return Some((established, leg, [&*parts.read_buf, &unread].concat())),
         // The client was gone before its 101 was written: dropping the session-to-be files that.
         (_, Some(_)) | (Ended::Broken | Ended::Quiet | Ended::Closing, None) => {}
         (Ended::Done, None) => say_goodbye(&mut leg).await,
@@ -162,12 +185,16 @@ async fn speak_http(proxy: &Arc<Inner>, leg: Leg, client: &Address) -> Option<(E
 }
 
 /// Drives a connection to its end, within the limits of time.
-async fn drive<S>(proxy: &Inner, progress: &Progress, connection: &mut http1::Connection<TokioIo<Front>, S>) -> Ended
+async fn drive<S>(
+    proxy: &Inner,
+    progress: &Progress,
+    connection: &mut http1::Connection<TokioIo<Front>, S>,
+    began: Instant,
+) -> Ended
 where
     S: hyper::service::HttpService<Incoming, ResBody = Body, Future: Unpin> + Unpin,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let began = Instant::now();
     let head = proxy.config.timeouts.head;
     let mut timer = pin!(tokio::time::sleep_until(began + head));
     let mut changed = pin!(proxy.shutdown.changed());
@@ -216,12 +243,14 @@ async fn answer_request(
     client: &Address,
     mut request: Request<Incoming>,
     progress: &Arc<Progress>,
+    asked: &Mutex<Option<Asked>>,
     switched: &Mutex<Option<Established>>,
 ) -> Result<Response<Body>, Infallible> {
     let in_flight = InFlight::begin(progress);
     let response = if headers::asks_for_websocket(request.headers()) {
         progress.upgrading.store(true, Ordering::Relaxed);
-        let (response, established) = upgrade(proxy, client, request).await;
+        let asked = asked.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (response, established) = upgrade(proxy, client, request, asked).await;
         *switched.lock().unwrap_or_else(PoisonError::into_inner) = established;
         response
     } else {
@@ -345,12 +374,10 @@ impl AsyncRead for Front {
         if some {
             self.progress.moved(true);
         }
-        match read {
-            // A FIN while the upgrade is on its way is half-close, and the session's business; a reset is an error, and
-            // hyper drops the handshake for it.
-            Poll::Ready(Ok(())) if !some && self.progress.upgrading.load(Ordering::Relaxed) => Poll::Pending,
-            Poll::Ready(_) | Poll::Pending => read,
-        }
+        // A FIN while the upgrade is on its way is half-close, and the session's business; a reset is an error, and hyper
+        // drops the handshake for it.
+        let half_closed = matches!(read, Poll::Ready(Ok(()))) && !some;
+        if half_closed && self.progress.upgrading.load(Ordering::Relaxed) { Poll::Pending } else { read }
     }
 }
 

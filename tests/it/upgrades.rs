@@ -222,6 +222,8 @@ async fn a_drain_lets_go_on_what_was_begun_and_refuses_what_is_asked_from_then_o
         assert!(head.starts_with("HTTP/1.1 503 "), "{head:?}");
         assert!(head.to_ascii_lowercase().contains("retry-after: "), "{head:?}");
         assert_eq!(rig.handshake().await.1.outcome, Outcome::Draining);
+        late.receive_all().await;
+        late.fin().await;
     }
     upstream.send(SWITCH.as_bytes()).await;
     assert_eq!(asking.receive_head().await, SWITCH, "a 101 is not told of the drain");

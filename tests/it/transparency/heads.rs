@@ -6,7 +6,7 @@ const ODD_REQUEST: &str = "GET /chat?token=a%20b&x=%C3%A4 HTTP/1.1\r\nHOST: chat
     UpGrAdE: WebSocket\r\ncoNNection: keep-alive, Upgrade\r\nSEC-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-VERSION: 13\r\nsec-websocket-protocol: soap, wamp\r\n\
     Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x-own\r\n\
-    X-Latin: caf\u{e9}\r\nCookie: a=1; b=\"2\"\r\nX-Empty: \r\n\r\n";
+    X-Latin: caf\u{e9}\r\nCookie: a=1; b=\"2\"\r\nX-Empty:\r\n\r\n";
 
 const ODD_SWITCH: &str = "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUPGRADE: WebSocket\r\nconnection: upgrade\r\n\
     Sec-Websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSEC-WEBSOCKET-PROTOCOL: wamp\r\n\
@@ -27,7 +27,7 @@ async fn letter_case_order_values_and_reason_phrase_are_kept() {
     client.send(ODD_REQUEST.as_bytes()).await;
     let mut upstream = rig.accept().await;
     // All that hyper changes: the space before an empty value.
-    let expected = with_added(ODD_REQUEST, "chat.test:8080").replace("X-Empty: ", "X-Empty:");
+    let expected = with_added(ODD_REQUEST, "chat.test:8080");
     assert_eq!(upstream.receive_head().await, expected);
     upstream.send(ODD_SWITCH.as_bytes()).await;
     assert_eq!(client.receive_head().await, ODD_SWITCH);

@@ -241,6 +241,6 @@ async fn kept_connections_are_closed_by_a_drain_behind_the_answer() {
     assert!(head.contains("connection: close\r\n"), "{head:?}");
     client.expect(b"2").await;
     client.expect_fin().await;
-    drop(client);
+    drop((idle, client));
     rig.done().await;
 }
