@@ -173,8 +173,7 @@ impl Relay {
 
     /// The session is over: whatever is up goes down with its record.
     fn finish(&mut self, farewell: Farewell, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
-        let facts = self.file.ledger().facts();
-        let odd = facts.client.close.is_none() || facts.upstream.close.is_none();
+        let odd = !self.file.ledger().facts().is_ordinary();
         for peer in Peer::ALL {
             if let Some(hung_up) = self.hung_up[peer.index()] {
                 // It was never read to its end, but the kernel knows it.
