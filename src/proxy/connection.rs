@@ -125,7 +125,7 @@ async fn open_session(proxy: &Arc<Inner>, leg: Leg) -> Option<(Relay, Permit)> {
 /// Gives the session-to-be whose 101 has been written, the client's leg, and what the client sent behind its request.
 async fn shake_hands(proxy: &Arc<Inner>, leg: Leg, client: &Address) -> Option<(Established, Leg, Vec<u8>)> {
     let began = Instant::now();
-    let (leg, read, asked) = if proxy.verbatim {
+    let (leg, read, asked) = if proxy.config.relay.verbatim {
         match verbatim::open(proxy, leg, client, began).await {
             Opening::Switched(established, leg, early) => return Some((established, leg, early)),
             Opening::Http { leg, read, asked } => (leg, read, asked),

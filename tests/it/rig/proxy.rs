@@ -72,6 +72,8 @@ impl Rig {
     fn start(unix: bool, small_buffers: bool, configure: impl FnOnce(&mut Config)) -> Self {
         let (upstream, url) = if unix { Listener::unix() } else { Listener::tcp(small_buffers) };
         let mut config = Config::new(url.parse().unwrap());
+        // `tests/run` runs what depends on it a second time with the fast paths off.
+        config.relay.verbatim = std::env::var_os("CLOSEWATCH_TEST_FAST_PATHS").is_none_or(|value| value != "off");
         configure(&mut config);
         let story = Story::default();
         let (sink, told) = sink(story.clone());
