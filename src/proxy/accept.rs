@@ -1,7 +1,7 @@
 //! Accepting clients.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -48,6 +48,18 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// The clients that have connected and were not accepted yet: closing the listener would reset them, while in good time
+/// they get an answer. No more than can wait at a time, so that this ends however many keep coming.
+fn waiting(listener: tokio::net::TcpListener) -> io::Result<Vec<TcpStream>> {
+    let listener = listener.into_std()?;
+    let accept = || {
+        let (stream, _) = listener.accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        Some(stream)
+    };
+    Ok(std::iter::from_fn(accept).take(BACKLOG as usize).collect())
+}
+
 // === impl Proxy ===
 
 impl Proxy {
@@ -81,7 +93,12 @@ impl Proxy {
                 Err(error) => self.rest(&error).await,
             }
         }
-        drop(listener);
+        for stream in waiting(listener)? {
+            let stream = tokio::net::TcpStream::from_std(stream)?;
+            if kernel::prepare(&stream, self.0.config.timeouts.dead_peer).is_ok() {
+                connections.spawn(connection::serve(Arc::clone(&self.0), Leg::Tcp(stream)));
+            }
+        }
         connections.close();
         connections.wait().await;
         Ok(())

@@ -129,16 +129,28 @@ pub(super) fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<Text> {
     (!values.is_empty()).then(|| Text::from_bytes(&values.join(&b", "[..])))
 }
 
-/// The host that routes are chosen by: of the target if it is absolute, else `Host` (RFC 9112 §3.2.2).
-pub(super) fn host<B>(request: &Request<B>) -> Option<&str> {
-    let target = request.uri().authority().map(http::uri::Authority::as_str);
-    target.or_else(|| sole(request.headers(), &header::HOST)?.to_str().ok())
+/// Makes an absolute target's host the request's `Host`, whatever that said (RFC 9112 §3.2.2): what routes are chosen by,
+/// what the record keeps and what the upstream reads are then one.
+pub(super) fn settle_host<B>(request: &mut Request<B>) {
+    let Some(authority) = request.uri().authority() else { return };
+    // Credentials in a target are nobody's business (RFC 9110 §4.2.4).
+    let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+    if let Ok(host) = HeaderValue::from_str(host) {
+        request.headers_mut().insert(header::HOST, host);
+    }
 }
 
-/// Whether the message is framed in two ways at once, which two readers may read differently (RFC 9112 §6.3).
-pub(super) fn is_ambiguous(headers: &HeaderMap) -> bool {
-    let lengths = headers.get_all(header::CONTENT_LENGTH).iter().count();
-    lengths > 1 || (lengths == 1 && headers.contains_key(header::TRANSFER_ENCODING))
+/// The host that routes are chosen by.
+pub(super) fn host<B>(request: &Request<B>) -> Option<&str> {
+    sole(request.headers(), &header::HOST)?.to_str().ok()
+}
+
+/// Whether the request names two hosts, of which two readers may take different ones (RFC 9112 §3.2).
+///
+/// Two lengths never get here: hyper refuses those that differ, and of a request that is chunked as well it drops the
+/// length and closes the connection behind the answer, so that nothing can hide between the two (RFC 9112 §6.3).
+pub(super) fn names_two_hosts(headers: &HeaderMap) -> bool {
+    headers.get_all(header::HOST).iter().count() > 1
 }
 
 const fn version(version: Version) -> &'static str {

@@ -3,12 +3,13 @@
 //! *Takes* sockets. *Gives* relayed bytes, and one record per session and per handshake into a
 //! [`CloseSink`](crate::close::CloseSink). *May import* `wire`, `close`, `config`, `shutdown`.
 //!
-//! A connection goes through these files in this order: [`accept`](Proxy::serve) → `connection` (HTTP) → `upgrade`
+//! A connection goes through these files in this order: [`accept`](Proxy::serve) → `connection` (HTTP; `front`) → `upgrade`
 //! (`dial`, `headers`) → `relay` (`flow`, `session`) → record; what is not an upgrade goes from `connection` to `plain`.
 
 mod accept;
 mod connection;
 mod dial;
+mod front;
 mod headers;
 mod kernel;
 mod leg;

@@ -42,6 +42,8 @@ pub(super) struct Handshake {
     client: Address,
     began: Instant,
     shutdown: Shutdown,
+    /// Its answer is a 101, and on its way.
+    switching: bool,
     filed: bool,
 }
 
@@ -55,8 +57,8 @@ enum UpgradeError {
     NoRoute,
     #[error(transparent)]
     Bad(#[from] BadUpgrade),
-    #[error("the request's length is given twice")]
-    Ambiguous,
+    #[error("the request names two hosts (RFC 9112 section 3.2)")]
+    TwoHosts,
     #[error("too many sessions")]
     OverLimit,
     #[error("shutting down")]
@@ -98,6 +100,7 @@ pub(super) async fn upgrade(
             facts.subprotocol = headers::joined(response.headers(), &header::SEC_WEBSOCKET_PROTOCOL);
             facts.extensions = headers::joined(response.headers(), &header::SEC_WEBSOCKET_EXTENSIONS);
             let reserved_bits = reserved_bits(facts.extensions.as_ref());
+            let handshake = handshake.switching();
             let established = Established { route, upstream, early, request: facts, reserved_bits, handshake, permit };
             (response, Some(established))
         }
@@ -127,8 +130,8 @@ fn check(
     route: Option<Arc<Route>>,
 ) -> Result<(Arc<Route>, Permit), UpgradeError> {
     headers::check_upgrade(request)?;
-    if headers::is_ambiguous(request.headers()) {
-        return Err(UpgradeError::Ambiguous);
+    if headers::names_two_hosts(request.headers()) {
+        return Err(UpgradeError::TwoHosts);
     }
     let route = route.ok_or(UpgradeError::NoRoute)?;
     if proxy.shutdown.phase() >= Phase::Draining {
@@ -150,7 +153,7 @@ async fn ask(
     let (mut parts, _) = request.into_parts();
     headers::forward_client(&mut parts.headers, client, proxy.config.forwarded.x_forwarded);
     if let Some(path) = parts.uri.path_and_query().cloned() {
-        // An absolute target is for proxies; an upstream reads the path, and `Host` (RFC 9112 §3.2.1).
+        // An absolute target is for proxies; an upstream reads the path, and `Host`, which says the rest (RFC 9112 §3.2.1).
         parts.uri = http::Uri::from(path);
     }
     let patience = proxy.config.timeouts.handshake;
@@ -235,7 +238,7 @@ impl UpgradeError {
     const fn outcome(&self) -> (Outcome, StatusCode) {
         match self {
             Self::NoRoute => (Outcome::NoRoute, StatusCode::NOT_FOUND),
-            Self::Bad(_) | Self::Ambiguous => (Outcome::BadRequest, StatusCode::BAD_REQUEST),
+            Self::Bad(_) | Self::TwoHosts => (Outcome::BadRequest, StatusCode::BAD_REQUEST),
             Self::OverLimit => (Outcome::OverLimit, StatusCode::SERVICE_UNAVAILABLE),
             Self::Draining => (Outcome::Draining, StatusCode::SERVICE_UNAVAILABLE),
             Self::Dial(DialError::Timeout(_)) => (Outcome::DialTimeout, StatusCode::GATEWAY_TIMEOUT),
@@ -253,7 +256,13 @@ impl UpgradeError {
 
 impl Handshake {
     pub(super) fn begin(sink: Arc<dyn RouteSink>, request: RequestFacts, client: Address, shutdown: Shutdown) -> Self {
-        Self { sink, request, client, began: Instant::now(), shutdown, filed: false }
+        Self { sink, request, client, began: Instant::now(), shutdown, switching: false, filed: false }
+    }
+
+    /// The upstream has switched, and the client is about to be told.
+    fn switching(mut self) -> Self {
+        self.switching = true;
+        self
     }
 
     /// The client was given its answer.
@@ -279,14 +288,15 @@ impl Drop for Handshake {
     fn drop(&mut self) {
         if !self.filed {
             // Its task was dropped: by a panic, by the end of the process, or by hyper, because the client is gone.
-            let outcome = if std::thread::panicking() {
-                Outcome::Internal
+            let (outcome, status) = if std::thread::panicking() {
+                (Outcome::Internal, None)
             } else if self.shutdown.phase() >= Phase::Closing {
-                Outcome::Draining
+                // The client is told so, unless its 101 was begun.
+                (Outcome::Draining, (!self.switching).then_some(StatusCode::SERVICE_UNAVAILABLE.as_u16()))
             } else {
-                Outcome::ClientGone
+                (Outcome::ClientGone, None)
             };
-            self.file(outcome, None, None);
+            self.file(outcome, status, None);
         }
     }
 }

@@ -5,6 +5,7 @@
 mod config;
 mod endings;
 mod export;
+mod handshakes;
 mod layering;
 mod real_peers;
 #[allow(dead_code, unused_imports, reason = "the suites that use all of it follow")]

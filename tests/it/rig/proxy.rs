@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use closewatch::close::{CloseRecord, HandshakeRecord};
+use closewatch::close::{CloseRecord, HandshakeRecord, Outcome};
 use closewatch::config::Config;
 use closewatch::proxy::{Proxy, bind};
 use closewatch::shutdown::{Phase, Shutdown};
@@ -123,6 +123,15 @@ impl Rig {
         }
     }
 
+    /// Whether every connection that the proxy made to its upstream was accepted by the test.
+    pub(crate) fn was_never_dialled(&self) -> bool {
+        let waiting = match &self.upstream {
+            Listener::Tcp(listener) => socket2::SockRef::from(listener).accept(),
+            Listener::Unix { listener, .. } => socket2::SockRef::from(listener).accept(),
+        };
+        waiting.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// The next session's record.
     pub(crate) async fn record(&mut self) -> CloseRecord {
         self.story.within("a record", self.told.records.recv()).await.unwrap()
@@ -175,6 +184,11 @@ impl Rig {
         let seen = self.seen();
         if let Ok(record) = self.told.records.try_recv() {
             self.fail(&format!("a record that the test does not know: {:?}", record.verdict));
+        }
+        while let Ok((route, record)) = self.told.handshakes.try_recv() {
+            if record.outcome != Outcome::Upgraded {
+                self.fail(&format!("a failed upgrade that the test does not know, on {route}: {record:?}"));
+            }
         }
         assert_eq!(seen.opened, seen.closed, "sessions without a record, or records without a session");
         assert_eq!((seen.stalled, seen.spilled), (0, 0), "gauges");
