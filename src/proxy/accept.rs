@@ -1,12 +1,13 @@
 //! Accepting clients.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
 use super::connection;
@@ -35,6 +36,8 @@ pub(super) struct Inner {
     pub(super) shutdown: Shutdown,
     /// Sessions, and upgrades on their way to be one.
     pub(super) sessions: Arc<AtomicUsize>,
+    /// Valid upgrades are relayed byte for byte; without it everything goes through hyper.
+    pub(super) verbatim: bool,
 }
 
 /// Opens a listening socket; port 0 takes a free one. Errors as the kernel says them: in use, not permitted, not ours.
@@ -48,25 +51,13 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// The clients that have connected and were not accepted yet: closing the listener would reset them, while in good time
-/// they get an answer. No more than can wait at a time, so that this ends however many keep coming.
-fn waiting(listener: tokio::net::TcpListener) -> io::Result<Vec<TcpStream>> {
-    let listener = listener.into_std()?;
-    let accept = || {
-        let (stream, _) = listener.accept().ok()?;
-        stream.set_nonblocking(true).ok()?;
-        Some(stream)
-    };
-    Ok(std::iter::from_fn(accept).take(BACKLOG as usize).collect())
-}
-
 // === impl Proxy ===
 
 impl Proxy {
     /// A data plane for `config`, which tells `sink` everything and ends with `shutdown`.
     pub fn new(config: Config, sink: Arc<dyn CloseSink>, shutdown: Shutdown) -> Self {
         let routes = Routes::new(&config, &*sink);
-        Self(Arc::new(Inner { config, routes, sink, shutdown, sessions: Arc::default() }))
+        Self(Arc::new(Inner { config, routes, sink, shutdown, sessions: Arc::default(), verbatim: true }))
     }
 
     /// Serves the clients of `listener` on the current runtime until [`Phase::Draining`], and those that it has taken
@@ -83,25 +74,29 @@ impl Proxy {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => {
-                    if let Err(error) = kernel::prepare(&stream, self.0.config.timeouts.dead_peer) {
-                        tracing::debug!(%error, "client gone before it was served");
-                        continue;
-                    }
-                    connections.spawn(connection::serve(Arc::clone(&self.0), Leg::Tcp(stream)));
-                }
+                Ok((stream, _)) => self.take(stream, &connections),
                 Err(error) => self.rest(&error).await,
             }
         }
-        for stream in waiting(listener)? {
-            let stream = tokio::net::TcpStream::from_std(stream)?;
-            if kernel::prepare(&stream, self.0.config.timeouts.dead_peer).is_ok() {
-                connections.spawn(connection::serve(Arc::clone(&self.0), Leg::Tcp(stream)));
+        // Closing a listener resets those that wait behind it. They have done nothing wrong, and are told so.
+        let listener = listener.into_std()?;
+        while let Ok((stream, _)) = listener.accept() {
+            match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+                Ok(stream) => self.take(stream, &connections),
+                Err(error) => tracing::debug!(%error, "client gone before it was served"),
             }
         }
+        drop(listener);
         connections.close();
         connections.wait().await;
         Ok(())
+    }
+
+    fn take(&self, stream: TcpStream, connections: &TaskTracker) {
+        match kernel::prepare(&stream, self.0.config.timeouts.dead_peer) {
+            Ok(()) => drop(connections.spawn(connection::serve(Arc::clone(&self.0), Leg::Tcp(stream)))),
+            Err(error) => tracing::debug!(%error, "client gone before it was served"),
+        }
     }
 
     /// Rests if the process has come to a limit; an error of the one connection costs nothing.

@@ -25,8 +25,10 @@ use super::headers;
 use super::leg::Leg;
 use super::plain::{Body, answer};
 use super::relay::Relay;
+use super::replayed::Replayed;
 use super::session::SessionFile;
-use super::upgrade::{Established, Handshake, upgrade};
+use super::upgrade::{Asked, Established, Handshake, upgrade};
+use super::verbatim::{self, Opening};
 use crate::close::{Address, Live, Outcome, Request as RequestFacts, Session};
 use crate::shutdown::Phase;
 
@@ -61,7 +63,7 @@ enum Ended {
 pub(super) async fn serve(proxy: Arc<Inner>, leg: Leg) {
     let client = leg.peer_address();
     // Boxed, and gone before the relay begins: a session holds nothing of its handshake.
-    let Some((established, leg, early)) = Box::pin(speak_http(&proxy, leg, &client)).await else { return };
+    let Some((established, leg, early)) = Box::pin(shake_hands(&proxy, leg, &client)).await else { return };
     let Established { route, upstream, early: upstream_early, request, reserved_bits, handshake, permit } = established;
     handshake.end(Outcome::Upgraded, StatusCode::SWITCHING_PROTOCOLS, None);
     let session = Session {
@@ -82,26 +84,57 @@ pub(super) async fn serve(proxy: Arc<Inner>, leg: Leg) {
     drop(permit);
 }
 
+/// Gives the session-to-be whose 101 has been written, the client's leg, and what the client sent behind its request.
+async fn shake_hands(proxy: &Arc<Inner>, leg: Leg, client: &Address) -> Option<(Established, Leg, Vec<u8>)> {
+    let began = Instant::now();
+    let (leg, read, asked) = if proxy.verbatim {
+        match verbatim::open(proxy, leg, client, began).await {
+            Opening::Switched(established, leg, early) => return Some((established, leg, early)),
+            Opening::Http { leg, read, asked } => (leg, read, asked),
+            Opening::TooLate(mut leg) => {
+                say_last(&mut leg, TOO_LATE).await;
+                return None;
+            }
+            Opening::Over => return None,
+        }
+    } else {
+        (leg, Vec::new(), None)
+    };
+    speak_http(proxy, Replayed::with(leg, read), asked, client, began).await
+}
+
 /// Speaks HTTP until the connection ends, or a 101 has been written: then gives the session-to-be, the client's leg, and
 /// what the client sent behind its request.
-async fn speak_http(proxy: &Arc<Inner>, leg: Leg, client: &Address) -> Option<(Established, Leg, Vec<u8>)> {
-    let progress = Arc::new(Progress::new());
-    let switched: Mutex<Option<Established>> = Mutex::new(None);
-    let service = service_fn(|request| Box::pin(answer_request(proxy, client, request, &progress, &switched)));
+async fn speak_http(
+    proxy: &Arc<Inner>,
+    leg: Replayed,
+    asked: Option<Asked>,
+    client: &Address,
+    began: Instant,
+) -> Option<(Established, Leg, Vec<u8>)> {
+    let progress = Arc::new(Progress::new(began));
+    let (asked, switched) = (Mutex::new(asked), Mutex::new(None));
+    let service = service_fn(|request| {
+        // At once: hyper looks for what follows the head before it polls what comes of it.
+        progress.begins(headers::asks_for_websocket(request.headers()));
+        Box::pin(answer_request(proxy, client, request, &progress, &asked, &switched))
+    });
     let front = Front::new(leg, Arc::clone(&progress));
     let mut connection = http1::Builder::new()
         .preserve_header_case(true)
         .auto_date_header(false)
         .max_buf_size(proxy.config.limits.header_bytes)
+        // The buffer may grow to twice its limit in the last read.
+        .max_header_size(proxy.config.limits.header_bytes)
         .timer(TokioTimer::new())
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(front), service);
     let ended = drive(proxy, &progress, &mut connection).await;
     let parts = connection.into_parts();
-    let mut leg = parts.io.into_inner().into_leg();
+    let (mut leg, unread) = parts.io.into_inner().into_leg();
     let switched = switched.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (ended, switched) {
-        (Ended::Done, Some(established)) => return Some((established, leg, parts.read_buf.to_vec())),
+        (Ended::Done, Some(established)) => return Some((established, leg, [&*parts.read_buf, &unread].concat())),
         (Ended::Closing, None) if progress.owes_an_answer() => say_last(&mut leg, TOO_LATE).await,
         // The client was gone before its 101 was written: dropping the session-to-be files that.
         (_, Some(_)) | (Ended::Broken | Ended::Late(Late::Quiet) | Ended::Closing, None) => {}
@@ -175,13 +208,14 @@ async fn answer_request(
     client: &Address,
     mut request: Request<Incoming>,
     progress: &Arc<Progress>,
+    asked: &Mutex<Option<Asked>>,
     switched: &Mutex<Option<Established>>,
 ) -> Result<Response<Body>, Infallible> {
     let in_flight = InFlight::begin(progress);
     headers::settle_host(&mut request);
     let response = if headers::asks_for_websocket(request.headers()) {
-        progress.upgrade_begins();
-        let (response, established) = upgrade(proxy, client, request).await;
+        let asked = asked.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (response, established) = upgrade(proxy, client, request, asked).await;
         progress.upgrade_is_answered();
         *switched.lock().unwrap_or_else(PoisonError::into_inner) = established;
         response

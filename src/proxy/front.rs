@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::leg::Leg;
 use super::plain::Body;
+use super::replayed::Replayed;
 
 /// How long a connection may stay quiet between two requests: more than the 60 s after which common load balancers give up
 /// theirs, so that none of them sends a request into a connection that is just being closed.
@@ -23,7 +24,7 @@ const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// The client's leg while hyper has it.
 pub(super) struct Front {
-    leg: Leg,
+    leg: Replayed,
     progress: Arc<Progress>,
 }
 
@@ -76,9 +77,9 @@ pub(super) struct Counted {
 // === impl Progress ===
 
 impl Progress {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(began: Instant) -> Self {
         Self(Mutex::new(State {
-            began: Instant::now(),
+            began,
             head: None,
             quiet: None,
             heard: false,
@@ -93,9 +94,13 @@ impl Progress {
         with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A request is an upgrade: a FIN is not yet the client's end.
-    pub(super) fn upgrade_begins(&self) {
-        self.state(|state| state.upgrade = Upgrade::Pending);
+    /// The head of a request is whole. During an upgrade a FIN is not yet the client's end.
+    pub(super) fn begins(&self, is_upgrade: bool) {
+        self.state(|state| {
+            state.head = None;
+            state.heard = true;
+            state.upgrade = if is_upgrade { Upgrade::Pending } else { Upgrade::No };
+        });
     }
 
     pub(super) fn upgrade_is_answered(&self) {
@@ -173,11 +178,7 @@ impl Progress {
 
 impl InFlight {
     pub(super) fn begin(progress: &Arc<Progress>) -> Self {
-        progress.state(|state| {
-            state.in_flight += 1;
-            state.head = None;
-            state.heard = true;
-        });
+        progress.state(|state| state.in_flight += 1);
         Self(Arc::clone(progress))
     }
 }
@@ -220,12 +221,13 @@ impl hyper::body::Body for Counted {
 // === impl Front ===
 
 impl Front {
-    pub(super) fn new(leg: Leg, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(leg: Replayed, progress: Arc<Progress>) -> Self {
         Self { leg, progress }
     }
 
-    pub(super) fn into_leg(self) -> Leg {
-        self.leg
+    /// The leg, and what was read of it before and hyper has not asked for.
+    pub(super) fn into_leg(self) -> (Leg, Vec<u8>) {
+        self.leg.into_parts()
     }
 }
 

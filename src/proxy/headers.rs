@@ -6,9 +6,9 @@ use http::{Method, Request, Response, StatusCode, Version};
 use crate::close::{Address, Request as RequestFacts, Text};
 use crate::config::XForwarded;
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -53,10 +53,15 @@ pub(super) fn check_upgrade<B>(request: &Request<B>) -> Result<&HeaderValue, Bad
 /// Whether a 101 is the right answer to an upgrade with `key` (RFC 6455 §4.1): it must be, or the upstream is not talking
 /// WebSocket, and what follows is not frames.
 pub(super) fn accepts<B>(response: &Response<B>, key: &HeaderValue) -> bool {
-    let expected = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
+    let expected = accept_for(key.as_bytes());
     response.status() == StatusCode::SWITCHING_PROTOCOLS
         && asks_for_websocket(response.headers())
         && sole(response.headers(), &header::SEC_WEBSOCKET_ACCEPT).is_some_and(|accept| accept == expected.as_str())
+}
+
+/// The `Sec-WebSocket-Accept` that belongs to a key (RFC 6455 §4.2.2).
+pub(super) fn accept_for(key: &[u8]) -> String {
+    tokio_tungstenite::tungstenite::handshake::derive_accept_key(key)
 }
 
 /// Removes what concerns one connection only (RFC 9110 §7.6.1), `Upgrade` included.
@@ -82,17 +87,12 @@ pub(super) fn forward_client(headers: &mut HeaderMap, client: &Address, how: XFo
         XForwarded::Off => return,
         XForwarded::Append => {}
     }
-    if let Address::Ip(address) = client {
-        let mut value: Vec<u8> = headers.get_all(X_FORWARDED_FOR).iter().fold(Vec::new(), |mut all, hop| {
-            all.extend_from_slice(hop.as_bytes());
-            all.extend_from_slice(b", ");
-            all
-        });
-        value.extend_from_slice(address.ip().to_canonical().to_string().as_bytes());
-        // Header values and an address, joined by a comma, are a header value.
-        if let Ok(value) = HeaderValue::from_bytes(&value) {
-            headers.insert(X_FORWARDED_FOR, value);
-        }
+    let hops = forwarded_for(headers.get_all(X_FORWARDED_FOR).iter().map(HeaderValue::as_bytes), client);
+    // Header values and an address, joined by commas, are a header value.
+    if let Ok(hops) = HeaderValue::from_bytes(&hops)
+        && !hops.is_empty()
+    {
+        headers.insert(X_FORWARDED_FOR, hops);
     }
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
     match headers.get(header::HOST).cloned() {
@@ -101,20 +101,42 @@ pub(super) fn forward_client(headers: &mut HeaderMap, client: &Address, how: XFo
     };
 }
 
-/// What a record keeps of a request: copies, so that nothing holds on to hyper's buffers.
+/// `X-Forwarded-For`: the hops so far, and the client. Empty if neither is known.
+pub(super) fn forwarded_for<'h>(hops: impl Iterator<Item = &'h [u8]>, client: &Address) -> Vec<u8> {
+    let mut all = join(hops);
+    if let Address::Ip(address) = client {
+        if !all.is_empty() {
+            all.extend_from_slice(b", ");
+        }
+        all.extend_from_slice(address.ip().to_canonical().to_string().as_bytes());
+    }
+    all
+}
+
+/// What a record keeps of a request: copies, so that nothing holds on to a buffer.
 pub(super) fn request_facts<B>(request: &Request<B>, with_query: bool) -> RequestFacts {
-    let headers = request.headers();
-    let text = |name: &HeaderName| headers.get(name).map(|value| Text::from_bytes(value.as_bytes()));
     let path = match request.uri().path_and_query() {
         Some(path) if with_query => path.as_str(),
         Some(path) => path.path(),
         None => request.uri().path(),
     };
+    let value = |name: &HeaderName| request.headers().get(name).map(HeaderValue::as_bytes);
+    facts(request.method().as_str(), path, version(request.version()), value)
+}
+
+/// The same of a request in whatever form: `value` gives the first value of a header.
+pub(super) fn facts<'h>(
+    method: &str,
+    path: &str,
+    http_version: &'static str,
+    value: impl Fn(&HeaderName) -> Option<&'h [u8]>,
+) -> RequestFacts {
+    let text = |name: &HeaderName| value(name).map(Text::from_bytes);
     RequestFacts {
-        method: request.method().as_str().into(),
+        method: method.into(),
         path: path.into(),
         host: text(&header::HOST),
-        http_version: version(request.version()),
+        http_version,
         user_agent: text(&header::USER_AGENT),
         origin: text(&header::ORIGIN),
         subprotocol: None,
@@ -123,10 +145,22 @@ pub(super) fn request_facts<B>(request: &Request<B>, with_query: bool) -> Reques
     }
 }
 
-/// The values of a header, joined as RFC 9110 §5.3 allows, for the record.
-pub(super) fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<Text> {
-    let values: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
-    (!values.is_empty()).then(|| Text::from_bytes(&values.join(&b", "[..])))
+/// The values of a header, joined, for the record.
+pub(super) fn joined<'h>(values: impl Iterator<Item = &'h [u8]>) -> Option<Text> {
+    let all = join(values);
+    (!all.is_empty()).then(|| Text::from_bytes(&all))
+}
+
+/// The values of a repeated header as one, as RFC 9110 §5.3 allows.
+fn join<'h>(values: impl Iterator<Item = &'h [u8]>) -> Vec<u8> {
+    let mut all = Vec::new();
+    for value in values {
+        if !all.is_empty() {
+            all.extend_from_slice(b", ");
+        }
+        all.extend_from_slice(value);
+    }
+    all
 }
 
 /// Makes an absolute target's host the request's `Host`, whatever that said (RFC 9112 §3.2.2): what routes are chosen by,

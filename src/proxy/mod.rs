@@ -3,20 +3,25 @@
 //! *Takes* sockets. *Gives* relayed bytes, and one record per session and per handshake into a
 //! [`CloseSink`](crate::close::CloseSink). *May import* `wire`, `close`, `config`, `shutdown`.
 //!
-//! A connection goes through these files in this order: [`accept`](Proxy::serve) → `connection` (HTTP; `front`) → `upgrade`
-//! (`dial`, `headers`) → `relay` (`flow`, `session`) → record; what is not an upgrade goes from `connection` to `plain`.
+//! A connection goes through these files in this order: [`accept`](Proxy::serve) → `connection` → `verbatim` (`head`, `dial`)
+//! → `relay` (`flow`, `session`) → record. What is not a valid upgrade, or is not answered by a valid 101, goes to hyper
+//! in `connection` (`front`), and from there to `upgrade` or `plain`.
 
 mod accept;
+mod buffer;
 mod connection;
 mod dial;
 mod front;
+mod head;
 mod headers;
 mod kernel;
 mod leg;
 mod plain;
 mod relay;
+mod replayed;
 mod routes;
 mod session;
 mod upgrade;
+mod verbatim;
 
 pub use accept::{Proxy, bind};

@@ -1,5 +1,6 @@
 //! The upgrade: relayed, not re-made. The upstream sees the client's request, the client the upstream's answer.
 
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +19,7 @@ use super::dial::{DialError, dial};
 use super::headers::{self, BadUpgrade};
 use super::leg::Leg;
 use super::plain::{Body, answer};
+use super::replayed::Replayed;
 use super::routes::Route;
 use crate::close::{Address, HandshakeRecord, Outcome, Request as RequestFacts, RouteSink, Text};
 use crate::shutdown::{Phase, Shutdown};
@@ -52,7 +54,7 @@ pub(super) struct Permit(Arc<AtomicUsize>);
 
 /// Why there is no upgrade, other than that the upstream refused it.
 #[derive(Debug, thiserror::Error)]
-enum UpgradeError {
+pub(super) enum UpgradeError {
     #[error("no route takes this host and path")]
     NoRoute,
     #[error(transparent)]
@@ -67,6 +69,8 @@ enum UpgradeError {
     Dial(#[from] DialError),
     #[error("the upstream hung up before it answered")]
     Closed(#[source] hyper::Error),
+    #[error("the connection to the upstream broke")]
+    Broken(#[source] io::Error),
     #[error("the upstream did not answer within {0:?}")]
     Timeout(Duration),
     #[error("the upstream's answer is not HTTP")]
@@ -75,30 +79,55 @@ enum UpgradeError {
     BadSwitch,
 }
 
+/// An upgrade that was put to its upstream already, byte for byte, but whose answer is not a plain 101: hyper reads it, or
+/// says to the client what went wrong.
+pub(super) struct Asked {
+    pub(super) route: Arc<Route>,
+    pub(super) permit: Permit,
+    pub(super) handshake: Handshake,
+    /// The upstream's leg, and what was read of its answer.
+    pub(super) answer: Result<(Leg, Vec<u8>), UpgradeError>,
+}
+
 /// What the upstream said.
 enum Answer {
     Switched { upstream: Leg, early: Vec<u8>, response: Response<Body> },
     Refused { response: Response<Body> },
 }
 
-/// Passes an upgrade request on. Gives the answer for the client, and the session-to-be if the upstream switched.
+/// Passes an upgrade request on, unless it was `asked` already. Gives the answer for the client, and the session-to-be if
+/// the upstream switched.
 pub(super) async fn upgrade(
     proxy: &Arc<Inner>,
     client: &Address,
     request: Request<Incoming>,
+    asked: Option<Asked>,
 ) -> (Response<Body>, Option<Established>) {
-    let route = proxy.routes.find(headers::host(&request), request.uri().path()).cloned();
-    let sink = route.as_ref().map_or(&proxy.routes.none, |route| &route.sink);
     let mut facts = headers::request_facts(&request, proxy.config.log.query);
-    let handshake = Handshake::begin(Arc::clone(sink), facts.clone(), client.clone(), proxy.shutdown.clone());
-    let attempt = match check(proxy, &request, route) {
-        Ok((route, permit)) => ask(proxy, client, request, &route).await.map(|answer| (route, permit, answer)),
-        Err(error) => Err(error),
+    let (handshake, attempt) = if let Some(Asked { route, permit, handshake, answer }) = asked {
+        let answer = match answer {
+            Ok((leg, read)) => put(proxy, request, Replayed::answer(leg, read)).await,
+            Err(error) => Err(error),
+        };
+        (handshake, answer.map(|answer| (route, permit, answer)))
+    } else {
+        let route = proxy.routes.find(headers::host(&request), request.uri().path()).cloned();
+        let sink = Arc::clone(route.as_ref().map_or(&proxy.routes.none, |route| &route.sink));
+        let handshake = Handshake::begin(sink, facts.clone(), client.clone(), proxy.shutdown.clone());
+        let attempt = match check(proxy, &request, route) {
+            Ok((route, permit)) => ask(proxy, client, request, &route).await.map(|answer| (route, permit, answer)),
+            Err(error) => Err(error),
+        };
+        (handshake, attempt)
     };
     match attempt {
         Ok((route, permit, Answer::Switched { upstream, early, response })) => {
-            facts.subprotocol = headers::joined(response.headers(), &header::SEC_WEBSOCKET_PROTOCOL);
-            facts.extensions = headers::joined(response.headers(), &header::SEC_WEBSOCKET_EXTENSIONS);
+            let selected = |name| {
+                let values = response.headers().get_all(name).iter();
+                headers::joined(values.map(header::HeaderValue::as_bytes))
+            };
+            facts.subprotocol = selected(header::SEC_WEBSOCKET_PROTOCOL);
+            facts.extensions = selected(header::SEC_WEBSOCKET_EXTENSIONS);
             let reserved_bits = reserved_bits(facts.extensions.as_ref());
             let handshake = handshake.switching();
             let established = Established { route, upstream, early, request: facts, reserved_bits, handshake, permit };
@@ -134,36 +163,46 @@ fn check(
         return Err(UpgradeError::TwoHosts);
     }
     let route = route.ok_or(UpgradeError::NoRoute)?;
+    Ok((route, admit(proxy)?))
+}
+
+/// Whether there may be one session more.
+pub(super) fn admit(proxy: &Inner) -> Result<Permit, UpgradeError> {
     if proxy.shutdown.phase() >= Phase::Draining {
         return Err(UpgradeError::Draining);
     }
-    let permit = Permit::take(&proxy.sessions, proxy.config.limits.sessions).ok_or(UpgradeError::OverLimit)?;
-    Ok((route, permit))
+    Permit::take(&proxy.sessions, proxy.config.limits.sessions).ok_or(UpgradeError::OverLimit)
 }
 
 /// Dials the upstream, and puts the client's request to it.
 async fn ask(
-    proxy: &Arc<Inner>,
+    proxy: &Inner,
     client: &Address,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     route: &Route,
 ) -> Result<Answer, UpgradeError> {
-    let key = headers::check_upgrade(&request)?.clone();
     let leg = dial(&route.config.upstream.target, &proxy.config.timeouts).await?;
+    headers::forward_client(request.headers_mut(), client, proxy.config.forwarded.x_forwarded);
+    put(proxy, request, Replayed::new(leg)).await
+}
+
+/// Puts the client's request to an upstream, within `timeouts.handshake`.
+async fn put(proxy: &Inner, request: Request<Incoming>, upstream: Replayed) -> Result<Answer, UpgradeError> {
+    let key = headers::check_upgrade(&request)?.clone();
     let (mut parts, _) = request.into_parts();
-    headers::forward_client(&mut parts.headers, client, proxy.config.forwarded.x_forwarded);
     if let Some(path) = parts.uri.path_and_query().cloned() {
         // An absolute target is for proxies; an upstream reads the path, and `Host`, which says the rest (RFC 9112 §3.2.1).
         parts.uri = http::Uri::from(path);
     }
     let patience = proxy.config.timeouts.handshake;
-    let exchange = exchange(leg, Request::from_parts(parts, Empty::new()), &key, proxy.config.limits.header_bytes);
+    let request = Request::from_parts(parts, Empty::new());
+    let exchange = exchange(upstream, request, &key, proxy.config.limits.header_bytes);
     tokio::time::timeout(patience, exchange).await.unwrap_or(Err(UpgradeError::Timeout(patience)))
 }
 
 /// One request, one answer, on a connection of its own.
 async fn exchange(
-    leg: Leg,
+    upstream: Replayed,
     request: Request<Empty<Bytes>>,
     key: &header::HeaderValue,
     header_bytes: usize,
@@ -171,7 +210,8 @@ async fn exchange(
     let (mut sender, mut connection) = http1::Builder::new()
         .preserve_header_case(true)
         .max_buf_size(header_bytes)
-        .handshake(TokioIo::new(leg))
+        .max_header_size(header_bytes)
+        .handshake(TokioIo::new(upstream))
         .await
         .map_err(UpgradeError::Closed)?;
     let response = {
@@ -196,8 +236,9 @@ async fn exchange(
         return Err(UpgradeError::BadSwitch);
     }
     let parts = connection.into_parts();
-    let response = response.map(|_| answer_body());
-    Ok(Answer::Switched { upstream: parts.io.into_inner(), early: parts.read_buf.to_vec(), response })
+    let (upstream, unread) = parts.io.into_inner().into_parts();
+    let early = [&*parts.read_buf, &unread].concat();
+    Ok(Answer::Switched { upstream, early, response: response.map(|_| answer_body()) })
 }
 
 /// A 101 has no body (RFC 9110 §15.2).
@@ -206,7 +247,7 @@ fn answer_body() -> Body {
 }
 
 /// What the selected extensions mean for the reserved bits.
-fn reserved_bits(extensions: Option<&Text>) -> ReservedBits {
+pub(super) fn reserved_bits(extensions: Option<&Text>) -> ReservedBits {
     let Some(extensions) = extensions else { return ReservedBits::None };
     let mut names = extensions.as_str().split(',').map(|extension| extension.split(';').next().unwrap_or("").trim());
     match (names.next(), names.next()) {
@@ -245,7 +286,7 @@ impl UpgradeError {
             Self::Dial(DialError::Resolve { .. } | DialError::Connect { .. }) => {
                 (Outcome::DialFailed, StatusCode::BAD_GATEWAY)
             }
-            Self::Closed(_) => (Outcome::UpstreamClosed, StatusCode::BAD_GATEWAY),
+            Self::Closed(_) | Self::Broken(_) => (Outcome::UpstreamClosed, StatusCode::BAD_GATEWAY),
             Self::Timeout(_) => (Outcome::UpstreamTimeout, StatusCode::GATEWAY_TIMEOUT),
             Self::NotHttp(_) | Self::BadSwitch => (Outcome::BadResponse, StatusCode::BAD_GATEWAY),
         }
@@ -260,7 +301,7 @@ impl Handshake {
     }
 
     /// The upstream has switched, and the client is about to be told.
-    fn switching(mut self) -> Self {
+    pub(super) fn switching(mut self) -> Self {
         self.switching = true;
         self
     }

@@ -7,7 +7,8 @@ mod endings;
 mod export;
 mod handshakes;
 mod layering;
+mod leaving;
 mod real_peers;
-#[allow(dead_code, unused_imports, reason = "the suites that use all of it follow")]
 mod rig;
 mod transparency;
+mod upgrades;

@@ -10,8 +10,9 @@
 mod closing;
 mod ending;
 mod flow;
+#[cfg(test)]
+mod tests;
 
-use std::cell::RefCell;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use tokio::time::Sleep;
 
 use self::closing::Closing;
 use self::flow::{Course, Flow};
+use super::buffer;
 use super::kernel::HungUp;
 use super::leg::{Leg, end_of};
 use super::session::SessionFile;
@@ -30,20 +32,11 @@ use crate::close::{CloseCode, End, Event};
 use crate::shutdown::{Phase, Shutdown};
 use crate::wire::{Peer, ReservedBits, Tap};
 
-/// Large enough that a bulk transfer is bound by the kernel's copies, small enough to stay in the second-level cache.
-const READ_BUFFER: usize = 64 * 1024;
-
 /// Reads of one direction before the other has its turn.
 const READS_PER_TURN: usize = 4;
 
 /// How often the kernel is asked about a peer that is not read because the other does not take its bytes.
 const STALLED_WATCH: Duration = Duration::from_secs(1);
-
-thread_local! {
-    /// The read buffers of this worker. The second is for the one look at the other leg when a Close comes.
-    static BUFFERS: RefCell<[Box<[u8]>; 2]> =
-        RefCell::new([0, 1].map(|_| vec![0; READ_BUFFER].into_boxed_slice()));
-}
 
 /// How long a session may do what. `None` is for ever.
 #[derive(Clone, Debug)]
@@ -233,7 +226,7 @@ impl Relay {
 
     /// Reads once from `from`, and passes it on.
     fn read(&mut self, from: Peer, cx: &mut Context<'_>) -> Poll<()> {
-        BUFFERS.with_borrow_mut(|[buffer, spare]| {
+        buffer::lend(|buffer, spare| {
             let mut read = ReadBuf::new(buffer);
             match Pin::new(&mut self.legs[from.index()]).poll_read(cx, &mut read) {
                 Poll::Pending => return Poll::Pending,

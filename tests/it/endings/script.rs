@@ -1,9 +1,8 @@
 //! What the peers of one session do, step by step, and the record in one line.
 
-use closewatch::close::{CloseRecord, PeerFacts, Saw};
 use closewatch::wire::Peer;
 
-use crate::rig::{Frame, RawPeer, Rig};
+use crate::rig::{Frame, RawPeer, Rig, line};
 
 /// One thing that happens. Unless it says otherwise, the next step waits until the other peer was given it, so that the
 /// order of events at closewatch is the order of the steps.
@@ -65,29 +64,6 @@ pub(super) async fn play(mut rig: Rig, cases: impl IntoIterator<Item = Case>) {
     assert!(played > 0, "a table without rows");
     assert!(wrong.is_empty(), "{} of {played} cases are wrong:\n{}", wrong.len(), wrong.join("\n"));
     rig.done().await;
-}
-
-/// The verdict and both peers, in one line: code, its label in brackets where it differs, initiator, cause, handshake,
-/// class; of each peer how it ended and what it saw.
-pub(super) fn line(record: &CloseRecord) -> String {
-    let verdict = &record.verdict;
-    let code = verdict.code.map_or_else(|| "null".to_owned(), |code| code.to_string());
-    let label = verdict.label.to_string();
-    let label = if label == code { String::new() } else { format!(" [{label}]") };
-    let [client, upstream] = Peer::ALL.map(|peer| {
-        let (facts, saw) = record.of(peer);
-        seen(peer, facts, saw)
-    });
-    format!(
-        "{code}{label} by {}: {}, {}, {}; {client}; {upstream}",
-        verdict.initiator, verdict.cause, verdict.handshake, verdict.class,
-    )
-}
-
-fn seen(peer: Peer, facts: &PeerFacts, saw: Saw) -> String {
-    let code = saw.code.map_or_else(|| "null".to_owned(), |code| code.to_string());
-    let clean = if saw.clean { " clean" } else { "" };
-    format!("{} {} saw {code}{clean}", peer.as_str(), facts.end())
 }
 
 async fn act(step: Step, client: &mut RawPeer, upstream: &mut RawPeer) {

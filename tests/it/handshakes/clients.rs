@@ -20,7 +20,7 @@ async fn a_client_that_resets_while_its_upstream_is_dialled_is_gone() {
     client.send(REQUEST.as_bytes()).await;
     client.reset();
     fails(&mut rig, "default", Outcome::ClientGone, None).await;
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn a_client_that_resets_before_the_answer_is_gone_and_its_upstream_is_told
     client.reset();
     fails(&mut rig, "default", Outcome::ClientGone, None).await;
     upstream.expect_fin().await;
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn a_client_that_is_gone_when_its_101_is_written_never_had_a_session() {
     upstream.send(SWITCH.as_bytes()).await;
     fails(&mut rig, "default", Outcome::ClientGone, None).await;
     upstream.expect_fin().await;
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn a_client_that_only_hung_up_has_its_session() {
     client.expect_fin().await;
     assert_eq!(rig.handshake().await.1.outcome, Outcome::Upgraded);
     assert_eq!(rig.record().await.verdict.cause, Cause::ClientEof);
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn a_client_that_only_hung_up_is_given_its_refusal() {
     let answer = Answer::to(&mut client).await;
     assert_eq!((answer.status, answer.body.as_str()), (403, "no"));
     fails(&mut rig, "default", Outcome::Refused, Some(403)).await;
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn a_session_more_than_the_limit_is_refused_until_one_has_ended() {
     client.reset();
     upstream.expect_reset().await;
     rig.record().await;
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn upgrades_that_are_not_answered_yet_count_towards_the_limit() {
     client.reset();
     upstream.expect_reset().await;
     rig.record().await;
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn an_upgrade_may_be_the_second_request_of_a_connection() {
     client.reset();
     upstream.expect_reset().await;
     rig.record().await;
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn an_upgrade_may_name_other_tokens_beside_its_own() {
         rig.record().await;
         assert_eq!(rig.handshake().await.1.outcome, Outcome::Upgraded, "{to}");
     }
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -199,7 +199,7 @@ async fn an_upgrade_to_anything_else_passes_as_plain_http_without_it() {
     }
     assert_eq!(rig.seen().statuses, [200; 3]);
     // They were no upgrades: nothing is recorded.
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -220,5 +220,5 @@ async fn an_absolute_target_names_the_host() {
     let record = rig.record().await;
     assert_eq!(record.session.request.path.as_str(), "/chat");
     assert_eq!(record.session.request.host.as_ref().map(|host| host.as_str()), Some("real.test:8080"));
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }

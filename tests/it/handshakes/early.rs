@@ -34,7 +34,7 @@ async fn behind_a_101_they_are_data() {
     let record = rig.record().await;
     assert_eq!(record.facts.client.text_messages, 2);
     assert_eq!(record.facts.upstream.text_messages, 1);
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn behind_a_refusal_they_never_reach_the_upstream() {
         upstream.expect_fin().await;
         assert!(rig.was_never_dialled(), "a second time");
     }
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -64,5 +64,5 @@ async fn behind_a_refusal_of_our_own_they_go_nowhere_either() {
         fails(&mut rig, "default", Outcome::OverLimit, Some(503)).await;
         assert!(rig.was_never_dialled());
     }
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }

@@ -30,7 +30,7 @@ async fn each_fails(mut rig: Rig, route: &str, outcome: Outcome, requests: &[(&s
         fails(&mut rig, route, outcome, Some(*status)).await;
         assert!(rig.was_never_dialled(), "{what}");
     }
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn a_head_that_cannot_be_read_is_a_bad_request_on_no_route() {
 
 #[tokio::test]
 async fn a_target_that_is_too_long_is_recorded_with_the_status_that_the_client_was_given() {
-    let rows = [("a long target", 414, format!("GET /{} HTTP/1.1\r\n{HEADERS}\r\n", "x".repeat(70_000)))];
+    let rows = [("a long target", 414, format!("GET /{} HTTP/1.1\r\nHost: chat.test\r\n\r\n", "x".repeat(70_000)))];
     let rig = Rig::with(|config| config.limits.header_bytes = 1024 * 1024);
     each_fails(rig, "none", Outcome::BadRequest, &rows).await;
 }
@@ -122,7 +122,7 @@ async fn clients_that_say_nothing_are_let_go_and_cost_the_others_nothing() {
     rig.record().await;
     // Nobody asked them for anything: there is nothing to record but the session's own handshake.
     assert_eq!(rig.handshake().await.1.outcome, Outcome::Upgraded);
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn nothing_hides_between_two_lengths_of_a_request() {
         drop(upstream);
         assert!(rig.was_never_dialled(), "for what stood behind the request");
     }
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn a_request_for_two_hosts_goes_to_neither() {
     client.send(b"GET /page HTTP/1.1\r\nHost: chat.test\r\nHost: other.test\r\nConnection: close\r\n\r\n").await;
     assert_eq!(Answer::to(&mut client).await.status, 400);
     assert!(rig.was_never_dialled());
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -171,5 +171,5 @@ async fn a_request_that_need_not_name_its_host_is_given_one() {
     let answer = Answer::to(&mut client).await;
     // Chunks are HTTP/1.1's.
     assert_eq!((answer.status, answer.header("transfer-encoding"), &*answer.body), (200, None, "ok"));
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }

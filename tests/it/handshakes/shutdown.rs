@@ -18,7 +18,7 @@ async fn an_upgrade_during_a_drain_is_sent_elsewhere() {
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
     fails(&mut rig, "default", Outcome::Draining, Some(503)).await;
     assert!(rig.was_never_dialled());
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn an_upgrade_before_the_drain_is_served_as_ever() {
     client.expect_fin().await;
     assert_eq!(rig.handshake().await.1.outcome, Outcome::Upgraded);
     assert_eq!(rig.record().await.verdict.cause, Cause::ClientEof);
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn an_upgrade_that_is_still_not_answered_at_the_end_of_a_drain_is_told_so(
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
     fails(&mut rig, "default", Outcome::Draining, Some(503)).await;
     upstream.expect_fin().await;
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -88,5 +88,5 @@ async fn a_connection_in_use_ends_behind_its_answer_and_an_idle_one_at_once() {
     assert_eq!((answer.status, answer.header("connection")), (204, Some("close")));
     // It is not waited for as long as it would be at other times.
     silent.expect_fin().await;
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }

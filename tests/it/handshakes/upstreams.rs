@@ -57,7 +57,7 @@ async fn a_refusal_reaches_the_client_whole() {
         fails(&mut rig, "default", Outcome::Refused, Some(status)).await;
         upstream.expect_fin().await;
     }
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn the_body_of_a_refusal_is_not_waited_for() {
     client.expect(b"1\r\n!\r\n0\r\n\r\n").await;
     client.expect_fin().await;
     fails(&mut rig, "default", Outcome::Refused, Some(403)).await;
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -94,13 +94,13 @@ async fn an_upstream_that_hangs_up_is_a_bad_gateway() {
         assert_eq!(answer.status, 502, "{what}");
         fails(&mut rig, "default", Outcome::UpstreamClosed, Some(502)).await;
     }
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
 async fn an_answer_that_is_none_is_a_bad_response() {
     let mut rig = Rig::with(|config| config.limits.header_bytes = 16 * 1024);
-    let bomb = format!("HTTP/1.1 101 Switching Protocols\r\nX-Bomb: {}\r\n\r\n", "x".repeat(20_000));
+    let bomb = SWITCH.replace("\r\n\r\n", &format!("\r\nX-Bomb: {}\r\n\r\n", "x".repeat(20_000)));
     let switch = |from: &str, to: &str| {
         let switch = SWITCH.replace(from, to);
         assert_ne!(switch, SWITCH, "{from:?} is not in it");
@@ -125,7 +125,7 @@ async fn an_answer_that_is_none_is_a_bad_response() {
         let record = fails(&mut rig, "default", Outcome::BadResponse, Some(502)).await;
         assert!(record.detail.is_some(), "{what}: {record:?}");
     }
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn an_upstream_that_speaks_first_does_not_speak_http() {
     upstream.send(b"220 mail.test ESMTP ready\r\n").await;
     assert_eq!(Answer::to(&mut client).await.status, 502);
     fails(&mut rig, "default", Outcome::BadResponse, Some(502)).await;
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -152,7 +152,7 @@ async fn an_upstream_that_does_not_answer_is_a_gateway_timeout() {
         // It is not left with a request that nobody waits for any more.
         upstream.expect_fin().await;
     }
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn nobody_at_the_upstream_s_address_is_a_bad_gateway() {
     let record = fails(&mut rig, "default", Outcome::DialFailed, Some(502)).await;
     let detail = record.detail.unwrap();
     assert!(detail.as_str().contains(&address.to_string()), "the address is named: {detail:?}");
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn a_dial_without_an_answer_is_a_gateway_timeout() {
     client.send(REQUEST.as_bytes()).await;
     assert_eq!(Answer::to(&mut client).await.status, 504);
     fails(&mut rig, "default", Outcome::DialTimeout, Some(504)).await;
-    rig.done().await;
+    rig.done_with_upgrades().await;
 }
 
 /// A listening socket whose queue is full: the kernel ignores whoever else wants to connect.

@@ -4,12 +4,14 @@
 //! vain fails with the whole story of the rig: what each peer sent and was given, and every record, in order.
 
 mod frames;
+mod line;
 mod peer;
 mod proxy;
 mod sink;
 mod story;
 
 pub(crate) use frames::{Frame, binary, close, close_body, continuation, empty_close, ping, pong, text};
+pub(crate) use line::line;
 pub(crate) use peer::RawPeer;
 pub(crate) use proxy::{REQUEST, Rig, SWITCH};
 pub(crate) use sink::Seen;

@@ -50,9 +50,10 @@ impl RawPeer {
     /// before closewatch looks at either.
     pub(crate) fn send_at_once(&mut self, bytes: &[u8]) {
         self.tell(&format!("sends at once {}", Shown(bytes)));
+        // Past tokio, which learns only while others run that a new socket can be written to.
         let sent = match &self.stream {
-            Stream::Tcp(stream) => stream.try_write(bytes),
-            Stream::Unix(stream) => stream.try_write(bytes),
+            Stream::Tcp(stream) => socket2::SockRef::from(stream).send(bytes),
+            Stream::Unix(stream) => socket2::SockRef::from(stream).send(bytes),
             Stream::Closed => self.fail("sends after its end"),
         };
         match sent {
@@ -120,6 +121,20 @@ impl RawPeer {
         if given != expected {
             let at = given.iter().zip(expected).position(|(given, expected)| given != expected).unwrap_or(0);
             self.fail(&format!("differs at byte {at}: {}", Shown(&given[at..])));
+        }
+    }
+
+    /// Is given a Close of closewatch's own next, masked if it is the upstream (RFC 6455 §5.1).
+    pub(crate) async fn hear_own_close(&mut self, code: u16, reason: &str) {
+        let body = [&code.to_be_bytes()[..], reason.as_bytes()].concat();
+        let masked = self.role == Peer::Upstream;
+        let head = [0x88, u8::try_from(body.len()).unwrap() | if masked { 0x80 } else { 0 }];
+        self.expect(&head).await;
+        let mask = if masked { self.receive(4).await } else { vec![0; 4] };
+        let mut given = self.receive(body.len()).await;
+        given.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
+        if given != body {
+            self.fail(&format!("closewatch's Close says {}", Shown(&given)));
         }
     }
 

@@ -12,7 +12,7 @@ use closewatch::config::Config;
 use closewatch::proxy::{Proxy, bind};
 use closewatch::shutdown::{Phase, Shutdown};
 use closewatch::wire::Peer;
-use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 use tokio::task::JoinHandle;
 
 use super::peer::RawPeer;
@@ -109,6 +109,13 @@ impl Rig {
         RawPeer::tcp(Peer::Client, stream, self.story.clone())
     }
 
+    /// The same, without letting anybody else run: the proxy has not accepted it yet.
+    pub(crate) fn connect_at_once(&self) -> RawPeer {
+        let stream = std::net::TcpStream::connect(self.proxy).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        RawPeer::tcp(Peer::Client, TcpStream::from_std(stream).unwrap(), self.story.clone())
+    }
+
     /// The next connection that the proxy makes to its upstream.
     pub(crate) async fn accept(&self) -> RawPeer {
         match &self.upstream {
@@ -135,6 +142,11 @@ impl Rig {
     /// The next session's record.
     pub(crate) async fn record(&mut self) -> CloseRecord {
         self.story.within("a record", self.told.records.recv()).await.unwrap()
+    }
+
+    /// A record that has been made already.
+    pub(crate) fn filed(&mut self) -> CloseRecord {
+        self.told.records.try_recv().unwrap_or_else(|_| self.fail("no record"))
     }
 
     /// The next upgrade's record, with its route.
@@ -179,16 +191,25 @@ impl Rig {
     /// Ends the proxy, and checks what has to hold at the end of every test: it came to its end by itself, each session
     /// had one record and all of them were awaited, and no gauge is left.
     pub(crate) async fn done(mut self) {
+        self.end().await;
+    }
+
+    /// The same, and no upgrade failed but those whose record was awaited.
+    pub(crate) async fn done_with_upgrades(mut self) {
+        self.end().await;
+        while let Ok((route, record)) = self.told.handshakes.try_recv() {
+            if record.outcome != Outcome::Upgraded {
+                self.fail(&format!("a failed upgrade that the test does not know, on {route}: {record:?}"));
+            }
+        }
+    }
+
+    async fn end(&mut self) {
         self.advance(Phase::Abort);
         self.story.within("the proxy to end", &mut self.serving).await.unwrap().unwrap();
         let seen = self.seen();
         if let Ok(record) = self.told.records.try_recv() {
             self.fail(&format!("a record that the test does not know: {:?}", record.verdict));
-        }
-        while let Ok((route, record)) = self.told.handshakes.try_recv() {
-            if record.outcome != Outcome::Upgraded {
-                self.fail(&format!("a failed upgrade that the test does not know, on {route}: {record:?}"));
-            }
         }
         assert_eq!(seen.opened, seen.closed, "sessions without a record, or records without a session");
         assert_eq!((seen.stalled, seen.spilled), (0, 0), "gauges");

@@ -1,1 +1,90 @@
-//! x
+//! The heads of an upgrade pass as they are.
+
+use crate::rig::{REQUEST, Rig, SWITCH};
+
+const ODD_REQUEST: &str = "GET /chat?token=a%20b&x=%C3%A4 HTTP/1.1\r\nHOST: chat.test:8080\r\nuser-agent: Odd/1.0\r\n\
+    UpGrAdE: WebSocket\r\ncoNNection: keep-alive, Upgrade\r\nSEC-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-VERSION: 13\r\nsec-websocket-protocol: soap, wamp\r\n\
+    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x-own\r\n\
+    X-Latin: caf\u{e9}\r\nCookie: a=1; b=\"2\"\r\nX-Empty:\r\n\r\n";
+
+const ODD_SWITCH: &str = "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUPGRADE: WebSocket\r\nconnection: upgrade\r\n\
+    Sec-Websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSEC-WEBSOCKET-PROTOCOL: wamp\r\n\
+    sec-websocket-extensions: permessage-deflate; server_no_context_takeover\r\n\
+    Set-Cookie: s=1; Path=/\r\nset-cookie: t=2\r\nServer: odd\r\n\r\n";
+
+/// What closewatch adds to a request.
+const ADDED: &str = "x-forwarded-for: 127.0.0.1\r\nx-forwarded-proto: http\r\nx-forwarded-host: ";
+
+fn with_added(request: &str, host: &str) -> String {
+    format!("{}{ADDED}{host}\r\n\r\n", request.strip_suffix("\r\n").unwrap())
+}
+
+#[tokio::test]
+async fn letter_case_order_values_and_reason_phrase_are_kept() {
+    let mut rig = Rig::new();
+    let mut client = rig.connect().await;
+    client.send(ODD_REQUEST.as_bytes()).await;
+    let mut upstream = rig.accept().await;
+    // All that hyper changes: the space before an empty value.
+    let expected = with_added(ODD_REQUEST, "chat.test:8080");
+    assert_eq!(upstream.receive_head().await, expected);
+    upstream.send(ODD_SWITCH.as_bytes()).await;
+    assert_eq!(client.receive_head().await, ODD_SWITCH);
+    let address = client.address();
+    client.reset();
+    let record = rig.record().await;
+    let request = &record.session.request;
+    assert_eq!(request.path.as_str(), "/chat", "without the query");
+    assert_eq!(request.host.as_ref().unwrap().as_str(), "chat.test:8080");
+    assert_eq!(request.user_agent.as_ref().unwrap().as_str(), "Odd/1.0");
+    assert_eq!(request.subprotocol.as_ref().unwrap().as_str(), "wamp", "the selection, not the offer");
+    assert_eq!(request.extensions.as_ref().unwrap().as_str(), "permessage-deflate; server_no_context_takeover");
+    assert_eq!(record.session.client.to_string(), address);
+    rig.done().await;
+}
+
+#[tokio::test]
+async fn forwarded_headers_are_appended_to_and_set() {
+    let request = REQUEST.replace(
+        "\r\n\r\n",
+        "\r\nX-Forwarded-For: 203.0.113.9\r\nX-FORWARDED-PROTO: https\r\nX-Forwarded-Host: evil.test\r\n\r\n",
+    );
+    let mut rig = Rig::new();
+    let mut client = rig.connect().await;
+    client.send(request.as_bytes()).await;
+    let head = rig.accept().await.receive_head().await;
+    for line in [
+        "X-Forwarded-For: 203.0.113.9, 127.0.0.1\r\n",
+        "X-FORWARDED-PROTO: http\r\n",
+        "X-Forwarded-Host: chat.test\r\n",
+    ] {
+        assert!(head.contains(line), "{line:?} is not in {head:?}");
+    }
+    assert!(!head.contains("evil.test"), "{head:?}");
+    rig.handshake().await;
+    rig.done().await;
+
+    let rig = Rig::with(|config| config.forwarded.x_forwarded = closewatch::config::XForwarded::Off);
+    let mut client = rig.connect().await;
+    client.send(request.as_bytes()).await;
+    assert_eq!(rig.accept().await.receive_head().await, request);
+    rig.done().await;
+}
+
+#[tokio::test]
+async fn a_target_in_absolute_form_is_put_to_the_upstream_as_a_path_and_its_host() {
+    let mut rig = Rig::new();
+    let mut client = rig.connect().await;
+    let request = REQUEST.replace("GET /chat", "GET http://other.test/chat?x");
+    client.send(request.as_bytes()).await;
+    let mut upstream = rig.accept().await;
+    // RFC 9112 §3.2.2: whatever `Host` said is replaced.
+    let expected = REQUEST.replace("GET /chat", "GET /chat?x").replace("Host: chat.test", "Host: other.test");
+    assert_eq!(upstream.receive_head().await, with_added(&expected, "other.test"));
+    upstream.send(SWITCH.as_bytes()).await;
+    client.receive_head().await;
+    client.reset();
+    rig.record().await;
+    rig.done().await;
+}

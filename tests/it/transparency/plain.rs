@@ -1,1 +1,206 @@
-//! x
+//! Plain HTTP passes through too.
+
+use closewatch::shutdown::Phase;
+
+use crate::rig::{RawPeer, Rig};
+
+/// A request, as an upstream gets it: head, and `content-length` bytes.
+async fn request(upstream: &mut RawPeer, length: usize) -> (String, Vec<u8>) {
+    (upstream.receive_head().await, upstream.receive(length).await)
+}
+
+#[tokio::test]
+async fn requests_and_answers_pass_over_connections_that_are_kept() {
+    let rig = Rig::new();
+    let mut client = rig.connect().await;
+    client.send(b"GET /a?b=c HTTP/1.1\r\nHost: chat.test\r\nX-Odd-CASE: 1\r\n\r\n").await;
+    let mut upstream = rig.accept().await;
+    for round in 0..3 {
+        if round > 0 {
+            client.send(b"GET /a?b=c HTTP/1.1\r\nHost: chat.test\r\nX-Odd-CASE: 1\r\n\r\n").await;
+        }
+        let (head, _) = request(&mut upstream, 0).await;
+        assert!(head.starts_with("GET /a?b=c HTTP/1.1\r\nHost: chat.test\r\nX-Odd-CASE: 1\r\n"), "{head:?}");
+        assert!(head.contains("x-forwarded-for: 127.0.0.1\r\n"), "{head:?}");
+        upstream.send(b"HTTP/1.1 200 Fine\r\nX-Odd-ANSWER: 2\r\nContent-Length: 5\r\n\r\nhello").await;
+        assert_eq!(client.receive_head().await, "HTTP/1.1 200 Fine\r\nX-Odd-ANSWER: 2\r\nContent-Length: 5\r\n\r\n");
+        client.expect(b"hello").await;
+    }
+    assert_eq!(rig.seen().statuses, [200, 200, 200]);
+    rig.done().await;
+}
+
+#[tokio::test]
+async fn bodies_are_streamed_both_ways() {
+    let rig = Rig::new();
+    let mut client = rig.connect().await;
+    client.send(b"POST /up HTTP/1.1\r\nHost: chat.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n").await;
+    let mut upstream = rig.accept().await;
+    let head = upstream.receive_head().await;
+    assert!(head.to_ascii_lowercase().contains("transfer-encoding: chunked\r\n"), "{head:?}");
+    // The first part arrives while the second is not sent yet.
+    upstream.expect(b"5\r\nfirst\r\n").await;
+    client.send(b"6\r\nsecond\r\n0\r\n\r\n").await;
+    upstream.expect(b"6\r\nsecond\r\n0\r\n\r\n").await;
+    upstream.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n").await;
+    client.receive_head().await;
+    client.expect(b"3\r\none\r\n").await;
+    upstream.send(b"3\r\ntwo\r\n0\r\n\r\n").await;
+    client.expect(b"3\r\ntwo\r\n0\r\n\r\n").await;
+    rig.done().await;
+}
+
+#[tokio::test]
+async fn what_concerns_one_connection_only_is_not_passed_on() {
+    let rig = Rig::new();
+    let mut client = rig.connect().await;
+    client
+        .send(
+            b"GET / HTTP/1.1\r\nHost: chat.test\r\nConnection: X-Hop, Upgrade\r\nUpgrade: h2c\r\nX-Hop: 1\r\n\
+              Keep-Alive: 5\r\nProxy-Connection: x\r\nTE: gzip\r\nX-End: 1\r\n\r\n",
+        )
+        .await;
+    let mut upstream = rig.accept().await;
+    let head = upstream.receive_head().await.to_ascii_lowercase();
+    for gone in ["x-hop", "upgrade", "keep-alive", "proxy-connection", "te:"] {
+        assert!(!head.contains(gone), "{gone} is in {head:?}");
+    }
+    assert!(head.contains("x-end: 1\r\n"), "{head:?}");
+    upstream
+        .send(b"HTTP/1.1 200 OK\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nX-End: 1\r\nContent-Length: 0\r\n\r\n")
+        .await;
+    let head = client.receive_head().await.to_ascii_lowercase();
+    assert!(!head.contains("x-hop") && !head.contains("connection"), "{head:?}");
+    assert!(head.contains("x-end: 1\r\n"), "{head:?}");
+    // The client's connection is its own: the upstream's end does not end it.
+    client.send(b"GET /again HTTP/1.1\r\nHost: chat.test\r\n\r\n").await;
+    let mut upstream = rig.accept().await;
+    assert!(upstream.receive_head().await.starts_with("GET /again "));
+    rig.done().await;
+}
+
+/// Request smuggling: two readers must not find two ends. RFC 9112 §6.3 lets a proxy refuse, or pass on one framing.
+#[tokio::test]
+async fn a_request_with_two_lengths_reaches_the_upstream_with_one() {
+    for framing in
+        ["Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5"]
+    {
+        let rig = Rig::new();
+        let mut client = rig.connect().await;
+        client.send(format!("POST / HTTP/1.1\r\nHost: chat.test\r\n{framing}\r\n\r\n0\r\n\r\n").as_bytes()).await;
+        let mut upstream = rig.accept().await;
+        let head = upstream.receive_head().await.to_ascii_lowercase();
+        assert!(head.contains("transfer-encoding: chunked\r\n") && !head.contains("content-length"), "{head:?}");
+        upstream.expect(b"0\r\n\r\n").await;
+        rig.done().await;
+    }
+    let rig = Rig::new();
+    let mut client = rig.connect().await;
+    client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n").await;
+    assert!(client.receive_head().await.starts_with("HTTP/1.1 400 "));
+    rig.done().await;
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_not_there_is_502() {
+    let rig = Rig::with(|config| config.routes[0].upstream = "unix:/nowhere/at.all".parse().unwrap());
+    let mut client = rig.connect().await;
+    client.send(b"GET / HTTP/1.1\r\nHost: chat.test\r\n\r\n").await;
+    assert!(client.receive_head().await.starts_with("HTTP/1.1 502 "));
+    assert_eq!(rig.seen().statuses, [502]);
+    rig.done().await;
+}
+
+#[tokio::test]
+async fn a_connection_can_serve_requests_and_then_become_a_session() {
+    let mut rig = Rig::new();
+    let mut client = rig.connect().await;
+    client.send(b"GET / HTTP/1.1\r\nHost: chat.test\r\n\r\n").await;
+    let mut first = rig.accept().await;
+    first.receive_head().await;
+    first.send(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+    client.receive_head().await;
+    client.send(crate::rig::REQUEST.as_bytes()).await;
+    let mut upstream = rig.accept().await;
+    upstream.receive_head().await;
+    upstream.send(crate::rig::SWITCH.as_bytes()).await;
+    client.receive_head().await;
+    client.reset();
+    upstream.expect_reset().await;
+    rig.record().await;
+    rig.done().await;
+}
+
+/// A large answer that the client takes slowly, behind which the connection ends.
+#[tokio::test]
+async fn the_last_answer_on_a_connection_arrives_whole_at_a_slow_reader() {
+    let rig = Rig::with_small_buffers(|_| {});
+    let mut client = rig.connect().await;
+    client.send(b"GET / HTTP/1.1\r\nHost: chat.test\r\nConnection: close\r\n\r\n").await;
+    let mut upstream = rig.accept().await;
+    upstream.receive_head().await;
+    let body: Vec<u8> = (0..8 * 1024 * 1024_u32).map(|at| (at % 251) as u8).collect();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+    tokio::join!(
+        async {
+            upstream.send(head.as_bytes()).await;
+            upstream.send(&body).await;
+        },
+        async {
+            client.receive_head().await;
+            client.expect(&body).await;
+            client.expect_fin().await;
+        }
+    );
+    rig.done().await;
+}
+
+/// The same, where the answer comes before the request is over.
+#[tokio::test]
+async fn an_early_answer_arrives_whole_at_a_slow_reader() {
+    let rig = Rig::with_small_buffers(|_| {});
+    let mut client = rig.connect().await;
+    client.send(b"POST / HTTP/1.1\r\nHost: chat.test\r\nContent-Length: 10\r\nConnection: close\r\n\r\n12345").await;
+    let mut upstream = rig.accept().await;
+    upstream.receive_head().await;
+    upstream.expect(b"12345").await;
+    let body: Vec<u8> = (0..8 * 1024 * 1024_u32).map(|at| (at % 251) as u8).collect();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+    tokio::join!(
+        async {
+            upstream.send(head.as_bytes()).await;
+            upstream.send(&body).await;
+        },
+        async {
+            client.receive_head().await;
+            client.send(b"67890").await;
+            client.expect(&body).await;
+            client.expect_fin().await;
+        }
+    );
+    rig.done().await;
+}
+
+#[tokio::test]
+async fn kept_connections_are_closed_by_a_drain_behind_the_answer() {
+    let rig = Rig::new();
+    let mut idle = rig.connect().await;
+    let mut client = rig.connect().await;
+    for client in [&mut idle, &mut client] {
+        client.send(b"GET / HTTP/1.1\r\nHost: chat.test\r\n\r\n").await;
+    }
+    let (mut first, mut second) = (rig.accept().await, rig.accept().await);
+    first.receive_head().await;
+    second.receive_head().await;
+    first.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1").await;
+    idle.receive_head().await;
+    idle.expect(b"1").await;
+    rig.advance(Phase::Draining);
+    idle.expect_fin().await;
+    second.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n2").await;
+    let head = client.receive_head().await.to_ascii_lowercase();
+    assert!(head.contains("connection: close\r\n"), "{head:?}");
+    client.expect(b"2").await;
+    client.expect_fin().await;
+    rig.done().await;
+}

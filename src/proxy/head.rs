@@ -1,0 +1,238 @@
+//! The heads of an upgrade, read without taking them apart: what is valid beyond doubt goes on byte for byte, everything
+//! else is hyper's to judge.
+//!
+//! Strict on purpose: whatever two readers could read differently (bare CR or LF, a body, repeated or odd headers) is
+//! *not* an upgrade here. hyper then has the last word, with the same bytes put back.
+
+use http::HeaderName;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use httparse::{EMPTY_HEADER, Header, Status};
+
+/// More headers than this are hyper's business.
+const MAX_HEADERS: usize = 64;
+
+/// What some bytes begin with.
+#[derive(Debug)]
+pub(super) enum Parsed<T> {
+    /// Not a whole head yet.
+    Partial,
+    /// Something for hyper.
+    Other,
+    /// What was looked for.
+    Whole(T),
+}
+
+/// A head and its headers, in their order.
+#[derive(Debug)]
+pub(super) struct Head<'b> {
+    /// Its bytes, from the first line to the empty one.
+    pub(super) bytes: &'b [u8],
+    headers: [Header<'b>; MAX_HEADERS],
+    count: usize,
+}
+
+/// A valid WebSocket upgrade (RFC 6455 §4.2.1).
+#[derive(Debug)]
+pub(super) struct UpgradeHead<'b> {
+    pub(super) head: Head<'b>,
+    /// The request target, query included: it begins with a slash.
+    pub(super) target: &'b str,
+    /// `Host`.
+    pub(super) host: &'b str,
+    /// `Sec-WebSocket-Key`.
+    pub(super) key: &'b [u8],
+}
+
+/// The upgrade request at the beginning of `bytes`.
+pub(super) fn upgrade(bytes: &[u8]) -> Parsed<UpgradeHead<'_>> {
+    // An empty line before the request is allowed, and rare enough for hyper.
+    if bytes.first().is_some_and(|first| *first != b'G') {
+        return Parsed::Other;
+    }
+    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let len = match request.parse(bytes) {
+        Ok(Status::Partial) => return Parsed::Partial,
+        Ok(Status::Complete(len)) => len,
+        Err(_) => return Parsed::Other,
+    };
+    let line = (request.method, request.path, request.version, request.headers.len());
+    let (Some("GET"), Some(target), Some(1), count) = line else { return Parsed::Other };
+    let head = Head { bytes: &bytes[..len], headers, count };
+    let parts = (head.sole_str(&HOST), head.sole(&SEC_WEBSOCKET_KEY), head.sole(&SEC_WEBSOCKET_VERSION));
+    let (Some(host), Some(key), Some(_)) = parts else { return Parsed::Other };
+    if head.is_switch() && !head.has(&EXPECT) && is_plain_target(target) {
+        Parsed::Whole(UpgradeHead { head, target, host, key })
+    } else {
+        Parsed::Other
+    }
+}
+
+/// The 101 at the beginning of `bytes`, if it is the right answer: its `Sec-WebSocket-Accept` is `accept`.
+pub(super) fn switch<'b>(bytes: &'b [u8], accept: &str) -> Parsed<Head<'b>> {
+    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    let len = match response.parse(bytes) {
+        Ok(Status::Partial) => return Parsed::Partial,
+        Ok(Status::Complete(len)) => len,
+        Err(_) => return Parsed::Other,
+    };
+    let (Some(101), Some(1), count) = (response.code, response.version, response.headers.len()) else {
+        return Parsed::Other;
+    };
+    let head = Head { bytes: &bytes[..len], headers, count };
+    if head.is_switch() && head.sole(&SEC_WEBSOCKET_ACCEPT) == Some(accept.as_bytes()) {
+        Parsed::Whole(head)
+    } else {
+        Parsed::Other
+    }
+}
+
+/// A target that every reader reads alike: a path and a query of the characters that RFC 3986 gives them.
+fn is_plain_target(target: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte);
+    target.starts_with('/') && target.bytes().all(allowed)
+}
+
+// === impl Head ===
+
+impl<'b> Head<'b> {
+    /// The headers, as name and value.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> {
+        self.headers[..self.count].iter().map(|header| (header.name, header.value))
+    }
+
+    /// The values of a header.
+    pub(super) fn all(&self, name: &HeaderName) -> impl Iterator<Item = &'b [u8]> {
+        self.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_str())).map(|(_, value)| value)
+    }
+
+    fn has(&self, name: &HeaderName) -> bool {
+        self.all(name).next().is_some()
+    }
+
+    /// The value of a header that must not be repeated.
+    fn sole(&self, name: &HeaderName) -> Option<&'b [u8]> {
+        let mut values = self.all(name);
+        values.next().filter(|_| values.next().is_none())
+    }
+
+    fn sole_str(&self, name: &HeaderName) -> Option<&'b str> {
+        std::str::from_utf8(self.sole(name)?).ok().filter(|value| value.is_ascii())
+    }
+
+    /// Whether the message switches, or asks to switch, to WebSocket and nothing else, has no body, and has every line
+    /// ended by CR LF.
+    fn is_switch(&self) -> bool {
+        let websocket = self.sole(&UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"));
+        let mut tokens = self.all(&CONNECTION).flat_map(|value| value.split(|byte| *byte == b','));
+        websocket
+            && tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+            && !self.has(&CONTENT_LENGTH)
+            && !self.has(&TRANSFER_ENCODING)
+            && has_strict_lines(self.bytes)
+    }
+}
+
+/// Whether CR and LF come as a pair only.
+fn has_strict_lines(head: &[u8]) -> bool {
+    let pairs = head.windows(2).filter(|pair| pair == b"\r\n").count();
+    let single = |wanted: u8| head.iter().filter(|byte| **byte == wanted).count();
+    single(b'\r') == pairs && single(b'\n') == pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UPGRADE: &str = "GET /chat?room=1 HTTP/1.1\r\nHost: a.example\r\nupgrade: WebSocket\r\n\
+        Connection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        sec-websocket-version: 13\r\n\r\n";
+    const SWITCH: &str = "HTTP/1.1 101 Fine by me\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+    fn is_upgrade(text: &str) -> bool {
+        matches!(upgrade(text.as_bytes()), Parsed::Whole(_))
+    }
+
+    #[test]
+    fn a_valid_upgrade_is_taken_with_nothing_behind_it() {
+        let bytes = format!("{UPGRADE}early");
+        let Parsed::Whole(found) = upgrade(bytes.as_bytes()) else { panic!("not taken") };
+        assert_eq!(found.head.bytes, UPGRADE.as_bytes());
+        assert_eq!(
+            (found.target, found.host, found.key),
+            ("/chat?room=1", "a.example", &b"dGhlIHNhbXBsZSBub25jZQ=="[..])
+        );
+    }
+
+    #[test]
+    fn every_beginning_of_a_head_is_partial() {
+        for (whole, switched) in [(UPGRADE, false), (SWITCH, true)] {
+            for end in 0..whole.len() {
+                let beginning = &whole.as_bytes()[..end];
+                let partial = if switched {
+                    matches!(switch(beginning, ACCEPT), Parsed::Partial)
+                } else {
+                    matches!(upgrade(beginning), Parsed::Partial)
+                };
+                assert!(partial, "{end}");
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_can_be_read_in_two_ways_is_left_to_hyper() {
+        for (from, to) in [
+            ("GET", "POST"),
+            ("GET", "\r\nGET"),
+            ("HTTP/1.1", "HTTP/1.0"),
+            ("/chat", "http://a.example/chat"),
+            ("/chat", "/cha\"t"),
+            ("/chat", "/chat#x"),
+            ("Host: a.example\r\n", ""),
+            ("Host: a.example\r\n", "Host: a.example\r\nHost: b.example\r\n"),
+            ("WebSocket", "websocket, h2c"),
+            ("WebSocket", "h2c"),
+            ("upgrade: WebSocket\r\n", "upgrade: websocket\r\nupgrade: websocket\r\n"),
+            ("keep-alive, Upgrade", "keep-alive"),
+            ("Host: a.example\r\n", "Host: a.example\r\nContent-Length: 0\r\n"),
+            ("Host: a.example\r\n", "Host: a.example\r\nTransfer-Encoding: chunked\r\n"),
+            ("Host: a.example\r\n", "Host: a.example\r\nExpect: 100-continue\r\n"),
+            ("Host: a.example\r\n", "Host: a.example\n"),
+            ("Host: a.example\r\n", "Host: a.example\r\n folded\r\n"),
+            ("Host: a.example\r\n", "Host : a.example\r\n"),
+            ("13\r\n\r\n", "13\r\n\n"),
+            ("sec-websocket-version: 13\r\n", ""),
+            ("Sec-WebSocket-Key: ", "Sec-WebSocket-Key: x\r\nSec-WebSocket-Key: "),
+        ] {
+            assert!(UPGRADE.contains(from), "{from:?}");
+            assert!(!is_upgrade(&UPGRADE.replacen(from, to, 1)), "{from:?} as {to:?}");
+        }
+        assert!(is_upgrade(UPGRADE));
+    }
+
+    #[test]
+    fn only_the_right_answer_is_a_switch() {
+        for (from, to) in [
+            ("101", "200"),
+            ("HTTP/1.1", "HTTP/1.0"),
+            ("s3pP", "s3pQ"),
+            ("Upgrade: websocket", "Upgrade: h2c"),
+            ("Connection: Upgrade", "Connection: close"),
+            ("Connection: Upgrade\r\n", "Connection: Upgrade\r\nContent-Length: 0\r\n"),
+            ("Connection: Upgrade\r\n", "Connection: Upgrade\n"),
+        ] {
+            assert!(SWITCH.contains(from), "{from:?}");
+            let bytes = SWITCH.replacen(from, to, 1);
+            assert!(matches!(switch(bytes.as_bytes(), ACCEPT), Parsed::Other), "{from:?} as {to:?}");
+        }
+        let bytes = format!("{SWITCH}early");
+        let Parsed::Whole(head) = switch(bytes.as_bytes(), ACCEPT) else { panic!("not taken") };
+        assert_eq!(head.bytes, SWITCH.as_bytes());
+    }
+}

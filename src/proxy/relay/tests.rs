@@ -1,0 +1,145 @@
+//! What a live session costs: its size, and how often it is woken for nothing.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use ulid::Ulid;
+
+use super::{Limits, Relay};
+use crate::close::{Address, CloseRecord, HandshakeRecord, Live, Request, RouteSink, Session};
+use crate::proxy::leg::Leg;
+use crate::proxy::session::SessionFile;
+use crate::shutdown::Shutdown;
+use crate::wire::{MessageKind, Peer, ReservedBits};
+
+/// The most that the future of a relay may take: all that an idle session holds, but for its `Session` and its sockets.
+const LARGEST: usize = 1_400;
+
+struct NoSink;
+
+impl RouteSink for NoSink {
+    fn handshake(&self, _: HandshakeRecord) {}
+    fn opened(&self, _: &Arc<Session>) {}
+    fn closed(&self, _: CloseRecord) {}
+    fn bytes(&self, _: Peer, _: u64) {}
+    fn messages(&self, _: Peer, _: MessageKind, _: u64) {}
+    fn ping_rtt(&self, _: Peer, _: Duration) {}
+    fn stalled(&self, _: i64) {}
+    fn spilled(&self, _: i64) {}
+    fn http_response(&self, _: u16) {}
+}
+
+async fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (ours, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+    (ours.unwrap(), accepted.unwrap().0)
+}
+
+/// A relay, and the sockets of its peers.
+async fn relay() -> (Relay, [TcpStream; 2]) {
+    let ((client, client_leg), (upstream, upstream_leg)) = (pair().await, pair().await);
+    let session = Session {
+        id: Ulid::generate(),
+        route: "test".into(),
+        rules: Arc::default(),
+        opened_at: Timestamp::now(),
+        client: Address::Unix("".into()),
+        upstream: Address::Unix("".into()),
+        upstream_name: "test".into(),
+        request: Request::default(),
+        live: Live::default(),
+    };
+    let limits = Limits {
+        linger: Duration::from_secs(5),
+        half_closed: Some(Duration::from_secs(75)),
+        dead_peer: Some(Duration::from_secs(60)),
+        idle: Some(Duration::from_secs(60)),
+        close_reply: Duration::from_secs(5),
+        drain_jitter: Duration::ZERO,
+        own_code: None,
+        own_reason: "".into(),
+    };
+    let file = SessionFile::open(Arc::new(session), Arc::new(NoSink));
+    let legs = [Leg::Tcp(client_leg), Leg::Tcp(upstream_leg)];
+    (Relay::new(file, Arc::new(limits), legs, ReservedBits::None), [client, upstream])
+}
+
+/// How often the relay is polled while `peers` do something and then nothing, with the session still up.
+async fn polls(relay: Relay, peers: impl Future<Output = [TcpStream; 2]>) -> usize {
+    let mut running = pin!(relay.run([Vec::new(), Vec::new()], Shutdown::new()));
+    let mut counted = 0;
+    let running = std::future::poll_fn(|cx| {
+        counted += 1;
+        running.as_mut().poll(cx)
+    });
+    tokio::select! {
+        biased;
+        () = running => panic!("the session ended"),
+        () = async {
+            let _peers = peers.await;
+            // Long enough for a relay that spins to be polled a hundred thousand times.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        } => {}
+    }
+    counted
+}
+
+#[tokio::test]
+async fn the_future_of_a_relay_is_small() {
+    let (relay, _peers) = relay().await;
+    let size = size_of_val(&relay.run([Vec::new(), Vec::new()], Shutdown::new()));
+    assert!(size <= LARGEST, "{size} bytes");
+}
+
+#[tokio::test]
+async fn an_idle_session_sleeps() {
+    let (relay, peers) = relay().await;
+    let polls = polls(relay, async { peers }).await;
+    assert!(polls <= 5, "{polls} polls");
+}
+
+#[tokio::test]
+async fn a_half_closed_session_sleeps() {
+    let (relay, [mut client, upstream]) = relay().await;
+    let polls = polls(relay, async {
+        client.shutdown().await.unwrap();
+        [client, upstream]
+    })
+    .await;
+    assert!(polls <= 5, "{polls} polls");
+}
+
+#[tokio::test]
+async fn a_session_whose_both_closes_passed_sleeps() {
+    let (relay, [mut client, mut upstream]) = relay().await;
+    let polls = polls(relay, async {
+        client.write_all(&[0x88, 0x80, 0, 0, 0, 0]).await.unwrap();
+        upstream.write_all(&[0x88, 0x00]).await.unwrap();
+        [client, upstream]
+    })
+    .await;
+    assert!(polls <= 10, "{polls} polls");
+}
+
+#[tokio::test]
+async fn a_stalled_session_sleeps_until_its_peer_reads() {
+    let (relay, [client, upstream]) = relay().await;
+    let chunk = vec![0; 64 * 1024];
+    let mut sent = 0;
+    let polls = polls(relay, async {
+        // Nobody reads at the client: in the end nothing goes into the upstream's socket any more.
+        while let Ok(Ok(())) = tokio::time::timeout(Duration::from_millis(100), upstream.writable()).await {
+            sent += upstream.try_write(&chunk).unwrap_or(0);
+        }
+        [client, upstream]
+    })
+    .await;
+    // Each read of what was sent may have a wake-up of its own; those that come for nothing may not be many.
+    assert!(sent > 100_000, "{sent} bytes");
+    assert!(polls <= sent / 4_096 + 50, "{polls} polls for {sent} bytes");
+}
