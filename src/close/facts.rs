@@ -1,5 +1,6 @@
 //! What was seen of one session, before anything is concluded from it.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::{Cause, CloseCode, End, Text};
@@ -21,8 +22,8 @@ pub struct Facts {
 /// What one peer did, and what was done to it.
 #[derive(Clone, Debug, Default)]
 pub struct PeerFacts {
-    /// Its first Close.
-    pub close: Option<Close>,
+    /// Its first Close. Boxed: a session that rests has none, and rests for long.
+    pub close: Option<Box<Close>>,
     /// How its transport ended.
     pub end: Option<Ended>,
     /// A reset came behind its FIN.
@@ -77,7 +78,7 @@ pub struct PeerFacts {
 ///
 /// 64 bits: a busy feed makes 2^32 events in a day, and a number that stands still decides nothing any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Seq(pub u64);
+pub struct Seq(NonZeroU64);
 
 /// A Close frame that a peer sent.
 #[derive(Clone, Debug)]
@@ -137,8 +138,28 @@ pub struct TcpFacts {
 }
 
 /// How often a peer did each thing that it must not do.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Violations([u32; Violation::COUNT]);
+#[derive(Clone, Debug, Default)]
+pub struct Violations(Option<Box<[u32; Violation::COUNT]>>);
+
+// === impl Seq ===
+
+impl Seq {
+    /// Before every event.
+    pub(super) const BEGINNING: Self = Self(NonZeroU64::MIN);
+    /// After every event.
+    pub(super) const END: Self = Self(NonZeroU64::MAX);
+
+    /// The place of the next event.
+    pub(super) const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl Default for Seq {
+    fn default() -> Self {
+        Self::BEGINNING
+    }
+}
 
 // === impl Facts ===
 
@@ -149,6 +170,15 @@ impl Facts {
             Peer::Client => &self.client,
             Peer::Upstream => &self.upstream,
         }
+    }
+
+    /// Whether the session ended by a whole closing handshake with 1000, 1001 or no code: nobody is going to ask what the
+    /// network was like.
+    pub fn is_ordinary(&self) -> bool {
+        let (Some(client), Some(upstream)) = (&self.client.close, &self.upstream.close) else { return false };
+        let first = if client.seq < upstream.seq { client } else { upstream };
+        let code = first.code.unwrap_or(CloseCode::NO_STATUS);
+        first.fault.is_none() && [CloseCode::NORMAL, CloseCode::GOING_AWAY, CloseCode::NO_STATUS].contains(&code)
     }
 
     /// What `peer` did, to be added to.
@@ -178,13 +208,14 @@ impl PeerFacts {
 
 impl Violations {
     /// Counts one.
-    pub const fn add(&mut self, violation: Violation) {
-        let count = &mut self.0[violation.index()];
+    pub fn add(&mut self, violation: Violation) {
+        let count = &mut self.0.get_or_insert_default()[violation.index()];
         *count = count.saturating_add(1);
     }
 
     /// The kinds that happened, and how often.
     pub fn iter(&self) -> impl Iterator<Item = (Violation, u32)> {
-        Violation::ALL.into_iter().zip(self.0).filter(|(_, count)| *count > 0)
+        let counts = self.0.as_deref().copied().unwrap_or_default();
+        Violation::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0)
     }
 }

@@ -91,11 +91,11 @@ pub enum Event<'a> {
 #[derive(Debug, Default)]
 pub struct Ledger {
     facts: Facts,
-    seq: u64,
+    seq: Seq,
     /// The ending event.
     ended: Option<Seq>,
-    /// By the peer that owes the pongs.
-    pings: [Pings; 2],
+    /// By the peer that owes the pongs. Boxed: many sessions never see a ping.
+    pings: [Option<Box<Pings>>; 2],
     /// The last byte read from each peer.
     last_read: [Option<Seq>; 2],
     /// The byte at which each peer's first Close ends.
@@ -117,8 +117,8 @@ impl Ledger {
     /// Takes an event; `at` counts from the opening and must not go back. Gives the round-trip time, if the event is a
     /// pong that answers a ping.
     pub fn on(&mut self, event: Event<'_>, at: Duration) -> Option<Duration> {
-        self.seq += 1;
-        let seq = Seq(self.seq);
+        self.seq = self.seq.next();
+        let seq = self.seq;
         match event {
             Event::Frame { from, frame } => return self.frame(from, frame, seq, at),
             Event::Violation { from, violation } => self.facts.of_mut(from).violations.add(violation),
@@ -138,9 +138,8 @@ impl Ledger {
             }
             Event::Written { from, total } => {
                 self.written[from.index()] = total;
-                let owing = &mut self.pings[from.other().index()];
-                if !owing.is_empty() {
-                    owing.written(total, seq, at);
+                if let Some(owed) = &mut self.pings[from.other().index()] {
+                    owed.written(total, seq, at);
                 }
                 let close_end = self.close_end[from.index()];
                 if let Some(close) = &mut self.facts.of_mut(from).close
@@ -201,7 +200,7 @@ impl Ledger {
         for peer in Peer::ALL {
             let read = self.facts.of(peer.other()).bytes;
             let facts = self.facts.of_mut(peer);
-            facts.unanswered_pings = self.pings[peer.index()].unanswered();
+            facts.unanswered_pings = self.pings[peer.index()].as_ref().map_or(0, |owed| owed.unanswered());
             facts.undelivered_bytes = read.saturating_sub(self.written[peer.other().index()]);
         }
         (self.facts, self.unresponsive)
@@ -225,12 +224,12 @@ impl Ledger {
             Opcode::Close => self.close(from, frame, seq, at),
             Opcode::Ping => {
                 facts.pings += 1;
-                self.pings[from.other().index()].read(frame.payload, frame.end);
+                self.pings[from.other().index()].get_or_insert_default().read(frame.payload, frame.end);
             }
             Opcode::Pong => {
                 facts.pongs += 1;
                 facts.last_pong = Some(at);
-                let rtt = self.pings[from.index()].answered(frame.payload, at);
+                let rtt = self.pings[from.index()].as_mut().and_then(|owed| owed.answered(frame.payload, at));
                 match rtt {
                     Some(rtt) => {
                         facts.ping_rtt = Some(rtt);
@@ -250,20 +249,21 @@ impl Ledger {
             return;
         }
         let body = CloseBody::parse(frame.payload, frame.len);
-        self.facts.of_mut(from).close = Some(Close {
+        self.facts.of_mut(from).close = Some(Box::new(Close {
             code: body.code.map(CloseCode),
             reason: Text::from(&*body.reason),
             fault: body.fault,
             at,
             seq,
             written: None,
-        });
+        }));
         self.close_end[from.index()] = frame.end;
         self.ended.get_or_insert(seq);
         let other = from.other().index();
         // Silent since *before* it owed the pong: the oldest ping, so that a slow pong of a living peer never counts.
         self.unresponsive[other] = self.pings[other]
-            .oldest_written()
+            .as_ref()
+            .and_then(|owed| owed.oldest_written())
             .is_some_and(|written| self.last_read[other].is_none_or(|read| read < written));
     }
 }

@@ -68,10 +68,6 @@ impl Pings {
     pub(super) fn oldest_written(&self) -> Option<Seq> {
         self.outstanding.front()?.written.map(|(seq, _)| seq)
     }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.outstanding.is_empty()
-    }
 }
 
 fn digest(payload: &[u8]) -> u64 {

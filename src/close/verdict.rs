@@ -163,7 +163,7 @@ fn class(cause: Cause, code: Option<CloseCode>, label: CodeLabel, initiator: Ini
 
 /// The first, in sequence, of: a peer's Close, a peer's transport end, closewatch's decision.
 fn ending(facts: &Facts, filed: Duration) -> (Ending<'_>, Seq, Duration) {
-    let mut first = (Ending::Nothing, Seq(u64::MAX), filed);
+    let mut first = (Ending::Nothing, Seq::END, filed);
     for peer in Peer::ALL {
         let seen = facts.of(peer);
         if let Some(close) = &seen.close

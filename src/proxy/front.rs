@@ -239,12 +239,10 @@ impl AsyncRead for Front {
         if some {
             self.progress.read();
         }
-        match read {
-            // A FIN while the upgrade is on its way is half-close, and the session's business; a reset is an error, and
-            // hyper drops the handshake for it.
-            Poll::Ready(Ok(())) if !some && self.progress.is_upgrade() => Poll::Pending,
-            read => read,
-        }
+        // A FIN while the upgrade is on its way is half-close, and the session's business; a reset is an error, and hyper
+        // drops the handshake for it.
+        let half_closed = matches!(read, Poll::Ready(Ok(()))) && !some;
+        if half_closed && self.progress.is_upgrade() { Poll::Pending } else { read }
     }
 }
 

@@ -139,9 +139,12 @@ impl<'b> Head<'b> {
 
 /// Whether CR and LF come as a pair only.
 fn has_strict_lines(head: &[u8]) -> bool {
-    let pairs = head.windows(2).filter(|pair| pair == b"\r\n").count();
-    let single = |wanted: u8| head.iter().filter(|byte| **byte == wanted).count();
-    single(b'\r') == pairs && single(b'\n') == pairs
+    let mut before = 0;
+    head.iter().all(|&byte| {
+        let paired = (before == b'\r') == (byte == b'\n');
+        before = byte;
+        paired
+    })
 }
 
 #[cfg(test)]

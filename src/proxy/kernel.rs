@@ -52,7 +52,7 @@ const TCP_CLOSE: u8 = 7;
 const TCP_CLOSE_WAIT: u8 = 8;
 
 /// `TCP_RTO_MAX`: the kernel asks a peer no more rarely than this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 
 /// A look at a connection.
 #[derive(Clone, Copy, Debug)]

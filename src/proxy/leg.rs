@@ -69,10 +69,9 @@ impl Leg {
 ///
 /// What is not a timeout is taken for a reset: the connection is gone, and not in order.
 pub(super) fn end_of(error: &io::Error) -> End {
-    match error.kind() {
-        io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => End::Timeout,
-        _ => End::Reset,
-    }
+    use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
+    let silent = matches!(error.kind(), TimedOut | HostUnreachable | NetworkUnreachable);
+    if silent { End::Timeout } else { End::Reset }
 }
 
 impl AsyncRead for Leg {

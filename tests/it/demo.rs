@@ -17,7 +17,7 @@ const SCENES: &[[&str; 5]] = &[
     ["chat", "policy", "1008", "upstream", "close_handshake"],
     ["chat", "protocol", "1002", "upstream", "close_handshake"],
     ["graphql", "policy", "4401", "upstream", "close_handshake"],
-    ["graphql", "policy", "4408", "upstream", "close_handshake"],
+    ["graphql", "application", "4408", "upstream", "close_handshake"],
     ["graphql", "abnormal", "4500", "upstream", "close_handshake"],
     ["chat", "application", "4xxx", "upstream", "close_handshake"],
     ["chat", "policy", "3003", "upstream", "close_handshake"],

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::close::{Class, Facts, Handshake, Initiator, Verdict};
+use crate::close::{Class, Facts, Handshake, Initiator, Seq, Verdict};
 use crate::wire::{MessageKind, Opcode};
 
 /// An event that owns what it speaks of, and the time since the one before.
@@ -119,21 +119,21 @@ fn timeless(verdict: Verdict) -> Verdict {
 }
 
 /// The place of the ending event, found in another way than the verdict finds it.
-fn ending_seq(facts: &Facts) -> u64 {
+fn ending_seq(facts: &Facts) -> Seq {
     let of_peer = |peer: Peer| {
         let seen = facts.of(peer);
-        [seen.close.as_ref().map(|close| close.seq.0), seen.own_end().map(|end| end.seq.0)]
+        [seen.close.as_ref().map(|close| close.seq), seen.own_end().map(|end| end.seq)]
     };
-    let decision = facts.decision.map(|decision| decision.seq.0);
-    Peer::ALL.into_iter().flat_map(of_peer).chain([decision]).flatten().min().unwrap_or(u64::MAX)
+    let decision = facts.decision.map(|decision| decision.seq);
+    Peer::ALL.into_iter().flat_map(of_peer).chain([decision]).flatten().min().unwrap_or(Seq::END)
 }
 
 fn assert_sound(record: &CloseRecord) {
     let (facts, verdict) = (&record.facts, &record.verdict);
     let ending = ending_seq(facts);
-    let blind = Peer::ALL.iter().any(|peer| facts.of(*peer).blind.is_some_and(|blind| blind.0 < ending));
+    let blind = Peer::ALL.iter().any(|peer| facts.of(*peer).blind.is_some_and(|blind| blind < ending));
     let closes = Peer::ALL.iter().filter(|peer| facts.of(**peer).close.is_some()).count();
-    let first = Peer::ALL.into_iter().find(|peer| facts.of(*peer).close.as_ref().is_some_and(|c| c.seq.0 == ending));
+    let first = Peer::ALL.into_iter().find(|peer| facts.of(*peer).close.as_ref().is_some_and(|c| c.seq == ending));
     let one_byte = first
         .and_then(|peer| facts.of(peer).close.as_ref())
         .is_some_and(|close| close.code.is_none() && close.fault == Some(Violation::CloseBody));

@@ -29,10 +29,7 @@ fn drain(running: &Running, arguments: &[&str]) -> Child {
 #[tokio::test]
 async fn sessions_that_end_by_themselves_in_time_keep_their_own_cause() {
     let mut running = Running::with("timeouts.drain = \"10m\"\n", &[], Output::Read).await;
-    let mut sessions = Vec::new();
-    for _ in 0..3 {
-        sessions.push(running.session().await);
-    }
+    let mut sessions = running.sessions(3).await;
     running.child.signal(Signal::TERM);
     running.child.logs(&["drain begins", "live=3"]).await;
     for session in &mut sessions {
@@ -51,10 +48,7 @@ async fn sessions_that_end_by_themselves_in_time_keep_their_own_cause() {
 #[tokio::test]
 async fn a_second_signal_files_every_session_at_once() {
     let mut running = Running::with("timeouts.drain = \"10m\"\n", &[], Output::Read).await;
-    let mut sessions = Vec::new();
-    for _ in 0..200 {
-        sessions.push(running.session().await);
-    }
+    let _sessions = running.sessions(200).await;
     running.child.signal(Signal::TERM);
     running.child.logs(&["drain begins", "live=200"]).await;
     running.child.signal(Signal::TERM);
@@ -78,7 +72,7 @@ async fn an_interrupt_is_a_signal_like_the_other() {
 #[tokio::test]
 async fn closewatch_drain_waits_until_the_instance_has_drained() {
     let mut running = Running::with("timeouts.drain = \"10m\"\n", &[], Output::Read).await;
-    let mut session = running.session().await;
+    let mut session = running.sessions(1).await.remove(0);
     let mut waiting = drain(&running, &["--wait"]);
     running.child.logs(&["drain begins", "live=1"]).await;
     // A limit to the waiting is none to the drain.
@@ -150,10 +144,7 @@ async fn jitter_spreads_the_closes() {
     const JITTER: Duration = Duration::from_secs(2);
     let config = "timeouts.drain = \"0\"\ntimeouts.drain_jitter = \"2s\"\n";
     let mut running = Running::with(config, &[], Output::Read).await;
-    let mut sessions = Vec::new();
-    for _ in 0..40 {
-        sessions.push(running.session().await);
-    }
+    let sessions = running.sessions(40).await;
     running.child.signal(Signal::TERM);
     running.child.logs(&["drain begins"]).await;
     let began = Instant::now();
@@ -176,6 +167,6 @@ async fn jitter_spreads_the_closes() {
     }
     let (first, last) = (times.iter().min().unwrap(), times.iter().max().unwrap());
     // All forty within a quarter of the time, by chance: once in 4^38 runs.
-    assert!(*last - *first > JITTER / 4, "{times:?}");
+    assert!(last.saturating_sub(*first) > JITTER / 4, "{times:?}");
     assert_eq!(running.child.exit_code().await, Some(0));
 }

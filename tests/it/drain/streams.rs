@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::instance::{Output, Running};
-use crate::rig::{PATIENCE, REQUEST, SWITCH, binary, close, continuation};
+use crate::instance::{Output, PATIENCE, Running};
+use crate::rig::{REQUEST, SWITCH, binary, close, continuation};
 
 const SESSIONS: usize = 200;
 

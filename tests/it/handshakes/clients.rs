@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use closewatch::close::{Cause, Outcome};
+use closewatch::close::{Cause, Outcome, Text};
 
 use super::answer::{Answer, fails};
 use super::upstreams::BlackHole;
@@ -14,7 +14,7 @@ async fn a_client_that_resets_while_its_upstream_is_dialled_is_gone() {
     let mut rig = Rig::with(|config| {
         config.routes[0].upstream = format!("http://{}", hole.address).parse().unwrap();
         // Only the client's reset can end it.
-        config.timeouts.dial = Duration::from_secs(600);
+        config.timeouts.dial = Duration::from_mins(10);
     });
     let mut client = rig.connect().await;
     client.send(REQUEST.as_bytes()).await;
@@ -219,6 +219,6 @@ async fn an_absolute_target_names_the_host() {
     upstream.expect_reset().await;
     let record = rig.record().await;
     assert_eq!(record.session.request.path.as_str(), "/chat");
-    assert_eq!(record.session.request.host.as_ref().map(|host| host.as_str()), Some("real.test:8080"));
+    assert_eq!(record.session.request.host.as_ref().map(Text::as_str), Some("real.test:8080"));
     rig.done_with_upgrades().await;
 }

@@ -59,7 +59,7 @@ async fn an_upgrade_that_is_still_not_answered_at_the_end_of_a_drain_is_told_so(
 
 #[tokio::test]
 async fn a_connection_in_use_ends_behind_its_answer_and_an_idle_one_at_once() {
-    let rig = Rig::with(|config| config.timeouts.head = Duration::from_secs(600));
+    let rig = Rig::with(|config| config.timeouts.head = Duration::from_mins(10));
     let mut idle = rig.connect().await;
     idle.send(b"GET /page HTTP/1.1\r\nHost: chat.test\r\n\r\n").await;
     let mut upstream = rig.accept().await;

@@ -86,9 +86,9 @@ async fn an_upstream_that_hangs_up_is_a_bad_gateway() {
         let (mut client, mut upstream) = asked(&rig).await;
         upstream.send(said).await;
         if reset {
-            upstream.reset()
+            upstream.reset();
         } else {
-            drop(upstream)
+            drop(upstream);
         }
         let answer = Answer::to(&mut client).await;
         assert_eq!(answer.status, 502, "{what}");

@@ -1,5 +1,6 @@
 //! The process.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,8 +13,8 @@ use tokio::process::{ChildStdout, Command};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 
-/// How long one line, or the end, is waited for: more than any configured wait, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long anything is waited for: more than any configured wait, on a busy machine too.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What becomes of the child's standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +132,8 @@ fn lines(
         while let Ok(Some(line)) = lines.next_line().await {
             let mut transcript = transcript.lock().unwrap_or_else(PoisonError::into_inner);
             if transcript.len() < 100_000 {
-                *transcript += &format!("{mark}{line}\n");
+                // Writing to a string does not fail.
+                let _ = writeln!(transcript, "{mark}{line}");
             }
             // Nobody may be waiting for it any more; the transcript still has it.
             let _ = sender.send(line);

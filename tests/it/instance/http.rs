@@ -8,8 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, interval, timeout};
 
-/// How long a condition may take to come about that only asking again can tell.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::child::PATIENCE;
 
 /// An answer, whole.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::child::{Child, Output, Workspace};
-use super::http::{Answer, get};
+use super::http::{Answer, get, until};
 use super::metrics::Metrics;
 use crate::rig::{REQUEST, RawPeer, SWITCH};
 
@@ -19,7 +19,7 @@ pub(crate) struct Running {
     pub(crate) admin: SocketAddr,
     /// The second address, with metrics and health only.
     pub(crate) metrics: SocketAddr,
-    pub(crate) workspace: Workspace,
+    _workspace: Workspace,
 }
 
 impl Running {
@@ -49,7 +49,7 @@ impl Running {
             address(&mut child, "metrics").await,
             address(&mut child, "proxy").await,
         ];
-        Self { child, upstream, proxy, admin, metrics, workspace }
+        Self { child, upstream, proxy, admin, metrics, _workspace: workspace }
     }
 
     /// A client that has said nothing yet.
@@ -71,6 +71,21 @@ impl Running {
         upstream.send(SWITCH.as_bytes()).await;
         client.receive_head().await;
         (client, upstream)
+    }
+
+    /// The same several times, once the instance has counted all of them: it opens them behind their 101s.
+    pub(crate) async fn sessions(&self, count: usize) -> Vec<(RawPeer, RawPeer)> {
+        let before = self.opened().await;
+        let mut sessions = Vec::with_capacity(count);
+        for _ in 0..count {
+            sessions.push(self.session().await);
+        }
+        until("every session to be open", async || self.opened().await - before == count as u64).await;
+        sessions
+    }
+
+    async fn opened(&self) -> u64 {
+        self.scrape().await.sum("closewatch_sessions_opened_total", &[])
     }
 
     /// The next record on standard output.

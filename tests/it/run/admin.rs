@@ -10,10 +10,7 @@ async fn the_operator_sees_what_is_up_and_what_has_ended() {
     let mut running = Running::start().await;
     assert_eq!(running.get("/livez").await.status, 200);
     assert_eq!(running.get("/readyz").await.status, 200);
-    let mut sessions = Vec::new();
-    for _ in 0..3 {
-        sessions.push(running.session().await);
-    }
+    let mut sessions = running.sessions(3).await;
     let (client, upstream) = &mut sessions[0];
     client.say(&text("hello")).await;
     upstream.hear(&text("hello")).await;
@@ -26,12 +23,12 @@ async fn the_operator_sees_what_is_up_and_what_has_ended() {
     assert_eq!(bytes, 11, "two of header, four of mask, five of text: {live}");
     // Counters move while sessions live.
     let metrics = running.scrape().await;
-    for (name, expected) in [("sessions_active", 3.0), ("sessions_opened_total", 3.0), ("closes_total", 0.0)] {
+    for (name, expected) in [("sessions_active", 3), ("sessions_opened_total", 3), ("closes_total", 0)] {
         let value = metrics.sum(&format!("closewatch_{name}"), &[("route", "default")]);
-        assert_eq!(value.to_bits(), f64::to_bits(expected), "{name}");
+        assert_eq!(value, expected, "{name}");
     }
     let sent = [("direction", "from_client"), ("kind", "text")];
-    assert_eq!(metrics.sum("closewatch_messages_total", &sent).to_bits(), 1f64.to_bits());
+    assert_eq!(metrics.sum("closewatch_messages_total", &sent), 1);
 
     let (mut client, mut upstream) = sessions.remove(0);
     client.reset();
@@ -42,8 +39,8 @@ async fn the_operator_sees_what_is_up_and_what_has_ended() {
     assert_eq!(serde_json::from_str::<Value>(&closes).unwrap()["session"], record["session"], "the same line");
     let metrics = running.scrape().await;
     let cause = [("code", "1006"), ("initiator", "client"), ("cause", "client_reset")];
-    assert_eq!(metrics.sum("closewatch_closes_total", &cause).to_bits(), 1f64.to_bits());
-    assert_eq!(metrics.sum("closewatch_sessions_active", &[]).to_bits(), 2f64.to_bits());
+    assert_eq!(metrics.sum("closewatch_closes_total", &cause), 1);
+    assert_eq!(metrics.sum("closewatch_sessions_active", &[]), 2);
     let live: Value = serde_json::from_str(&running.get("/sessions").await.body).unwrap();
     assert_eq!(live["count"], 2);
 }

@@ -87,12 +87,9 @@ impl Script {
             }
         };
         let code = u64::from(code);
-        let saw = |who: Peer| match self.end {
-            // Who says a Close that nobody answers is given none.
-            End::CloseAndReset(peer, _) if peer == who => 1006,
-            // The answer has the Close's own code.
-            _ => code,
-        };
+        // Who says a Close that nobody answers is given none; an answer has the Close's own code.
+        let unanswered = matches!(self.end, End::CloseAndReset(..));
+        let saw = |who: Peer| if unanswered && who == peer { 1006 } else { code };
         Verdict {
             code,
             class: class.to_owned(),

@@ -24,6 +24,8 @@ pub(super) async fn upstreams(listener: TcpListener, scripts: Arc<[Script]>) {
 }
 
 async fn upstream(mut stream: TcpStream, scripts: &[Script]) -> io::Result<()> {
+    // What waits to be sent is lost with a reset.
+    stream.set_nodelay(true)?;
     let head = head(&mut stream).await?;
     let number = head.strip_prefix("GET /").and_then(|rest| rest.split(' ').next()).unwrap();
     let script = scripts[number.parse::<usize>().unwrap()];
@@ -42,6 +44,7 @@ async fn upstream(mut stream: TcpStream, scripts: &[Script]) -> io::Result<()> {
 /// The client of one session, from its first byte to its last.
 pub(super) async fn client(proxy: SocketAddr, script: Script) -> io::Result<()> {
     let mut stream = TcpStream::connect(proxy).await?;
+    stream.set_nodelay(true)?;
     stream.write_all(REQUEST.replace("/chat", &format!("/{}", script.number)).as_bytes()).await?;
     head(&mut stream).await?;
     for _ in 0..script.messages {
