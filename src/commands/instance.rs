@@ -46,8 +46,13 @@ pub(super) enum Error {
         source: io::Error,
     },
     /// The close log cannot be opened.
-    #[error("cannot open the close log (log.closes)")]
-    CloseLog(#[source] io::Error),
+    #[error("cannot open the close log {target} (log.closes)")]
+    CloseLog {
+        /// As the configuration has it.
+        target: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// A thread, a runtime or a signal handler cannot be had.
     #[error("cannot start")]
     Start(#[source] io::Error),
@@ -88,7 +93,8 @@ impl Instance {
         let front = listen("listen", config.listen)?;
         let admin = config.admin.listen.map(|address| listen("admin.listen", address)).transpose()?;
         let metrics = config.metrics.listen.map(|address| listen("metrics.listen", address)).transpose()?;
-        let exporter = Exporter::start(outputs(&config)).map_err(Error::CloseLog)?;
+        let exporter = Exporter::start(outputs(&config))
+            .map_err(|source| Error::CloseLog { target: config.log.closes.to_string(), source })?;
         for route in &config.routes {
             exporter.declare_route(&route.name, &route.codes);
         }

@@ -361,12 +361,19 @@ impl LogTarget {
     }
 }
 
+/// As in the file.
+impl fmt::Display for LogTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("-"),
+            Self::Off => f.write_str("off"),
+            Self::File(path) => f.write_str(&path.to_string_lossy()),
+        }
+    }
+}
+
 impl Serialize for LogTarget {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Stdout => serializer.serialize_str("-"),
-            Self::Off => serializer.serialize_str("off"),
-            Self::File(path) => serializer.serialize_str(&path.to_string_lossy()),
-        }
+        serializer.collect_str(self)
     }
 }

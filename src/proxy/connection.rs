@@ -4,9 +4,8 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
@@ -16,11 +15,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::Timestamp;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 use ulid::Ulid;
 
 use super::accept::Inner;
+use super::front::{Counted, Front, InFlight, Late, Progress};
 use super::headers;
 use super::leg::Leg;
 use super::plain::{Body, answer};
@@ -33,44 +33,18 @@ use crate::close::{Address, Live, Outcome, Request as RequestFacts, Session};
 use crate::shutdown::Phase;
 use crate::wire::Peer;
 
-/// How long a connection may stay quiet between two requests: more than the 60 s after which common load balancers give up
-/// theirs, so that none of them sends a request into a connection that is just being closed.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
 /// How long a client may take to read the last answer and hang up, so that no reset overtakes it.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What is said to a client that does not come to the end of its request's head.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// The client's leg while hyper has it.
-struct Front {
-    leg: Replayed,
-    progress: Arc<Progress>,
-}
+/// What is said where hyper only hangs up: to HTTP/2 that nobody has agreed on.
+const NOT_HTTP_1: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// How far a connection has come; shared by the stream, the service and the driver, which are all one task.
-#[derive(Default)]
-struct Progress {
-    /// An upgrade is in progress: a FIN is not yet the client's end.
-    upgrading: AtomicBool,
-    /// Requests that are being answered.
-    in_flight: AtomicUsize,
-    times: Mutex<Times>,
-}
-
-#[derive(Default)]
-struct Times {
-    /// When the head that is being read began to come.
-    head: Option<Instant>,
-    /// When the last byte went either way, or the last request was over.
-    quiet: Option<Instant>,
-    /// Whether any request head was ever whole.
-    heard: bool,
-}
-
-/// Counts a request as being answered until its answer's body is gone.
-struct InFlight(Arc<Progress>);
+/// What is said to a client whose upgrade is still not answered when the process ends.
+const TOO_LATE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// How HTTP on a connection came to its end.
 enum Ended {
@@ -80,10 +54,8 @@ enum Ended {
     NotHttp(hyper::Error),
     /// The connection broke.
     Broken,
-    /// A head that does not come to its end.
-    HeadTimeout,
-    /// Nothing at all, for too long.
-    Quiet,
+    /// Its time was over.
+    Late(Late),
     /// closewatch is on its way out.
     Closing,
 }
@@ -129,6 +101,10 @@ async fn shake_hands(proxy: &Arc<Inner>, leg: Leg, client: &Address) -> Option<(
         match verbatim::open(proxy, leg, client, began).await {
             Opening::Switched(established, leg, early) => return Some((established, leg, early)),
             Opening::Http { leg, read, asked } => (leg, read, asked),
+            Opening::TooLate(mut leg) => {
+                say_last(&mut leg, TOO_LATE).await;
+                return None;
+            }
             Opening::Over => return None,
         }
     } else {
@@ -146,10 +122,14 @@ async fn speak_http(
     client: &Address,
     began: Instant,
 ) -> Option<(Established, Leg, Vec<u8>)> {
-    let progress = Arc::new(Progress::default());
+    let progress = Arc::new(Progress::new(began));
     let (asked, switched) = (Mutex::new(asked), Mutex::new(None));
-    let service = service_fn(|request| Box::pin(answer_request(proxy, client, request, &progress, &asked, &switched)));
-    let front = Front { leg, progress: Arc::clone(&progress) };
+    let service = service_fn(|request| {
+        // At once: hyper looks for what follows the head before it polls what comes of it.
+        progress.begins(headers::asks_for_websocket(request.headers()));
+        Box::pin(answer_request(proxy, client, request, &progress, &asked, &switched))
+    });
+    let front = Front::new(leg, Arc::clone(&progress));
     let mut connection = http1::Builder::new()
         .preserve_header_case(true)
         .auto_date_header(false)
@@ -159,53 +139,49 @@ async fn speak_http(
         .timer(TokioTimer::new())
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(front), service);
-    let ended = drive(proxy, &progress, &mut connection, began).await;
+    let ended = drive(proxy, &progress, &mut connection).await;
     let parts = connection.into_parts();
-    let (mut leg, unread) = parts.io.into_inner().leg.into_parts();
+    let (mut leg, unread) = parts.io.into_inner().into_leg();
     let switched = switched.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (ended, switched) {
         (Ended::Done, Some(established)) => return Some((established, leg, [&*parts.read_buf, &unread].concat())),
+        (Ended::Closing, None) if progress.owes_an_answer() => say_last(&mut leg, TOO_LATE).await,
         // The client was gone before its 101 was written: dropping the session-to-be files that.
-        (_, Some(_)) | (Ended::Broken | Ended::Quiet | Ended::Closing, None) => {}
+        (_, Some(_)) | (Ended::Broken | Ended::Late(Late::Quiet) | Ended::Closing, None) => {}
         (Ended::Done, None) => say_goodbye(&mut leg).await,
         (Ended::NotHttp(error), None) => {
-            let too_large = error.is_parse_too_large();
-            let status = if too_large { StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE } else { StatusCode::BAD_REQUEST };
-            file_bad_head(proxy, client, status, &error.to_string());
-            say_goodbye(&mut leg).await;
+            let said = progress.refusal();
+            file_bad_head(proxy, client, said.unwrap_or(StatusCode::BAD_REQUEST), &error.to_string());
+            say_last(&mut leg, if said.is_none() { NOT_HTTP_1 } else { &[] }).await;
         }
-        (Ended::HeadTimeout, None) => {
+        (Ended::Late(Late::Head), None) => {
             file_bad_head(proxy, client, StatusCode::REQUEST_TIMEOUT, "no whole request head in time");
-            if leg.write_all(TOO_SLOW).await.is_ok() {
-                say_goodbye(&mut leg).await;
-            }
+            say_last(&mut leg, TOO_SLOW).await;
         }
     }
     None
 }
 
 /// Drives a connection to its end, within the limits of time.
-async fn drive<S>(
-    proxy: &Inner,
-    progress: &Progress,
-    connection: &mut http1::Connection<TokioIo<Front>, S>,
-    began: Instant,
-) -> Ended
+async fn drive<S>(proxy: &Inner, progress: &Progress, connection: &mut http1::Connection<TokioIo<Front>, S>) -> Ended
 where
     S: hyper::service::HttpService<Incoming, ResBody = Body, Future: Unpin> + Unpin,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let head = proxy.config.timeouts.head;
-    let mut timer = pin!(tokio::time::sleep_until(began + head));
+    let mut timer = pin!(tokio::time::sleep(proxy.config.timeouts.head));
     let mut changed = pin!(proxy.shutdown.changed());
     let mut seen = None;
-    let mut leaving = false;
+    let mut retired = false;
     std::future::poll_fn(|cx| {
         while seen != Some(proxy.shutdown.phase()) {
             changed.set(proxy.shutdown.changed());
             let phase = proxy.shutdown.phase();
             if phase >= Phase::Closing {
                 return Poll::Ready(Ended::Closing);
+            }
+            if phase >= Phase::Draining {
+                progress.hurry();
+                timer.as_mut().reset(Instant::now());
             }
             if changed.as_mut().poll(cx).is_pending() {
                 seen = Some(phase);
@@ -218,18 +194,17 @@ where
                 Poll::Ready(Err(_)) => return Poll::Ready(Ended::Broken),
                 Poll::Pending => {}
             }
-            // Not before the first request, which may be on its way and is owed an answer. Not during an upgrade: hyper
-            // would write `close` into its 101.
-            if leaving || seen < Some(Phase::Draining) || !progress.is_plain() {
+            // Behind the look at what has come, and not before the first request: hyper would hang up on both.
+            if retired || seen < Some(Phase::Draining) || !progress.may_retire() {
                 break;
             }
-            leaving = true;
+            retired = true;
             Pin::new(&mut *connection).graceful_shutdown();
         }
         while timer.as_mut().poll(cx).is_ready() {
-            match progress.due(began, head) {
+            match progress.due(proxy.config.timeouts.head) {
                 Ok(due) => timer.as_mut().reset(due),
-                Err(ended) => return Poll::Ready(ended),
+                Err(late) => return Poll::Ready(Ended::Late(late)),
             }
         }
         Poll::Pending
@@ -247,20 +222,19 @@ async fn answer_request(
     switched: &Mutex<Option<Established>>,
 ) -> Result<Response<Body>, Infallible> {
     let in_flight = InFlight::begin(progress);
+    headers::settle_host(&mut request);
     let response = if headers::asks_for_websocket(request.headers()) {
-        progress.upgrading.store(true, Ordering::Relaxed);
         let asked = asked.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (response, established) = upgrade(proxy, client, request, asked).await;
+        progress.upgrade_is_answered();
         *switched.lock().unwrap_or_else(PoisonError::into_inner) = established;
         response
     } else {
         let route = proxy.routes.find(headers::host(&request), request.uri().path()).cloned();
         let sink = Arc::clone(route.as_ref().map_or(&proxy.routes.none, |route| &route.sink));
-        let response = if headers::is_ambiguous(request.headers()) {
-            answer(StatusCode::BAD_REQUEST, "the request's length is given twice")
+        let response = if headers::names_two_hosts(request.headers()) {
+            answer(StatusCode::BAD_REQUEST, "the request names two hosts")
         } else if let Some(route) = route {
-            let uri = request.uri().clone();
-            headers::take_host_from_target(request.headers_mut(), &uri);
             headers::forward_client(request.headers_mut(), client, proxy.config.forwarded.x_forwarded);
             match route.pool.forward(request).await {
                 Ok(response) => response,
@@ -275,13 +249,14 @@ async fn answer_request(
         sink.http_response(response.status().as_u16());
         response
     };
-    Ok(response.map(|body| {
-        body.map_frame(move |frame| {
-            let _ = &in_flight;
-            frame
-        })
-        .boxed()
-    }))
+    Ok(response.map(|body| Counted::new(body, in_flight).boxed()))
+}
+
+/// The last words to a client, and the end of its connection.
+async fn say_last(leg: &mut Leg, words: &[u8]) {
+    if leg.write_all(words).await.is_ok() {
+        say_goodbye(leg).await;
+    }
 }
 
 /// FIN, then whatever the client still sends, until it hangs up too: a socket closed with unread input resets, and a reset
@@ -302,109 +277,4 @@ fn file_bad_head(proxy: &Inner, client: &Address, status: StatusCode, detail: &s
     let sink = Arc::clone(&proxy.routes.none);
     let handshake = Handshake::begin(sink, RequestFacts::default(), client.clone(), proxy.shutdown.clone());
     handshake.end(Outcome::BadRequest, status, Some(detail.into()));
-}
-
-// === impl Progress ===
-
-impl Progress {
-    fn times<T>(&self, change: impl FnOnce(&mut Times) -> T) -> T {
-        change(&mut self.times.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// A byte went one way or the other.
-    fn moved(&self, read: bool) {
-        let now = Instant::now();
-        let between = self.in_flight.load(Ordering::Relaxed) == 0;
-        self.times(|times| {
-            times.quiet = Some(now);
-            if read && between {
-                times.head.get_or_insert(now);
-            }
-        });
-    }
-
-    /// Whether a request was ever heard, and the last was no upgrade.
-    fn is_plain(&self) -> bool {
-        self.times(|times| times.heard) && !self.upgrading.load(Ordering::Relaxed)
-    }
-
-    /// When to look again, or how the connection ends because its time is over.
-    fn due(&self, began: Instant, head: Duration) -> Result<Instant, Ended> {
-        let now = Instant::now();
-        if self.in_flight.load(Ordering::Relaxed) > 0 {
-            return Ok(now + head);
-        }
-        let (due, ended) = self.times(|times| match (times.head, times.quiet) {
-            (Some(since), _) => (since + head, Ended::HeadTimeout),
-            (None, Some(since)) if times.heard => (since + KEEP_ALIVE, Ended::Quiet),
-            (None, _) => (began + head, Ended::Quiet),
-        });
-        // Not later than `head` from now: a request may begin to come meanwhile.
-        if due <= now { Err(ended) } else { Ok(due.min(now + head)) }
-    }
-}
-
-// === impl InFlight ===
-
-impl InFlight {
-    fn begin(progress: &Arc<Progress>) -> Self {
-        progress.in_flight.fetch_add(1, Ordering::Relaxed);
-        progress.times(|times| {
-            times.head = None;
-            times.heard = true;
-        });
-        Self(Arc::clone(progress))
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.0.times(|times| times.quiet = Some(Instant::now()));
-    }
-}
-
-// === impl Front ===
-
-impl AsyncRead for Front {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.leg).poll_read(cx, buf);
-        let some = buf.filled().len() > before;
-        if some {
-            self.progress.moved(true);
-        }
-        // A FIN while the upgrade is on its way is half-close, and the session's business; a reset is an error, and hyper
-        // drops the handshake for it.
-        let half_closed = matches!(read, Poll::Ready(Ok(()))) && !some;
-        if half_closed && self.progress.upgrading.load(Ordering::Relaxed) { Poll::Pending } else { read }
-    }
-}
-
-impl AsyncWrite for Front {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.progress.moved(false);
-        Pin::new(&mut self.leg).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.progress.moved(false);
-        Pin::new(&mut self.leg).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.leg.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.leg).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.leg).poll_shutdown(cx)
-    }
 }

@@ -1,7 +1,7 @@
 //! Headers on their way through: what is hop-by-hop, what an upgrade needs, what is added.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 
 use crate::close::{Address, Request as RequestFacts, Text};
 use crate::config::XForwarded;
@@ -113,14 +113,6 @@ pub(super) fn forwarded_for<'h>(hops: impl Iterator<Item = &'h [u8]>, client: &A
     all
 }
 
-/// An absolute target's host wins over `Host` (RFC 9112 §3.2.2), and must be what the upstream reads.
-pub(super) fn take_host_from_target(headers: &mut HeaderMap, target: &Uri) {
-    // An authority is a header value: its characters are a part of theirs.
-    if let Some(host) = target.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
-        headers.insert(header::HOST, host);
-    }
-}
-
 /// What a record keeps of a request: copies, so that nothing holds on to a buffer.
 pub(super) fn request_facts<B>(request: &Request<B>, with_query: bool) -> RequestFacts {
     let path = match request.uri().path_and_query() {
@@ -171,16 +163,28 @@ fn join<'h>(values: impl Iterator<Item = &'h [u8]>) -> Vec<u8> {
     all
 }
 
-/// The host that routes are chosen by: of the target if it is absolute, else `Host` (RFC 9112 §3.2.2).
-pub(super) fn host<B>(request: &Request<B>) -> Option<&str> {
-    let target = request.uri().authority().map(http::uri::Authority::as_str);
-    target.or_else(|| sole(request.headers(), &header::HOST)?.to_str().ok())
+/// Makes an absolute target's host the request's `Host`, whatever that said (RFC 9112 §3.2.2): what routes are chosen by,
+/// what the record keeps and what the upstream reads are then one.
+pub(super) fn settle_host<B>(request: &mut Request<B>) {
+    let Some(authority) = request.uri().authority() else { return };
+    // Credentials in a target are nobody's business (RFC 9110 §4.2.4).
+    let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+    if let Ok(host) = HeaderValue::from_str(host) {
+        request.headers_mut().insert(header::HOST, host);
+    }
 }
 
-/// Whether the message is framed in two ways at once, which two readers may read differently (RFC 9112 §6.3).
-pub(super) fn is_ambiguous(headers: &HeaderMap) -> bool {
-    let lengths = headers.get_all(header::CONTENT_LENGTH).iter().count();
-    lengths > 1 || (lengths == 1 && headers.contains_key(header::TRANSFER_ENCODING))
+/// The host that routes are chosen by.
+pub(super) fn host<B>(request: &Request<B>) -> Option<&str> {
+    sole(request.headers(), &header::HOST)?.to_str().ok()
+}
+
+/// Whether the request names two hosts, of which two readers may take different ones (RFC 9112 §3.2).
+///
+/// Two lengths never get here: hyper refuses those that differ, and of a request that is chunked as well it drops the
+/// length and closes the connection behind the answer, so that nothing can hide between the two (RFC 9112 §6.3).
+pub(super) fn names_two_hosts(headers: &HeaderMap) -> bool {
+    headers.get_all(header::HOST).iter().count() > 1
 }
 
 const fn version(version: Version) -> &'static str {

@@ -5,12 +5,13 @@
 //!
 //! A connection goes through these files in this order: [`accept`](Proxy::serve) → `connection` → `verbatim` (`head`, `dial`)
 //! → `relay` (`flow`, `session`) → record. What is not a valid upgrade, or is not answered by a valid 101, goes to hyper
-//! in `connection`, and from there to `upgrade` or `plain`.
+//! in `connection` (`front`), and from there to `upgrade` or `plain`.
 
 mod accept;
 mod buffer;
 mod connection;
 mod dial;
+mod front;
 mod head;
 mod headers;
 mod kernel;

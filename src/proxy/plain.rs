@@ -60,6 +60,11 @@ impl Pool {
     pub(super) async fn forward(&self, mut request: Request<Incoming>) -> Result<Response<Body>, PlainError> {
         let path = request.uri().path_and_query().cloned().ok_or(PlainError::Target)?;
         let uri = origin(&self.authority, path).map_err(|_| PlainError::Target)?;
+        if request.version() == http::Version::HTTP_10 && !request.headers().contains_key(header::HOST) {
+            // HTTP/1.0 need not say it, HTTP/1.1 must (RFC 9112 §3.2).
+            let host = self.authority.as_str().parse().map_err(|_| PlainError::Target)?;
+            request.headers_mut().insert(header::HOST, host);
+        }
         *request.uri_mut() = uri;
         *request.version_mut() = http::Version::HTTP_11;
         headers::remove_hop_by_hop(request.headers_mut());

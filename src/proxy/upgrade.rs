@@ -44,6 +44,8 @@ pub(super) struct Handshake {
     client: Address,
     began: Instant,
     shutdown: Shutdown,
+    /// Its answer is a 101, and on its way.
+    switching: bool,
     filed: bool,
 }
 
@@ -57,8 +59,8 @@ pub(super) enum UpgradeError {
     NoRoute,
     #[error(transparent)]
     Bad(#[from] BadUpgrade),
-    #[error("the request's length is given twice")]
-    Ambiguous,
+    #[error("the request names two hosts (RFC 9112 section 3.2)")]
+    TwoHosts,
     #[error("too many sessions")]
     OverLimit,
     #[error("shutting down")]
@@ -127,6 +129,7 @@ pub(super) async fn upgrade(
             facts.subprotocol = selected(header::SEC_WEBSOCKET_PROTOCOL);
             facts.extensions = selected(header::SEC_WEBSOCKET_EXTENSIONS);
             let reserved_bits = reserved_bits(facts.extensions.as_ref());
+            let handshake = handshake.switching();
             let established = Established { route, upstream, early, request: facts, reserved_bits, handshake, permit };
             (response, Some(established))
         }
@@ -156,8 +159,8 @@ fn check(
     route: Option<Arc<Route>>,
 ) -> Result<(Arc<Route>, Permit), UpgradeError> {
     headers::check_upgrade(request)?;
-    if headers::is_ambiguous(request.headers()) {
-        return Err(UpgradeError::Ambiguous);
+    if headers::names_two_hosts(request.headers()) {
+        return Err(UpgradeError::TwoHosts);
     }
     let route = route.ok_or(UpgradeError::NoRoute)?;
     Ok((route, admit(proxy)?))
@@ -179,8 +182,6 @@ async fn ask(
     route: &Route,
 ) -> Result<Answer, UpgradeError> {
     let leg = dial(&route.config.upstream.target, &proxy.config.timeouts).await?;
-    let target = request.uri().clone();
-    headers::take_host_from_target(request.headers_mut(), &target);
     headers::forward_client(request.headers_mut(), client, proxy.config.forwarded.x_forwarded);
     put(proxy, request, Replayed::new(leg)).await
 }
@@ -190,7 +191,7 @@ async fn put(proxy: &Inner, request: Request<Incoming>, upstream: Replayed) -> R
     let key = headers::check_upgrade(&request)?.clone();
     let (mut parts, _) = request.into_parts();
     if let Some(path) = parts.uri.path_and_query().cloned() {
-        // An absolute target is for proxies; an upstream reads the path, and `Host` (RFC 9112 §3.2.1).
+        // An absolute target is for proxies; an upstream reads the path, and `Host`, which says the rest (RFC 9112 §3.2.1).
         parts.uri = http::Uri::from(path);
     }
     let patience = proxy.config.timeouts.handshake;
@@ -209,6 +210,7 @@ async fn exchange(
     let (mut sender, mut connection) = http1::Builder::new()
         .preserve_header_case(true)
         .max_buf_size(header_bytes)
+        .max_header_size(header_bytes)
         .handshake(TokioIo::new(upstream))
         .await
         .map_err(UpgradeError::Closed)?;
@@ -277,7 +279,7 @@ impl UpgradeError {
     const fn outcome(&self) -> (Outcome, StatusCode) {
         match self {
             Self::NoRoute => (Outcome::NoRoute, StatusCode::NOT_FOUND),
-            Self::Bad(_) | Self::Ambiguous => (Outcome::BadRequest, StatusCode::BAD_REQUEST),
+            Self::Bad(_) | Self::TwoHosts => (Outcome::BadRequest, StatusCode::BAD_REQUEST),
             Self::OverLimit => (Outcome::OverLimit, StatusCode::SERVICE_UNAVAILABLE),
             Self::Draining => (Outcome::Draining, StatusCode::SERVICE_UNAVAILABLE),
             Self::Dial(DialError::Timeout(_)) => (Outcome::DialTimeout, StatusCode::GATEWAY_TIMEOUT),
@@ -295,7 +297,13 @@ impl UpgradeError {
 
 impl Handshake {
     pub(super) fn begin(sink: Arc<dyn RouteSink>, request: RequestFacts, client: Address, shutdown: Shutdown) -> Self {
-        Self { sink, request, client, began: Instant::now(), shutdown, filed: false }
+        Self { sink, request, client, began: Instant::now(), shutdown, switching: false, filed: false }
+    }
+
+    /// The upstream has switched, and the client is about to be told.
+    pub(super) fn switching(mut self) -> Self {
+        self.switching = true;
+        self
     }
 
     /// The client was given its answer.
@@ -321,14 +329,15 @@ impl Drop for Handshake {
     fn drop(&mut self) {
         if !self.filed {
             // Its task was dropped: by a panic, by the end of the process, or by hyper, because the client is gone.
-            let outcome = if std::thread::panicking() {
-                Outcome::Internal
+            let (outcome, status) = if std::thread::panicking() {
+                (Outcome::Internal, None)
             } else if self.shutdown.phase() >= Phase::Closing {
-                Outcome::Draining
+                // The client is told so, unless its 101 was begun.
+                (Outcome::Draining, (!self.switching).then_some(StatusCode::SERVICE_UNAVAILABLE.as_u16()))
             } else {
-                Outcome::ClientGone
+                (Outcome::ClientGone, None)
             };
-            self.file(outcome, None, None);
+            self.file(outcome, status, None);
         }
     }
 }

@@ -33,7 +33,9 @@ pub(super) enum Opening {
     Switched(Established, Leg, Vec<u8>),
     /// hyper goes on, from the first byte: these were read.
     Http { leg: Leg, read: Vec<u8>, asked: Option<Asked> },
-    /// The client is gone, or the process on its way out.
+    /// The process is on its way out, and the client has no answer yet.
+    TooLate(Leg),
+    /// The client is gone.
     Over,
 }
 
@@ -50,13 +52,16 @@ struct Request {
 
 /// Reads the first request of a connection. If it is an upgrade, puts it to the upstream.
 pub(super) async fn open(proxy: &Arc<Inner>, mut leg: Leg, client: &Address, began: Instant) -> Opening {
+    let most = proxy.config.limits.header_bytes;
     let mut read = Vec::new();
     let parsing = timeout_at(began + proxy.config.timeouts.head, async {
         loop {
             match head::upgrade(&read) {
-                Parsed::Partial if read.len() < proxy.config.limits.header_bytes => {}
-                Parsed::Partial | Parsed::Other => return None,
-                Parsed::Whole(upgrade) => return admit_verbatim(proxy, client, &upgrade),
+                Parsed::Partial if read.len() < most => {}
+                Parsed::Whole(upgrade) if upgrade.head.bytes.len() <= most => {
+                    return admit_verbatim(proxy, client, &upgrade);
+                }
+                Parsed::Partial | Parsed::Other | Parsed::Whole(_) => return None,
             }
             // An end, in order or not, shows again when hyper reads.
             if !matches!(buffer::read_more(&mut leg, &mut read).await, Ok(1..)) {
@@ -64,7 +69,14 @@ pub(super) async fn open(proxy: &Arc<Inner>, mut leg: Leg, client: &Address, beg
             }
         }
     });
-    let Ok(Some(request)) = parsing.await else { return Opening::Http { leg, read, asked: None } };
+    let draining = proxy.shutdown.reached(Phase::Draining);
+    let request = tokio::select! {
+        biased;
+        parsed = parsing => parsed.unwrap_or(None),
+        // hyper knows how long a client is waited for on the way out.
+        () = draining => None,
+    };
+    let Some(request) = request else { return Opening::Http { leg, read, asked: None } };
     let Request { route, permit, handshake, mut facts, accept, head, len } = request;
 
     let asking = ask(proxy, &route, &head, &accept);
@@ -72,18 +84,22 @@ pub(super) async fn open(proxy: &Arc<Inner>, mut leg: Leg, client: &Address, beg
     let answer = tokio::select! {
         biased;
         answer = while_client_stays(asking, &mut leg, &mut read, len + EARLY_BYTES) => answer,
-        () = closing => None,
+        () = closing => return Opening::TooLate(leg),
     };
+    // Wherever it is dropped, the handshake is filed as what it is.
     match answer {
-        // Dropping the handshake files it as what it is.
         None => Opening::Over,
         Some(Ok((upstream, bytes))) => {
-            let Parsed::Whole(switch) = head::switch(&bytes, &accept) else {
-                let asked = Asked { route, permit, handshake, answer: Ok((upstream, bytes)) };
-                return Opening::Http { leg, read, asked: Some(asked) };
+            let switch = match head::switch(&bytes, &accept) {
+                Parsed::Whole(switch) if switch.bytes.len() <= most => switch,
+                Parsed::Partial | Parsed::Other | Parsed::Whole(_) => {
+                    let asked = Asked { route, permit, handshake, answer: Ok((upstream, bytes)) };
+                    return Opening::Http { leg, read, asked: Some(asked) };
+                }
             };
             facts.subprotocol = joined(&switch, &SEC_WEBSOCKET_PROTOCOL);
             facts.extensions = joined(&switch, &SEC_WEBSOCKET_EXTENSIONS);
+            let handshake = handshake.switching();
             if leg.write_all(switch.bytes).await.is_err() {
                 return Opening::Over;
             }

@@ -3,11 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails, in its helpers as in itself")]
 
 mod config;
+mod demo;
+mod docs;
+mod drain;
 mod endings;
 mod export;
+mod handshakes;
+mod instance;
 mod layering;
 mod leaving;
 mod real_peers;
 mod rig;
+mod run;
+mod storm;
 mod transparency;
 mod upgrades;

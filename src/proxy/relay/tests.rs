@@ -110,7 +110,6 @@ async fn the_task_of_a_session_is_small() {
         routes: Routes::new(&config, &NoSink),
         sink: Arc::new(NoSink),
         sessions: Arc::default(),
-        verbatim: true,
         shutdown,
         config,
     };

@@ -30,6 +30,11 @@ enum Stream {
 // === impl RawPeer ===
 
 impl RawPeer {
+    /// A peer of a proxy that is not a rig's.
+    pub(crate) fn of(role: Peer, stream: TcpStream) -> Self {
+        Self::tcp(role, stream, Story::default())
+    }
+
     pub(super) fn tcp(role: Peer, stream: TcpStream, story: Story) -> Self {
         stream.set_nodelay(true).unwrap();
         Self { role, stream: Stream::Tcp(stream), story }

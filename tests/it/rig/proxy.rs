@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use closewatch::close::{CloseRecord, HandshakeRecord};
+use closewatch::close::{CloseRecord, HandshakeRecord, Outcome};
 use closewatch::config::Config;
 use closewatch::proxy::{Proxy, bind};
 use closewatch::shutdown::{Phase, Shutdown};
@@ -132,6 +132,15 @@ impl Rig {
         }
     }
 
+    /// Whether every connection that the proxy made to its upstream was accepted by the test.
+    pub(crate) fn was_never_dialled(&self) -> bool {
+        let waiting = match &self.upstream {
+            Listener::Tcp(listener) => socket2::SockRef::from(listener).accept(),
+            Listener::Unix { listener, .. } => socket2::SockRef::from(listener).accept(),
+        };
+        waiting.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// The next session's record.
     pub(crate) async fn record(&mut self) -> CloseRecord {
         self.story.within("a record", self.told.records.recv()).await.unwrap()
@@ -184,6 +193,20 @@ impl Rig {
     /// Ends the proxy, and checks what has to hold at the end of every test: it came to its end by itself, each session
     /// had one record and all of them were awaited, and no gauge is left.
     pub(crate) async fn done(mut self) {
+        self.end().await;
+    }
+
+    /// The same, and no upgrade failed but those whose record was awaited.
+    pub(crate) async fn done_with_upgrades(mut self) {
+        self.end().await;
+        while let Ok((route, record)) = self.told.handshakes.try_recv() {
+            if record.outcome != Outcome::Upgraded {
+                self.fail(&format!("a failed upgrade that the test does not know, on {route}: {record:?}"));
+            }
+        }
+    }
+
+    async fn end(&mut self) {
         self.advance(Phase::Abort);
         self.story.within("the proxy to end", &mut self.serving).await.unwrap().unwrap();
         let seen = self.seen();

@@ -1,0 +1,8 @@
+//! Upgrades that fail, and those that ought not to: what the client is given, and the one record of it.
+
+mod answer;
+mod clients;
+mod early;
+mod requests;
+mod shutdown;
+mod upstreams;

@@ -1,0 +1,114 @@
+//! An instance between scripted peers.
+
+use std::net::SocketAddr;
+
+use closewatch::wire::Peer;
+use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::child::{Child, Output, Workspace};
+use super::http::{Answer, get, until};
+use super::metrics::Metrics;
+use crate::rig::{REQUEST, RawPeer, SWITCH};
+
+/// A running instance, the upstream that it dials, and its addresses.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) upstream: TcpListener,
+    pub(crate) proxy: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    /// The second address, with metrics and health only.
+    pub(crate) metrics: SocketAddr,
+    _workspace: Workspace,
+}
+
+impl Running {
+    /// With the defaults.
+    pub(crate) async fn start() -> Self {
+        Self::with("", &[], Output::Read).await
+    }
+
+    /// With these lines in its configuration file, and these arguments.
+    pub(crate) async fn with(config: &str, arguments: &[&str], output: Output) -> Self {
+        let workspace = Workspace::new();
+        Self::within(workspace, config, arguments, output).await
+    }
+
+    /// The same, with files of the test's own at hand.
+    pub(crate) async fn within(workspace: Workspace, config: &str, arguments: &[&str], output: Output) -> Self {
+        let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let file = workspace.path("closewatch.toml");
+        std::fs::write(&file, config).unwrap();
+        let url = format!("http://{}", upstream.local_addr().unwrap());
+        let file = file.to_str().unwrap();
+        let free = "127.0.0.1:0";
+        let own = ["--config", file, "--upstream", &url, "--listen", free, "--admin", free, "--metrics", free];
+        let mut child = Child::start(&[&own, arguments].concat(), output);
+        let [admin, metrics, proxy] = [
+            address(&mut child, "admin").await,
+            address(&mut child, "metrics").await,
+            address(&mut child, "proxy").await,
+        ];
+        Self { child, upstream, proxy, admin, metrics, _workspace: workspace }
+    }
+
+    /// A client that has said nothing yet.
+    pub(crate) async fn connect(&self) -> RawPeer {
+        RawPeer::of(Peer::Client, TcpStream::connect(self.proxy).await.unwrap())
+    }
+
+    /// The next connection to the upstream.
+    pub(crate) async fn accept(&self) -> RawPeer {
+        RawPeer::of(Peer::Upstream, self.upstream.accept().await.unwrap().0)
+    }
+
+    /// Both peers of a session that has just opened.
+    pub(crate) async fn session(&self) -> (RawPeer, RawPeer) {
+        let mut client = self.connect().await;
+        client.send(REQUEST.as_bytes()).await;
+        let mut upstream = self.accept().await;
+        upstream.receive_head().await;
+        upstream.send(SWITCH.as_bytes()).await;
+        client.receive_head().await;
+        (client, upstream)
+    }
+
+    /// The same several times, once the instance has counted all of them: it opens them behind their 101s.
+    pub(crate) async fn sessions(&self, count: usize) -> Vec<(RawPeer, RawPeer)> {
+        let before = self.opened().await;
+        let mut sessions = Vec::with_capacity(count);
+        for _ in 0..count {
+            sessions.push(self.session().await);
+        }
+        until("every session to be open", async || self.opened().await - before == count as u64).await;
+        sessions
+    }
+
+    async fn opened(&self) -> u64 {
+        self.scrape().await.sum("closewatch_sessions_opened_total", &[])
+    }
+
+    /// The next record on standard output.
+    pub(crate) async fn record(&mut self) -> Value {
+        let Some(line) = self.child.line().await else { self.child.fail("standard output ended without a record") };
+        serde_json::from_str(&line).unwrap_or_else(|error| self.child.fail(&format!("{error} in {line}")))
+    }
+
+    /// What the operator is told.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        get(self.admin, path).await.unwrap()
+    }
+
+    pub(crate) async fn scrape(&self) -> Metrics {
+        let metrics = Metrics::parse(&self.get("/metrics").await.body);
+        metrics.assert_balanced();
+        metrics
+    }
+}
+
+/// The address that the child's log gives for a listener.
+async fn address(child: &mut Child, listener: &str) -> SocketAddr {
+    let line = child.logs(&["listening", &format!("listener=\"{listener}\"")]).await;
+    let address = line.split("address=").nth(1).and_then(|rest| rest.split(' ').next());
+    address.and_then(|address| address.parse().ok()).unwrap_or_else(|| child.fail(&format!("no address in {line}")))
+}

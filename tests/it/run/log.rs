@@ -1,0 +1,141 @@
+//! The close log, as an operator handles it: rotated, filtered, and lost.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use closewatch::wire::Peer;
+use rustix::process::Signal;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::instance::{Output, Running, Workspace, until};
+use crate::rig::{REQUEST, RawPeer, close, text};
+
+/// A session that the client resets, once its path has been seen by the upstream.
+async fn one_session(running: &Running, path: &str) {
+    let mut client = running.connect().await;
+    client.send(REQUEST.replace("/chat", path).as_bytes()).await;
+    let mut upstream = running.accept().await;
+    upstream.receive_head().await;
+    upstream.send(crate::rig::SWITCH.as_bytes()).await;
+    client.receive_head().await;
+    client.reset();
+    upstream.expect_reset().await;
+}
+
+/// The paths of the records in a file, all of whose lines are whole.
+fn paths(file: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.is_empty() || text.ends_with('\n'), "torn: {text}");
+    let path =
+        |line: &str| serde_json::from_str::<Value>(line).unwrap()["request"]["path"].as_str().unwrap().to_owned();
+    text.lines().map(path).collect()
+}
+
+#[tokio::test]
+async fn a_rotated_log_loses_nothing_and_tears_nothing() {
+    let workspace = Workspace::new();
+    let (file, rotated) = (workspace.path("closes.jsonl"), workspace.path("closes.jsonl.1"));
+    let arguments = ["--close-log", file.to_str().unwrap()];
+    let mut running = Running::within(workspace, "", &arguments, Output::Read).await;
+    let session = async |number: usize| one_session(&running, &format!("/{number}")).await;
+    for number in 0..10 {
+        session(number).await;
+    }
+    std::fs::rename(&file, &rotated).unwrap();
+    // Until it is told, the log goes on in the file that it has.
+    for number in 10..20 {
+        session(number).await;
+    }
+    running.child.signal(Signal::USR1);
+    for number in 20..30 {
+        session(number).await;
+    }
+    until("the log to be opened anew", async || file.exists()).await;
+    for number in 30..40 {
+        session(number).await;
+    }
+    running.child.signal(Signal::TERM);
+    assert_eq!(running.child.exit_code().await, Some(0));
+
+    let (old, new) = (paths(&rotated), paths(&file));
+    assert!(old.len() >= 10 && new.len() >= 10, "{old:?} {new:?}");
+    let all: BTreeSet<_> = old.iter().chain(&new).cloned().collect();
+    assert_eq!((old.len() + new.len(), all.len()), (40, 40), "each once: {old:?} {new:?}");
+    assert_eq!(running.child.line().await, None, "nothing on standard output");
+}
+
+#[tokio::test]
+async fn only_what_somebody_may_have_to_look_at_is_logged_if_asked() {
+    let mut running = Running::with("log.only = \"abnormal\"\n", &[], Output::Read).await;
+    let (mut client, mut upstream) = running.session().await;
+    client.say(&close(1000, "")).await;
+    upstream.hear(&close(1000, "")).await;
+    upstream.say(&close(1000, "")).await;
+    client.hear(&close(1000, "")).await;
+    upstream.fin().await;
+    client.expect_fin().await;
+    client.fin().await;
+    upstream.expect_fin().await;
+    one_session(&running, "/cut").await;
+    let record = running.record().await;
+    assert_eq!((&record["class"], &record["request"]["path"]), (&"abnormal".into(), &"/cut".into()));
+    // It is the log's filter, not the views'.
+    assert_eq!(running.get("/closes").await.body.lines().count(), 2);
+    running.child.signal(Signal::TERM);
+    assert_eq!(running.child.exit_code().await, Some(0));
+    assert_eq!(running.child.line().await, None);
+}
+
+#[tokio::test]
+async fn sessions_flow_on_when_standard_output_is_closed() {
+    let mut running = Running::with("", &[], Output::Closed).await;
+    for number in 0..5 {
+        one_session(&running, &format!("/{number}")).await;
+    }
+    until("the losses to be counted", async || dropped(&running).await >= 5).await;
+    assert_eq!(dropped(&running).await, 5);
+    assert_flows(&running).await;
+    running.child.signal(Signal::TERM);
+    assert_eq!(running.child.exit_code().await, Some(0));
+}
+
+#[tokio::test]
+async fn sessions_flow_on_when_nobody_reads_standard_output() {
+    let running = Running::with("", &[], Output::Blocked).await;
+    // A failed upgrade is the shortest way to a record. The pipe takes some, the queue some more.
+    let mut clients = JoinSet::new();
+    let mut begun = 0;
+    while dropped(&running).await == 0 {
+        begun += 2000;
+        assert!(begun <= 30_000, "no end of room");
+        for _ in 0..40 {
+            let proxy = running.proxy;
+            clients.spawn(async move {
+                for _ in 0..50 {
+                    let mut client = RawPeer::of(Peer::Client, TcpStream::connect(proxy).await.unwrap());
+                    client.send(b"rubbish\r\n\r\n").await;
+                    client.receive_head().await;
+                    // Leaves no port behind that would have to wait.
+                    client.reset();
+                }
+            });
+        }
+        while let Some(client) = clients.join_next().await {
+            client.unwrap();
+        }
+    }
+    assert_flows(&running).await;
+}
+
+async fn dropped(running: &Running) -> u64 {
+    running.scrape().await.sum("closewatch_records_dropped_total", &[("sink", "log")])
+}
+
+async fn assert_flows(running: &Running) {
+    let (mut client, mut upstream) = running.session().await;
+    client.say(&text("hello")).await;
+    upstream.hear(&text("hello")).await;
+    assert_eq!(running.scrape().await.sum("closewatch_sessions_active", &[]), 1);
+}

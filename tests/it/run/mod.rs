@@ -1,0 +1,6 @@
+//! The program as a whole, from its arguments to its exit code.
+
+mod admin;
+mod lines;
+mod log;
+mod start;

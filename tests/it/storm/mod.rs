@@ -1,0 +1,5 @@
+//! Thousands of sessions that end in every way at once.
+
+mod aftermath;
+mod ends;
+mod peers;
