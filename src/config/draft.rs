@@ -86,6 +86,10 @@ impl Draft {
             forwarded.set("x_forwarded", &mut config.forwarded.x_forwarded, |v| XForwarded::parse(text(v)?));
             forwarded.finish();
         }
+        if let Some(mut relay) = top.section("relay") {
+            relay.set("verbatim", &mut config.relay.verbatim, |v| switch(text(v)?));
+            relay.finish();
+        }
         if let Some(section) = top.section("classes") {
             config.classes = read_classes(&section);
         }

@@ -23,6 +23,7 @@ pub use overrides::Overrides;
 pub use route::{ClassTable, HostMatch, Route};
 pub use routes::find;
 pub use settings::{
-    Admin, Config, Drain, Forwarded, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Metrics, Timeouts, XForwarded,
+    Admin, Config, Drain, Forwarded, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Metrics, Relay, Timeouts,
+    XForwarded,
 };
 pub use upstream::{Target, Upstream};

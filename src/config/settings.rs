@@ -36,6 +36,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is added to requests.
     pub forwarded: Forwarded,
+    /// How bytes are moved.
+    pub relay: Relay,
     /// Classes of codes on every route; already part of each route's rules. Default empty.
     pub classes: ClassTable,
     /// Where sessions go: at least one, with unique names, in the order of the file.
@@ -160,6 +162,14 @@ pub struct Forwarded {
     pub x_forwarded: XForwarded,
 }
 
+/// How bytes are moved: the fast paths, each of which can be turned off.
+#[derive(Clone, Debug, Serialize)]
+pub struct Relay {
+    /// Whether a valid upgrade is relayed byte for byte, or every one goes through hyper. Default on.
+    #[serde(serialize_with = "show_switch")]
+    pub verbatim: bool,
+}
+
 /// Declares a set of words, the first of which is the default.
 macro_rules! words {
     ($(
@@ -267,6 +277,7 @@ impl Config {
             drain: Drain::default(),
             limits: Limits::default(),
             forwarded: Forwarded::default(),
+            relay: Relay::default(),
             classes: BTreeMap::new(),
             routes: Vec::new(),
         }
@@ -298,6 +309,12 @@ impl Default for Log {
             query: false,
             level: LogLevel::default(),
         }
+    }
+}
+
+impl Default for Relay {
+    fn default() -> Self {
+        Self { verbatim: true }
     }
 }
 

@@ -36,8 +36,6 @@ pub(super) struct Inner {
     pub(super) shutdown: Shutdown,
     /// Sessions, and upgrades on their way to be one.
     pub(super) sessions: Arc<AtomicUsize>,
-    /// Valid upgrades are relayed byte for byte; without it everything goes through hyper.
-    pub(super) verbatim: bool,
 }
 
 /// Opens a listening socket; port 0 takes a free one. Errors as the kernel says them: in use, not permitted, not ours.
@@ -57,7 +55,7 @@ impl Proxy {
     /// A data plane for `config`, which tells `sink` everything and ends with `shutdown`.
     pub fn new(config: Config, sink: Arc<dyn CloseSink>, shutdown: Shutdown) -> Self {
         let routes = Routes::new(&config, &*sink);
-        Self(Arc::new(Inner { config, routes, sink, shutdown, sessions: Arc::default(), verbatim: true }))
+        Self(Arc::new(Inner { config, routes, sink, shutdown, sessions: Arc::default() }))
     }
 
     /// Serves the clients of `listener` on the current runtime until [`Phase::Draining`], and those that it has taken

@@ -27,10 +27,11 @@ use super::plain::{Body, answer};
 use super::relay::Relay;
 use super::replayed::Replayed;
 use super::session::SessionFile;
-use super::upgrade::{Asked, Established, Handshake, upgrade};
+use super::upgrade::{Asked, Established, Handshake, Permit, upgrade};
 use super::verbatim::{self, Opening};
 use crate::close::{Address, Live, Outcome, Request as RequestFacts, Session};
 use crate::shutdown::Phase;
+use crate::wire::Peer;
 
 /// How long a connection may stay quiet between two requests: more than the 60 s after which common load balancers give up
 /// theirs, so that none of them sends a request into a connection that is just being closed.
@@ -89,9 +90,18 @@ enum Ended {
 
 /// Serves one client, from its first byte to the last of its session.
 pub(super) async fn serve(proxy: Arc<Inner>, leg: Leg) {
-    let client = leg.peer_address();
     // Boxed, and gone before the relay begins: a session holds nothing of its handshake.
-    let Some((established, leg, early)) = Box::pin(shake_hands(&proxy, leg, &client)).await else { return };
+    let Some((mut relay, permit)) = Box::pin(open_session(&proxy, leg)).await else { return };
+    relay.run(&proxy.shutdown).await;
+    // The record first: who waits for the place may look for it.
+    drop(relay);
+    drop(permit);
+}
+
+/// Speaks HTTP until the connection ends, or a session is open.
+async fn open_session(proxy: &Arc<Inner>, leg: Leg) -> Option<(Relay, Permit)> {
+    let client = leg.peer_address();
+    let (established, leg, early) = shake_hands(proxy, leg, &client).await?;
     let Established { route, upstream, early: upstream_early, request, reserved_bits, handshake, permit } = established;
     handshake.end(Outcome::Upgraded, StatusCode::SWITCHING_PROTOCOLS, None);
     let session = Session {
@@ -107,16 +117,15 @@ pub(super) async fn serve(proxy: Arc<Inner>, leg: Leg) {
     };
     let file = SessionFile::open(Arc::new(session), Arc::clone(&route.sink));
     let mut relay = Relay::new(file, Arc::clone(&route.limits), [leg, upstream], reserved_bits);
-    drop(route);
-    relay.run([early, upstream_early], &proxy.shutdown).await;
-    drop(relay);
-    drop(permit);
+    relay.begin_with(Peer::Client, &early);
+    relay.begin_with(Peer::Upstream, &upstream_early);
+    Some((relay, permit))
 }
 
 /// Gives the session-to-be whose 101 has been written, the client's leg, and what the client sent behind its request.
 async fn shake_hands(proxy: &Arc<Inner>, leg: Leg, client: &Address) -> Option<(Established, Leg, Vec<u8>)> {
     let began = Instant::now();
-    let (leg, read, asked) = if proxy.verbatim {
+    let (leg, read, asked) = if proxy.config.relay.verbatim {
         match verbatim::open(proxy, leg, client, began).await {
             Opening::Switched(established, leg, early) => return Some((established, leg, early)),
             Opening::Http { leg, read, asked } => (leg, read, asked),

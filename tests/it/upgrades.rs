@@ -94,6 +94,7 @@ async fn a_refusal_reaches_the_client_whole_and_nothing_behind_the_request_reach
     upstream.expect_fin().await;
     let (route, record) = rig.handshake().await;
     assert_eq!((route.as_str(), record.outcome, record.status), ("default", Outcome::Refused, Some(403)));
+    drop(client);
     rig.done().await;
 }
 
@@ -115,6 +116,7 @@ async fn a_101_that_is_no_websocket_is_not_passed_on() {
         assert!(head.starts_with("HTTP/1.1 502 "), "{head:?} to {answer:?}");
         let (_, record) = rig.handshake().await;
         assert_eq!((record.outcome, record.status), (Outcome::BadResponse, Some(502)));
+        drop(client);
         rig.done().await;
     }
 }
@@ -175,6 +177,7 @@ async fn a_client_that_resets_before_its_101_is_gone() {
     upstream.receive_all().await;
     let (_, record) = rig.handshake().await;
     assert_eq!((record.outcome, record.status), (Outcome::ClientGone, None));
+    drop(client);
     rig.done().await;
 }
 
@@ -194,6 +197,7 @@ async fn a_client_that_hangs_up_in_its_direction_only_still_gets_its_session() {
     upstream.fin().await;
     client.expect_fin().await;
     assert_eq!(rig.record().await.verdict.cause.as_str(), "client_eof");
+    drop(client);
     rig.done().await;
 }
 
@@ -218,6 +222,8 @@ async fn a_drain_lets_go_on_what_was_begun_and_refuses_what_is_asked_from_then_o
         assert!(head.starts_with("HTTP/1.1 503 "), "{head:?}");
         assert!(head.to_ascii_lowercase().contains("retry-after: "), "{head:?}");
         assert_eq!(rig.handshake().await.1.outcome, Outcome::Draining);
+        late.receive_all().await;
+        late.fin().await;
     }
     upstream.send(SWITCH.as_bytes()).await;
     assert_eq!(asking.receive_head().await, SWITCH, "a 101 is not told of the drain");

@@ -142,7 +142,9 @@ impl Relay {
                     }
                     (Step::Farewell, FAREWELL_PATIENCE)
                 }
-                Step::Farewell if late || self.flows.iter().all(|flow| flow.ended) => (Step::Over, Duration::ZERO),
+                Step::Farewell if late || Peer::ALL.into_iter().all(|peer| self.has_left(peer)) => {
+                    (Step::Over, Duration::ZERO)
+                }
                 Step::Replies | Step::Farewell => return Poll::Pending,
                 Step::Over => {
                     for peer in Peer::ALL {
@@ -177,6 +179,12 @@ impl Relay {
         let doomed = self.closing.as_ref().is_some_and(|closing| closing.doomed[peer.index()]);
         let silent = self.limits.own_code.is_none();
         doomed || silent || ((from.tap.close_seen() || from.ended) && to.waiting() == 0)
+    }
+
+    /// Whether `peer` has hung up, or will be reset and has nothing to be waited for.
+    fn has_left(&self, peer: Peer) -> bool {
+        let doomed = self.closing.as_ref().is_some_and(|closing| closing.doomed[peer.index()]);
+        doomed || self.flows[peer.index()].ended
     }
 
     /// FIN, unless the Close did not get through: then the peer is reset.

@@ -173,8 +173,7 @@ impl Relay {
 
     /// The session is over: whatever is up goes down with its record.
     fn finish(&mut self, farewell: Farewell, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
-        let facts = self.file.ledger().facts();
-        let odd = facts.client.close.is_none() || facts.upstream.close.is_none();
+        let odd = !self.file.ledger().facts().is_ordinary();
         for peer in Peer::ALL {
             if let Some(hung_up) = self.hung_up[peer.index()] {
                 // It was never read to its end, but the kernel knows it.
@@ -239,24 +238,40 @@ impl Relay {
         }
     }
 
-    /// A peer that is not read, because the other takes nothing, may be gone all the same.
+    /// A peer that is not read, because the other takes nothing or because it has sent its FIN, may be gone all the same.
     fn check_hung_up(&mut self, now: Duration) {
         if !self.is_watched() || now < self.moved_or_watched() + STALLED_WATCH {
             return;
         }
         self.watched = now;
         for from in Peer::ALL {
-            if self.flows[from.index()].waiting() > 0 && self.hung_up[from.index()].is_none() {
-                self.hung_up[from.index()] = self.legs[from.index()].kernel().and_then(|kernel| kernel.hung_up);
+            let hung_up = || self.legs[from.index()].kernel().and_then(|kernel| kernel.hung_up);
+            if self.is_held_up(from) {
+                self.hung_up[from.index()] = hung_up();
+            } else if self.is_half_open(from) && hung_up() == Some(HungUp::Reset) {
+                self.write_end[from.index()].get_or_insert(End::Reset);
+                self.file.on(Event::Ended { peer: from, how: End::Reset }, now);
+                self.again = true;
             }
         }
     }
 
     fn is_watched(&self) -> bool {
-        Peer::ALL.iter().any(|from| {
-            let flow = &self.flows[from.index()];
-            flow.waiting() > 0 && !flow.ended && self.hung_up[from.index()].is_none()
-        })
+        Peer::ALL.into_iter().any(|from| self.is_held_up(from) || self.is_half_open(from))
+    }
+
+    /// Whether `peer` is not read because the other takes nothing, and is not known to have hung up.
+    fn is_held_up(&self, peer: Peer) -> bool {
+        let flow = &self.flows[peer.index()];
+        flow.waiting() > 0 && !flow.ended && self.hung_up[peer.index()].is_none()
+    }
+
+    /// Whether `peer` has sent its FIN, and may still be sent to. If its host resets now, no read will ever tell.
+    ///
+    /// Not once the closing handshake is over: what comes then is the linger's, and nobody is owed a reset.
+    fn is_half_open(&self, peer: Peer) -> bool {
+        let (from, to) = (&self.flows[peer.index()], &self.flows[peer.other().index()]);
+        from.ended && !to.fin_sent && self.closes_written.is_none() && !self.is_gone(peer)
     }
 
     fn moved_or_watched(&self) -> Duration {

@@ -16,7 +16,7 @@ mod tests;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, ReadBuf};
@@ -35,7 +35,8 @@ use crate::wire::{Peer, ReservedBits, Tap};
 /// Reads of one direction before the other has its turn.
 const READS_PER_TURN: usize = 4;
 
-/// How often the kernel is asked about a peer that is not read because the other does not take its bytes.
+/// How often the kernel is asked about a peer that is not read: because the other does not take its bytes, or because it
+/// has sent its FIN.
 const STALLED_WATCH: Duration = Duration::from_secs(1);
 
 /// How long a session may do what. `None` is for ever.
@@ -95,7 +96,7 @@ pub(super) struct Relay {
 #[derive(Clone, Copy, Debug)]
 struct Stalled {
     since: Duration,
-    bytes: usize,
+    bytes: i64,
 }
 
 /// Bytes that were written, and which the kernel has not yet been asked about.
@@ -138,12 +139,21 @@ impl Relay {
         }
     }
 
-    /// Relays until the session is over: dropping the relay then files its record. `early` are bytes read behind the handshake, by sender.
-    pub(super) async fn run(&mut self, early: [Vec<u8>; 2], shutdown: &Shutdown) {
-        let changed = shutdown.changed();
-        let mut changed = pin!(changed);
+    /// Takes `bytes` of `from` that were read behind the handshake. Before [`Relay::run`], and only then.
+    pub(super) fn begin_with(&mut self, from: Peer, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            let now = self.file.now();
+            // Nobody to wake yet: the first turn asks again for whatever has to wait.
+            self.take(from, bytes, None, &mut Context::from_waker(Waker::noop()), now);
+        }
+    }
+
+    /// Relays until the session is over. Its record is filed when the relay is dropped.
+    ///
+    /// Borrows itself: a future that took itself by value would hold itself twice.
+    pub(super) async fn run(&mut self, shutdown: &Shutdown) {
+        let mut changed = pin!(shutdown.changed());
         let mut seen = None;
-        let mut early = Some(early);
         std::future::poll_fn(|cx| {
             // Asking for the phase is one load; only a new one is worth the lock of a registration.
             while seen != Some(shutdown.phase()) {
@@ -151,14 +161,6 @@ impl Relay {
                 let phase = shutdown.phase();
                 if changed.as_mut().poll(cx).is_pending() {
                     seen = Some(phase);
-                }
-            }
-            if let Some(early) = early.take() {
-                let now = self.file.now();
-                for (peer, bytes) in Peer::ALL.into_iter().zip(early) {
-                    if !bytes.is_empty() {
-                        self.take(peer, &bytes, None, cx, now);
-                    }
                 }
             }
             if seen >= Some(Phase::Closing) {
@@ -360,12 +362,14 @@ impl Relay {
     /// Tells the gauges how many bytes of `from` wait now.
     fn gauge_stall(&mut self, from: Peer, now: Duration) {
         let (waiting, peer) = (self.flows[from.index()].waiting(), from.other());
+        // One read at most, and a Close: far from the bound.
+        let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
         let told = self.stalled[peer.index()].map_or(0, |stalled| stalled.bytes);
         if waiting == told {
             return;
         }
         let sink = self.file.sink();
-        sink.spilled(waiting as i64 - told as i64);
+        sink.spilled(waiting - told);
         match (self.stalled[peer.index()], waiting) {
             (None, _) => sink.stalled(1),
             (Some(_), 0) => sink.stalled(-1),
@@ -384,7 +388,7 @@ impl Drop for Relay {
         let now = self.file.now();
         for (peer, stalled) in Peer::ALL.into_iter().zip(self.stalled) {
             let Some(stalled) = stalled else { continue };
-            self.file.sink().spilled(-(stalled.bytes as i64));
+            self.file.sink().spilled(-stalled.bytes);
             self.file.sink().stalled(-1);
             self.file.on(Event::Stalled { peer, time: now.saturating_sub(stalled.since) }, now);
         }

@@ -11,16 +11,28 @@ use tokio::net::{TcpListener, TcpStream};
 use ulid::Ulid;
 
 use super::{Limits, Relay};
-use crate::close::{Address, CloseRecord, HandshakeRecord, Live, Request, RouteSink, Session};
+use crate::close::{Address, CloseRecord, CloseSink, HandshakeRecord, Live, Rejection, Request, RouteSink, Session};
+use crate::config::Config;
+use crate::proxy::accept::Inner;
+use crate::proxy::connection;
 use crate::proxy::leg::Leg;
+use crate::proxy::routes::Routes;
 use crate::proxy::session::SessionFile;
 use crate::shutdown::Shutdown;
 use crate::wire::{MessageKind, Peer, ReservedBits};
 
-/// The most that the future of a relay may take: all that an idle session holds, but for its `Session` and its sockets.
+/// The most that a session's task may hold, its `Session` and its sockets apart.
 const LARGEST: usize = 1_600;
 
 struct NoSink;
+
+impl CloseSink for NoSink {
+    fn route(&self, _: &str) -> Arc<dyn RouteSink> {
+        Arc::new(Self)
+    }
+    fn rejected(&self, _: Rejection) {}
+    fn draining(&self) {}
+}
 
 impl RouteSink for NoSink {
     fn handshake(&self, _: HandshakeRecord) {}
@@ -57,8 +69,8 @@ async fn relay() -> (Relay, [TcpStream; 2]) {
     let limits = Limits {
         linger: Duration::from_secs(5),
         half_closed: Some(Duration::from_secs(75)),
-        dead_peer: Some(Duration::from_secs(60)),
-        idle: Some(Duration::from_secs(60)),
+        dead_peer: Some(Duration::from_mins(1)),
+        idle: Some(Duration::from_mins(1)),
         close_reply: Duration::from_secs(5),
         drain_jitter: Duration::ZERO,
         own_code: None,
@@ -72,7 +84,7 @@ async fn relay() -> (Relay, [TcpStream; 2]) {
 /// How often the relay is polled while `peers` do something and then nothing, with the session still up.
 async fn polls(mut relay: Relay, peers: impl Future<Output = [TcpStream; 2]>) -> usize {
     let shutdown = Shutdown::new();
-    let mut running = pin!(relay.run([Vec::new(), Vec::new()], &shutdown));
+    let mut running = pin!(relay.run(&shutdown));
     let mut counted = 0;
     let running = std::future::poll_fn(|cx| {
         counted += 1;
@@ -91,11 +103,20 @@ async fn polls(mut relay: Relay, peers: impl Future<Output = [TcpStream; 2]>) ->
 }
 
 #[tokio::test]
-async fn the_future_of_a_relay_is_small() {
-    let (mut relay, _peers) = relay().await;
+async fn the_task_of_a_session_is_small() {
+    let config = Config::new("http://127.0.0.1:9".parse().unwrap());
     let shutdown = Shutdown::new();
-    let size = size_of_val(&relay) + size_of_val(&relay.run([Vec::new(), Vec::new()], &shutdown));
-    assert!(size <= LARGEST, "{size} bytes");
+    let proxy = Inner {
+        routes: Routes::new(&config, &NoSink),
+        sink: Arc::new(NoSink),
+        sessions: Arc::default(),
+        verbatim: true,
+        shutdown,
+        config,
+    };
+    let (leg, _peer) = pair().await;
+    let size = size_of_val(&connection::serve(Arc::new(proxy), Leg::Tcp(leg)));
+    assert!(size <= LARGEST, "{size} bytes, {} of them the relay", size_of::<Relay>());
 }
 
 #[tokio::test]

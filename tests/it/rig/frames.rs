@@ -81,11 +81,11 @@ impl Frame {
         match self.payload.len() {
             len @ 0..=125 => bytes.push(mask_bit | u8::try_from(len).unwrap()),
             len @ 126..=0xffff => {
-                bytes.push(mask_bit | 126);
+                bytes.push(mask_bit | 0x7e);
                 bytes.extend(u16::try_from(len).unwrap().to_be_bytes());
             }
             len => {
-                bytes.push(mask_bit | 127);
+                bytes.push(mask_bit | 0x7f);
                 bytes.extend((len as u64).to_be_bytes());
             }
         }

@@ -1,6 +1,6 @@
 //! The rig: scripted peers that speak bytes over real sockets, a proxy between them on port 0, and its records to await.
 //!
-//! Nothing here sleeps and no port is fixed. Every wait is for an event and bounded by [`PATIENCE`]; what is waited for in
+//! Nothing here sleeps and no port is fixed. Every wait is for an event and bounded by [`story::PATIENCE`]; what is waited for in
 //! vain fails with the whole story of the rig: what each peer sent and was given, and every record, in order.
 
 mod frames;
@@ -14,5 +14,3 @@ pub(crate) use frames::{Frame, binary, close, close_body, continuation, empty_cl
 pub(crate) use line::line;
 pub(crate) use peer::RawPeer;
 pub(crate) use proxy::{REQUEST, Rig, SWITCH};
-pub(crate) use sink::Seen;
-pub(crate) use story::PATIENCE;

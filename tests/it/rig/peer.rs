@@ -67,6 +67,11 @@ impl RawPeer {
         self.send(&frame.bytes(self.role)).await;
     }
 
+    /// `frame`, as this peer has to send it.
+    pub(crate) fn bytes_of(&self, frame: &Frame) -> Vec<u8> {
+        frame.bytes(self.role)
+    }
+
     /// Sends `chunk` again and again until `enough` has come about. Gives how many bytes that were.
     pub(crate) async fn send_until(&mut self, chunk: &[u8], enough: impl Future<Output = ()>) -> usize {
         let mut sent = 0;

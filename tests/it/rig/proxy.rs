@@ -1,6 +1,5 @@
 //! A proxy between scripted peers.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,6 +14,7 @@ use closewatch::wire::Peer;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 use tokio::task::JoinHandle;
 
+use super::frames::binary;
 use super::peer::RawPeer;
 use super::sink::{Seen, Told, sink};
 use super::story::Story;
@@ -72,6 +72,8 @@ impl Rig {
     fn start(unix: bool, small_buffers: bool, configure: impl FnOnce(&mut Config)) -> Self {
         let (upstream, url) = if unix { Listener::unix() } else { Listener::tcp(small_buffers) };
         let mut config = Config::new(url.parse().unwrap());
+        // `tests/run` runs what depends on it a second time with the fast paths off.
+        config.relay.verbatim = std::env::var_os("CLOSEWATCH_TEST_FAST_PATHS").is_none_or(|value| value != "off");
         configure(&mut config);
         let story = Story::default();
         let (sink, told) = sink(story.clone());
@@ -150,9 +152,13 @@ impl Rig {
         self.told.seen()
     }
 
-    /// Waits until what was told is as `wanted`; not bounded, for a `select!`.
-    pub(crate) fn when<F: FnMut(&Seen) -> bool>(&self, wanted: F) -> impl Future<Output = ()> + use<F> {
-        self.told.until(wanted)
+    /// Lets `from` send messages until the way to the other peer is full, and closewatch itself has bytes that wait. Gives
+    /// what was sent, and what is missing of the last message.
+    pub(crate) async fn stall(&self, from: &mut RawPeer) -> (Vec<u8>, Vec<u8>) {
+        let message = from.bytes_of(&binary(&vec![1; 60_000]));
+        let sent = from.send_until(&message, self.told.until(|seen| seen.spilled > 0)).await;
+        let rest = message[sent % message.len()..].to_vec();
+        (message.iter().copied().cycle().take(sent).collect(), rest)
     }
 
     /// Waits until what was told is as `wanted`.
@@ -169,10 +175,6 @@ impl Rig {
     pub(crate) fn advance(&self, phase: Phase) {
         self.story.tell(format!("proxy    comes to {phase:?}"));
         self.shutdown.advance(phase);
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.proxy
     }
 
     pub(crate) fn fail(&self, why: &str) -> ! {

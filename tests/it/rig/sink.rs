@@ -134,9 +134,8 @@ impl RouteSink for RigRouteSink {
     }
 
     fn bytes(&self, from: Peer, bytes: u64) {
-        if std::mem::take(&mut *self.shared.explosive.lock().unwrap_or_else(PoisonError::into_inner)) {
-            panic!("the test asked for it");
-        }
+        let explodes = std::mem::take(&mut *self.shared.explosive.lock().unwrap_or_else(PoisonError::into_inner));
+        assert!(!explodes, "the test asked for it");
         self.shared.see(|seen| seen.bytes[from.index()] += bytes);
     }
 

@@ -67,6 +67,29 @@ async fn a_reset_arrives_as_one_whoever_sends_it() {
     }
 }
 
+/// As a process does that shuts down its socket, goes on reading for a while, and is killed.
+#[tokio::test]
+async fn a_reset_behind_a_fin_is_passed_on_though_no_read_will_tell() {
+    for gone in Peer::ALL {
+        let mut rig = Rig::new();
+        let (client, upstream) = rig.session().await;
+        let (mut gone_peer, mut other) = match gone {
+            Peer::Client => (client, upstream),
+            Peer::Upstream => (upstream, client),
+        };
+        gone_peer.fin().await;
+        other.expect_fin().await;
+        gone_peer.reset();
+        // To the other peer a reset behind a FIN shows when it next sends something, as it would without closewatch.
+        let record = rig.record().await;
+        assert_eq!(record.verdict.cause.as_str(), format!("{}_eof", gone.as_str()));
+        assert_eq!(record.facts.of(gone).end().as_str(), "fin");
+        assert!(record.facts.of(gone).reset_after_fin);
+        assert!(record.facts.of(gone.other()).was_reset);
+        rig.done().await;
+    }
+}
+
 /// A close with a zero linger throws the send queue away: the 1011 in it would become a 1006.
 #[tokio::test]
 async fn a_reset_does_not_overtake_megabytes_that_wait_for_a_slow_reader() {

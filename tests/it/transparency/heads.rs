@@ -63,12 +63,14 @@ async fn forwarded_headers_are_appended_to_and_set() {
     }
     assert!(!head.contains("evil.test"), "{head:?}");
     rig.handshake().await;
+    drop(client);
     rig.done().await;
 
     let rig = Rig::with(|config| config.forwarded.x_forwarded = closewatch::config::XForwarded::Off);
     let mut client = rig.connect().await;
     client.send(request.as_bytes()).await;
     assert_eq!(rig.accept().await.receive_head().await, request);
+    drop(client);
     rig.done().await;
 }
 
@@ -86,5 +88,6 @@ async fn a_target_in_absolute_form_is_put_to_the_upstream_as_a_path_and_its_host
     client.receive_head().await;
     client.reset();
     rig.record().await;
+    drop(client);
     rig.done().await;
 }

@@ -38,19 +38,19 @@ async fn a_session_that_is_half_over_is_reset_when_nothing_moves_any_more() {
 
 #[tokio::test]
 async fn a_session_that_is_half_over_goes_on_as_long_as_bytes_move() {
-    let mut rig = Rig::with(|config| config.timeouts.half_closed = Some(MOMENT * 4));
+    let mut rig = Rig::with(|config| config.timeouts.half_closed = Some(MOMENT * 10));
     let (mut client, mut upstream) = rig.session().await;
     client.fin().await;
     upstream.expect_fin().await;
     let mut tick = tokio::time::interval(MOMENT);
-    for _ in 0..8 {
+    for _ in 0..13 {
         tick.tick().await;
         upstream.say(&text("tick")).await;
         client.hear(&text("tick")).await;
     }
     upstream.fin().await;
     client.expect_fin().await;
-    assert_eq!(rig.record().await.facts.upstream.text_messages, 8);
+    assert_eq!(rig.record().await.facts.upstream.text_messages, 13);
     rig.done().await;
 }
 

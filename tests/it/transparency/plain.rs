@@ -27,6 +27,7 @@ async fn requests_and_answers_pass_over_connections_that_are_kept() {
         client.expect(b"hello").await;
     }
     assert_eq!(rig.seen().statuses, [200, 200, 200]);
+    drop(client);
     rig.done().await;
 }
 
@@ -47,6 +48,7 @@ async fn bodies_are_streamed_both_ways() {
     client.expect(b"3\r\none\r\n").await;
     upstream.send(b"3\r\ntwo\r\n0\r\n\r\n").await;
     client.expect(b"3\r\ntwo\r\n0\r\n\r\n").await;
+    drop(client);
     rig.done().await;
 }
 
@@ -76,6 +78,7 @@ async fn what_concerns_one_connection_only_is_not_passed_on() {
     client.send(b"GET /again HTTP/1.1\r\nHost: chat.test\r\n\r\n").await;
     let mut upstream = rig.accept().await;
     assert!(upstream.receive_head().await.starts_with("GET /again "));
+    drop(client);
     rig.done().await;
 }
 
@@ -92,12 +95,14 @@ async fn a_request_with_two_lengths_reaches_the_upstream_with_one() {
         let head = upstream.receive_head().await.to_ascii_lowercase();
         assert!(head.contains("transfer-encoding: chunked\r\n") && !head.contains("content-length"), "{head:?}");
         upstream.expect(b"0\r\n\r\n").await;
+        drop(client);
         rig.done().await;
     }
     let rig = Rig::new();
     let mut client = rig.connect().await;
     client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n").await;
     assert!(client.receive_head().await.starts_with("HTTP/1.1 400 "));
+    drop(client);
     rig.done().await;
 }
 
@@ -108,6 +113,7 @@ async fn an_upstream_that_is_not_there_is_502() {
     client.send(b"GET / HTTP/1.1\r\nHost: chat.test\r\n\r\n").await;
     assert!(client.receive_head().await.starts_with("HTTP/1.1 502 "));
     assert_eq!(rig.seen().statuses, [502]);
+    drop(client);
     rig.done().await;
 }
 
@@ -128,6 +134,7 @@ async fn a_connection_can_serve_requests_and_then_become_a_session() {
     client.reset();
     upstream.expect_reset().await;
     rig.record().await;
+    drop(client);
     rig.done().await;
 }
 
@@ -152,6 +159,7 @@ async fn the_last_answer_on_a_connection_arrives_whole_at_a_slow_reader() {
             client.expect_fin().await;
         }
     );
+    drop(client);
     rig.done().await;
 }
 
@@ -178,6 +186,37 @@ async fn an_early_answer_arrives_whole_at_a_slow_reader() {
             client.expect_fin().await;
         }
     );
+    drop(client);
+    rig.done().await;
+}
+
+/// The same, where the request is never over.
+#[tokio::test]
+async fn an_answer_to_half_a_request_arrives_whole_at_a_slow_reader() {
+    let rig = Rig::with_small_buffers(|_| {});
+    let mut client = rig.connect().await;
+    client.send(b"POST / HTTP/1.1\r\nHost: chat.test\r\nContent-Length: 100000\r\n\r\n12345").await;
+    let mut upstream = rig.accept().await;
+    upstream.receive_head().await;
+    upstream.expect(b"12345").await;
+    let body: Vec<u8> = (0..2 * 1024 * 1024_u32).map(|at| (at % 251) as u8).collect();
+    let head = format!("HTTP/1.1 413 Too Much\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    tokio::join!(
+        async {
+            upstream.send(head.as_bytes()).await;
+            upstream.send(&body).await;
+            drop(upstream);
+        },
+        async {
+            client.receive_head().await;
+            // Slowly: closewatch has come to the end of the answer long before.
+            for piece in body.chunks(8 * 1024) {
+                client.expect(piece).await;
+                tokio::task::yield_now().await;
+            }
+        }
+    );
+    drop(client);
     rig.done().await;
 }
 
@@ -202,5 +241,6 @@ async fn kept_connections_are_closed_by_a_drain_behind_the_answer() {
     assert!(head.contains("connection: close\r\n"), "{head:?}");
     client.expect(b"2").await;
     client.expect_fin().await;
+    drop((idle, client));
     rig.done().await;
 }

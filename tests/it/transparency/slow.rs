@@ -4,15 +4,10 @@ use std::time::Duration;
 
 use closewatch::wire::Peer;
 
-use crate::rig::{RawPeer, Rig, binary, close, text};
+use crate::rig::{Rig, binary, close, text};
 
 /// At most this much of one direction waits in closewatch's own memory: one read.
 const MOST_SPILLED: i64 = 64 * 1024;
-
-/// Fills the way to `to` until closewatch itself has bytes that wait. Gives how many were sent.
-async fn stall(rig: &Rig, from: &mut RawPeer, chunk: &[u8]) -> usize {
-    from.send_until(chunk, rig.when(|seen| seen.spilled > 0)).await
-}
 
 #[tokio::test]
 async fn a_message_of_8_mb_reaches_a_slow_reader_whole_and_closewatch_keeps_little_of_it() {
@@ -49,7 +44,7 @@ async fn a_message_of_8_mb_reaches_a_slow_reader_whole_and_closewatch_keeps_litt
 async fn a_stalled_direction_does_not_hold_up_the_other() {
     let mut rig = Rig::with_small_buffers(|_| {});
     let (mut client, mut upstream) = rig.session().await;
-    stall(&rig, &mut upstream, &binary(&[1; 60_000]).bytes(Peer::Upstream)).await;
+    rig.stall(&mut upstream).await;
     for _ in 0..100 {
         client.say(&text("still here")).await;
         upstream.hear(&text("still here")).await;
@@ -69,14 +64,12 @@ async fn a_peer_that_acknowledges_but_does_not_read_is_never_taken_for_dead() {
     let dead_peer = Duration::from_millis(500);
     let mut rig = Rig::with_small_buffers(|config| config.timeouts.dead_peer = Some(dead_peer));
     let (mut client, mut upstream) = rig.session().await;
-    let chunk = binary(&[1; 60_000]).bytes(Peer::Upstream);
-    let sent = stall(&rig, &mut upstream, &chunk).await;
+    let (sent, _) = rig.stall(&mut upstream).await;
     // The kernel probes the closed window more and more rarely: time itself is what is tested. In 4 s there is a pause
     // between two probes of three times `dead_peer`.
     tokio::time::sleep(dead_peer * 8).await;
     assert_eq!(rig.seen().closed, 0, "ended though the peer's host answers");
-    let expected: Vec<u8> = chunk.iter().copied().cycle().take(sent).collect();
-    client.expect(&expected).await;
+    client.expect(&sent).await;
     client.fin().await;
     upstream.expect_fin().await;
     upstream.fin().await;
@@ -124,8 +117,7 @@ async fn the_end_of_a_peer_that_is_not_read_is_noticed() {
             config.timeouts.linger = Duration::from_millis(100);
         });
         let (mut client, mut upstream) = rig.session().await;
-        let chunk = binary(&[1; 60_000]).bytes(Peer::Upstream);
-        let sent = stall(&rig, &mut upstream, &chunk).await;
+        let (sent, _) = rig.stall(&mut upstream).await;
         match ends {
             "reset" => upstream.reset(),
             _ => upstream.fin().await,
@@ -135,7 +127,7 @@ async fn the_end_of_a_peer_that_is_not_read_is_noticed() {
         assert!(record.facts.client.was_reset);
         assert!(record.facts.client.stalled > Duration::ZERO, "the wait that the end cut off counts too");
         assert!(record.facts.client.undelivered_bytes > 0);
-        assert!(record.facts.upstream.bytes <= sent as u64);
+        assert!(record.facts.upstream.bytes <= sent.len() as u64);
         client.receive_all().await;
         rig.done().await;
     }
@@ -145,18 +137,18 @@ async fn the_end_of_a_peer_that_is_not_read_is_noticed() {
 async fn a_close_waits_its_turn_behind_what_a_slow_reader_has_not_read() {
     let mut rig = Rig::with_small_buffers(|_| {});
     let (mut client, mut upstream) = rig.session().await;
-    let chunk = binary(&[1; 60_000]).bytes(Peer::Upstream);
-    let sent = stall(&rig, &mut upstream, &chunk).await;
-    let rest = &chunk[sent % chunk.len()..];
-    let expected: Vec<u8> = chunk.iter().copied().cycle().take(sent + rest.len()).collect();
-    let send = async {
-        upstream.send(rest).await;
-        upstream.say(&close(1013, "too slow")).await;
-    };
-    tokio::join!(send, async {
-        client.expect(&expected).await;
-        client.hear(&close(1013, "too slow")).await;
-    });
+    let (sent, rest) = rig.stall(&mut upstream).await;
+    tokio::join!(
+        async {
+            upstream.send(&rest).await;
+            upstream.say(&close(1013, "too slow")).await;
+        },
+        async {
+            client.expect(&sent).await;
+            client.expect(&rest).await;
+            client.hear(&close(1013, "too slow")).await;
+        }
+    );
     client.say(&close(1013, "")).await;
     upstream.hear(&close(1013, "")).await;
     upstream.fin().await;
