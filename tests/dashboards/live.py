@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""Runs every query of every dashboard against a real Prometheus that scrapes two real demos: `live.py CLOSEWATCH`.
+
+One of the demos is drained and started again meanwhile, so that there are drains, restarts and a fleet.
+"""
+
+import math
+import re
+import sys
+import time
+
+import model
+from stage import Demo, Pinger, Stage
+
+# (file, panel or annotation, query) → why nothing can be seen here.
+EMPTY = {}
+
+BEFORE, AFTER, RANGE = 25, 22, 20
+
+
+def filled(text):
+    text = re.sub(r"\$\{?__rate_interval\}?", "5s", text)
+    text = re.sub(r"\$\{?__range_s\}?", str(RANGE), text)
+    text = re.sub(r"\$\{?__range\}?", "%ds" % RANGE, text)
+    return re.sub(r"\$\{?[a-z]\w*(:\w+)?\}?", ".+", text)
+
+
+def finite(series):
+    values = series["values"] if "values" in series else [series["value"]]
+    return any(math.isfinite(float(value)) for _, value in values)
+
+
+class Checks:
+    def __init__(self, prometheus, end):
+        self.prometheus, self.end = prometheus, end
+        self.asked, self.failures, self.empty = 0, [], []
+
+    def ask(self, file, where, ref, expr, instant=False, span=RANGE):
+        """The series that have a number; none is a failure, unless it is expected."""
+        self.asked += 1
+        try:
+            expr = filled(expr)
+            got = self.prometheus.instant(expr, self.end) if instant else self.prometheus.over(expr, self.end - span, self.end, 1)
+        except ValueError as error:
+            self.failures.append("%s: %s, %s: %s: %s" % (file, where, ref, error, expr))
+            return []
+        got = [series for series in got if finite(series)]
+        if not got and (file, where, ref) in EMPTY:
+            self.empty.append((file, where, ref))
+        elif not got:
+            self.failures.append("%s: %s, %s: no data: %s" % (file, where, ref, expr))
+        return got
+
+    def panel(self, file, panel):
+        names = set()
+        for target in model.prometheus_targets(panel):
+            got = self.ask(file, panel["title"], target["refId"], target["expr"], target["instant"])
+            names.update({"Value #" + target["refId"]}, *(series["metric"] for series in got))
+            if panel["type"] == "heatmap" and len({series["metric"]["le"] for series in got}) < 5:
+                self.failures.append("%s: %s: too few buckets" % (file, panel["title"]))
+        for step in panel.get("transformations", []):
+            if step["id"] == "organize":
+                # A column that no query fills, or one that nobody named.
+                wanted = set(step["options"]["indexByName"])
+                hidden = set(step["options"]["excludeByName"]) - {"Time"}
+                if wanted | hidden != names:
+                    self.failures.append("%s: %s: columns %s" % (file, panel["title"], sorted((wanted | hidden) ^ names)))
+
+    def dashboard(self, file, dashboard):
+        for panel in model.panels(dashboard):
+            self.panel(file, panel)
+        for annotation in dashboard["annotations"]["list"]:
+            if "target" in annotation:
+                self.ask(file, annotation["name"], "Anno", annotation["target"]["expr"], span=BEFORE + AFTER)
+        for variable in dashboard["templating"]["list"]:
+            if variable["type"] == "query":
+                self.asked += 1
+                match = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"])
+                values = self.prometheus.api("label/%s/values" % match[2], **{"match[]": filled(match[1])})
+                if not values:
+                    self.failures.append("%s: the variable %s has no values" % (file, variable["name"]))
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: live.py CLOSEWATCH")
+    binary, began = sys.argv[1], time.monotonic()
+    with Stage() as stage:
+        demos = [Demo(stage, binary, "demo-%d" % i, 15) for i in (1, 2)]
+        prometheus = stage.prometheus({"demo-%d" % i: demo.admin for i, demo in enumerate(demos, 1)}, "1s")
+        pinger = Pinger(demos[0].front)
+        pinger.start()
+        time.sleep(BEFORE)
+        stage.stop(demos[1].process)
+        Demo(stage, binary, "demo-2", 15, demos[1].admin)
+        time.sleep(AFTER)
+        checks = Checks(prometheus, time.time())
+        for file, dashboard in model.dashboards().items():
+            checks.dashboard(file, dashboard)
+        pinger.over = True
+        for failure in checks.failures:
+            print("live: " + failure, file=sys.stderr)
+        if checks.asked < 100:
+            sys.exit("live: only %d queries were found" % checks.asked)
+        if checks.failures:
+            sys.exit("live: %d of %d queries failed" % (len(checks.failures), checks.asked))
+    for key in checks.empty:
+        print("live: empty, as expected: %s: %s, %s: %s" % (*key, EMPTY[key]))
+    for key in set(EMPTY) - set(checks.empty):
+        sys.exit("live: expected to be empty, and is not: %s" % (key,))
+    print("live: %d queries and variables return data, %d are empty for a named reason, %d s" % (
+        checks.asked - len(checks.empty), len(checks.empty), time.monotonic() - began))
+
+
+if __name__ == "__main__":
+    main()

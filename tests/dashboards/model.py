@@ -1,0 +1,54 @@
+"""The dashboards as files, and what closewatch exports according to its source and its golden exposition."""
+
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DASHBOARDS = ROOT / "dashboards"
+
+# Of Prometheus itself and of the process collector: not in names.rs, seen alive by live.py.
+OTHERS = {
+    "process_cpu_seconds_total", "process_max_fds", "process_open_fds", "process_resident_memory_bytes",
+    "process_start_time_seconds", "process_threads", "scrape_samples_scraped",
+}
+
+
+def dashboards():
+    files = sorted(DASHBOARDS.glob("*.json"))
+    assert len(files) >= 4, "the dashboards are gone: %s" % files
+    return {path.name: json.loads(path.read_text(encoding="utf-8")) for path in files}
+
+
+def panels(dashboard):
+    """All that are no rows, those in collapsed rows too."""
+    for panel in dashboard["panels"]:
+        if panel["type"] == "row":
+            yield from panel["panels"]
+        else:
+            yield panel
+
+
+def prometheus_targets(panel):
+    return [target for target in panel["targets"] if target["datasource"]["type"] == "prometheus"]
+
+
+def families():
+    """name → (type, labels), from the source; the golden exposition must name the same."""
+    source = (ROOT / "src/export/metrics/names.rs").read_text(encoding="utf-8")
+    named = dict(re.findall(r'name:\s*"(\w+)".*?labels:\s*&\[([^\]]*)\]', source, re.S))
+    golden = (ROOT / "tests/data/metrics.golden").read_text(encoding="utf-8")
+    types = dict(re.findall(r"^# TYPE (\w+) (\w+)$", golden, re.M))
+    assert len(named) > 20, "names.rs is read wrongly: %s" % sorted(named)
+    assert set(named) == set(types), "names.rs and metrics.golden differ: %s" % sorted(set(named) ^ set(types))
+    return {name: (types[name], set(re.findall(r"\w+", labels))) for name, labels in named.items()}
+
+
+def label_values():
+    """Every value that a label can have, as far as it stands in the golden exposition or in the source of the verdict."""
+    golden = (ROOT / "tests/data/metrics.golden").read_text(encoding="utf-8")
+    values = set(re.findall(r'="([^"]*)"', golden))
+    assert len(values) > 50, "metrics.golden has no labels"
+    for path in sorted((ROOT / "src/close").rglob("*.rs")):
+        values.update(re.findall(r'"(\w+)"', path.read_text(encoding="utf-8")))
+    return values

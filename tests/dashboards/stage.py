@@ -1,0 +1,158 @@
+"""Real processes on free ports of 127.0.0.1: Prometheus, and whatever it scrapes. All are stopped by their own pid."""
+
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, check, seconds=20):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if (value := check()) is not None:
+            return value
+        time.sleep(0.05)
+    sys.exit("waited %d s in vain for %s" % (seconds, what))
+
+
+def fetch(url, timeout=10):
+    with urllib.request.urlopen(url, timeout=timeout) as answer:
+        return answer.read()
+
+
+def ready(url):
+    def check():
+        try:
+            fetch(url)
+            return True
+        except OSError:
+            return None
+
+    return check
+
+
+class Stage:
+    """A temporary folder and the processes in it; `with Stage() as stage` ends them all."""
+
+    def __enter__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="closewatch-dashboards-"))
+        self.processes = []
+        return self
+
+    def __exit__(self, *failure):
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        if failure[0] in (None, SystemExit) and not (failure[0] and failure[1].code):
+            shutil.rmtree(self.folder)
+        else:
+            print("what the processes said is in %s" % self.folder, file=sys.stderr)
+
+    def start(self, name, command):
+        out = self.folder / ("%s.out" % name)
+        with open(out, "ab") as log, open(self.folder / ("%s.err" % name), "ab") as errors:
+            process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=errors)
+        self.processes.append(process)
+        return process, out
+
+    def stop(self, process, seconds=20):
+        """SIGTERM, and the end of it."""
+        process.send_signal(signal.SIGTERM)
+        process.wait(seconds)
+
+    def prometheus(self, targets, interval):
+        binary = shutil.which("prometheus") or sys.exit("prometheus is missing: apt-get install prometheus")
+        groups = "\n".join('          - targets: ["%s"]\n            labels: { instance: "%s" }' % (address, name)
+                           for name, address in targets.items())
+        (self.folder / "prometheus.yml").write_text(
+            "global:\n  scrape_interval: %s\nscrape_configs:\n  - job_name: closewatch\n    static_configs:\n%s\n"
+            % (interval, groups.replace("          ", "      ")))
+        port = free_port()
+        self.start("prometheus", [
+            binary, "--config.file=%s" % (self.folder / "prometheus.yml"), "--storage.tsdb.path=%s" % (self.folder / "data"),
+            "--web.listen-address=127.0.0.1:%d" % port, "--log.level=warn"])
+        url = "http://127.0.0.1:%d" % port
+        wait_for("Prometheus at %s" % url, ready(url + "/-/ready"))
+        return Prometheus(url)
+
+
+class Prometheus:
+    def __init__(self, url):
+        self.url = url
+
+    def api(self, path, **parameters):
+        url = "%s/api/v1/%s?%s" % (self.url, path, urllib.parse.urlencode(parameters, doseq=True))
+        try:
+            return json.loads(fetch(url, 30))["data"]
+        except urllib.error.HTTPError as error:
+            raise ValueError(json.loads(error.read())["error"]) from None
+
+    def instant(self, expr, at):
+        return self.api("query", query=expr, time=at)["result"]
+
+    def over(self, expr, start, end, step):
+        return self.api("query_range", query=expr, start=start, end=end, step=step)["result"]
+
+
+class Demo:
+    """`closewatch demo`, with its two addresses."""
+
+    def __init__(self, stage, binary, name, rate, admin="127.0.0.1:0"):
+        self.process, out = stage.start(name, [binary, "demo", "--admin", admin, "--rate", rate])
+        seen = out.stat().st_size
+
+        def addresses():
+            if self.process.poll() is not None:
+                sys.exit("%s demo ended: %s" % (binary, (stage.folder / (name + ".err")).read_text()))
+            text = out.read_text(errors="replace")[seen if seen < out.stat().st_size else 0 :]
+            found = re.search(r"ws://([\d.:]+)/.*?http://([\d.:]+)/metrics", text, re.S)
+            return found and found.groups()
+
+        self.front, self.admin = wait_for("the addresses of the demo", addresses)
+
+
+class Pinger(threading.Thread):
+    """A client that pings through the proxy: nobody in the demo does and is answered."""
+
+    def __init__(self, front):
+        super().__init__(daemon=True)
+        self.front, self.over = front, False
+
+    def run(self):
+        host, port = self.front.split(":")
+        while not self.over:
+            try:
+                with socket.create_connection((host, int(port)), 5) as s:
+                    key = base64.b64encode(os.urandom(16)).decode()
+                    s.sendall(("GET /chat/echo HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                               "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n" % (self.front, key)).encode())
+                    for i in range(20):
+                        if self.over:
+                            break
+                        s.sendall(b"\x89\x84\0\0\0\0" + struct.pack(">I", i))
+                        time.sleep(0.3)
+                        if not s.recv(4096):
+                            break
+                    s.sendall(b"\x88\x82\0\0\0\0" + struct.pack(">H", 1000))
+                    s.recv(4096)
+            except OSError:
+                time.sleep(0.2)
