@@ -4,6 +4,7 @@
 //! socket: nothing listens that could be asked to end it by somebody else.
 
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,6 +15,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use tokio::time::Instant;
+
+use super::instance::WORKER;
 use super::{FAILURE, report};
 
 /// The arguments of `drain`.
@@ -23,7 +27,7 @@ pub struct Args {
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     pub pid: Option<i32>,
 
-    /// Return when the instance has drained, not when it has begun to
+    /// Return when the instance has drained (`timeouts.final_scrape` may still be on), not when it has begun to
     #[arg(long)]
     pub wait: bool,
 
@@ -80,16 +84,36 @@ fn drain(args: &Args) -> Result<(), Error> {
     if !args.wait {
         return Ok(());
     }
-    let limit = args.timeout.map(|limit| Timespec {
-        tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: limit.subsec_nanos().into(),
-    });
-    // It becomes readable when the process ends.
-    let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], limit.as_ref()).map_err(refused)?;
-    match (ended, args.timeout) {
-        (0, Some(limit)) => Err(Error::Timeout { pid, limit }),
-        _ => Ok(()),
+    wait(pid, &process, args.timeout)
+}
+
+/// Waits until the instance has drained: its workers have ended, or all of it has.
+///
+/// Not for the end of the process alone: in a container it is process 1, and its end is the end of whoever waits for it.
+fn wait(pid: i32, process: &OwnedFd, limit: Option<Duration>) -> Result<(), Error> {
+    let began = Instant::now();
+    let pause = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+    loop {
+        // The descriptor becomes readable when the process ends.
+        let ended = match poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&pause)) {
+            Ok(ended) => ended,
+            Err(Errno::INTR) => 0,
+            Err(errno) => return Err(Error::Signal { pid, source: errno.into() }),
+        };
+        if ended > 0 || !has_workers(pid) {
+            return Ok(());
+        }
+        if let Some(limit) = limit.filter(|limit| began.elapsed() >= *limit) {
+            return Err(Error::Timeout { pid, limit });
+        }
     }
+}
+
+/// Whether any thread of the instance still serves sessions. A process that is gone has none.
+fn has_workers(pid: i32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    let name = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
+    threads.flatten().any(|thread| name(thread).starts_with(WORKER))
 }
 
 /// The one other process that runs this executable and obeys the drain signal.

@@ -32,6 +32,9 @@ const FLUSH: Duration = Duration::from_secs(10);
 /// The same after a second signal.
 const HASTY_FLUSH: Duration = Duration::from_secs(1);
 
+/// How the names of the threads that serve sessions begin.
+pub(super) const WORKER: &str = "worker-";
+
 /// Why an instance does not come up.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -200,7 +203,7 @@ fn start_workers(count: usize, proxy: &Proxy, front: &TcpListener) -> io::Result
     for number in 0..count {
         let (proxy, listener, alive) = (proxy.clone(), front.try_clone()?, alive.clone());
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+        std::thread::Builder::new().name(format!("{WORKER}{number}")).spawn(move || {
             if let Err(error) = runtime.block_on(proxy.serve(listener)) {
                 tracing::error!(%error, "a worker cannot accept connections");
             }
