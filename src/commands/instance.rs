@@ -138,14 +138,16 @@ impl Instance {
         ];
         for (name, listener, router) in operators {
             let Some(listener) = listener else { continue };
-            announce(name, &listener);
+            announce(name, &listener.local_addr());
             let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::Start)?;
             // They answer until the process is gone: the last scrape is the one that counts.
             tokio::spawn(admin::serve(listener, router, std::future::pending()));
         }
         let mut workers = start_workers(self.config.workers, &proxy, &self.front).map_err(Error::Start)?;
-        announce("proxy", &self.front);
+        let front = self.front.local_addr();
         drop(self.front);
+        // Said last: whoever waits for it finds everything in its place.
+        announce("proxy", &front);
 
         let way_out = async {
             self.shutdown.reached(Phase::Unready).await;
@@ -187,8 +189,8 @@ fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, Error> 
     proxy::bind(address).map_err(|source| Error::Bind { key, address, source })
 }
 
-fn announce(name: &str, listener: &TcpListener) {
-    if let Ok(address) = listener.local_addr() {
+fn announce(name: &str, address: &io::Result<SocketAddr>) {
+    if let Ok(address) = address {
         tracing::info!(listener = name, %address, "listening");
     }
 }

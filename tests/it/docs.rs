@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::instance::{Child, Metrics, Output, Running};
+use crate::rig::{close, ping, pong};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -49,7 +50,21 @@ fn section(head: &str) -> String {
 
 #[tokio::test]
 async fn every_metric_that_is_named_exists_and_the_readme_names_every_metric() {
-    let running = Running::start().await;
+    let mut running = Running::start().await;
+    // Histograms are there once something was measured.
+    let (mut client, mut upstream) = running.session().await;
+    upstream.say(&ping(b"")).await;
+    client.hear(&ping(b"")).await;
+    client.say(&pong(b"")).await;
+    upstream.hear(&pong(b"")).await;
+    client.say(&close(1000, "")).await;
+    upstream.hear(&close(1000, "")).await;
+    upstream.say(&close(1000, "")).await;
+    client.hear(&close(1000, "")).await;
+    upstream.fin().await;
+    client.expect_fin().await;
+    client.fin().await;
+    running.record().await;
     let exported = Metrics::parse(&running.get("/metrics").await.body);
     let exported = exported.families();
     let is_exported = |name: &str| {
