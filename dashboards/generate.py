@@ -20,6 +20,19 @@ CLASS_COLOURS = {
 }
 INITIATOR_COLOURS = {"client": "blue", "upstream": "orange", "proxy": "purple", "both": "green", "unknown": "text"}
 
+CAUSE_COLOURS = {
+    "close_handshake": "green", "close_unanswered": "yellow", "client_unresponsive": "light-blue", "client_eof": "blue",
+    "client_reset": "dark-blue", "client_timeout": "super-light-blue", "upstream_unresponsive": "light-orange",
+    "upstream_eof": "orange", "upstream_reset": "red", "upstream_timeout": "dark-red", "drain": "purple",
+    "idle_timeout": "light-purple", "proxy_error": "super-light-red", "unknown": "text",
+}
+CODE_COLOURS = {
+    "1000": "green", "1001": "light-green", "1005": "dark-green", "1006": "red", "1011": "dark-red", "1014": "light-red",
+    "1012": "blue", "1013": "dark-orange", "1002": "orange", "1003": "orange", "1007": "light-orange", "1010": "light-orange",
+    "invalid": "super-light-orange", "1008": "yellow", "1009": "light-yellow", "3xxx": "light-purple", "4xxx": "purple",
+    "unknown": "text",
+}
+
 # What the alerts count too: abnormal, not begun by the client, and not the server's verdict on a client that died.
 LOST = 'class="abnormal", initiator!="client", cause!="client_unresponsive"'
 
@@ -114,38 +127,37 @@ def panel(kind, title, description, queries, unit, options, custom=None, thresho
     return out
 
 
-def stat(title, description, expr, unit, thresholds=None, instant=True, legend="", **defaults):
+def stat(title, description, expr, unit, thresholds=None, **defaults):
     defaults.setdefault("color", {"mode": "thresholds"})
     options = {
-        "colorMode": "value", "graphMode": "none" if instant else "area", "justifyMode": "auto", "orientation": "auto",
+        "colorMode": "value", "graphMode": "none", "justifyMode": "auto", "orientation": "auto",
         "percentChangeColorMode": "standard", "showPercentChange": False, "textMode": "value", "wideLayout": True,
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
     }
-    return panel("stat", title, description, [target(expr, legend, instant=instant)], unit, options,
+    return panel("stat", title, description, [target(expr, instant=True)], unit, options,
                  thresholds=thresholds, **defaults)
 
 
-def series(title, description, queries, unit, stacked=False, bars=False, legend="list", fill=None, **more):
+def series(title, description, queries, unit, stacked=False, bars=False, log=False, **more):
     custom = {
         "axisBorderShow": False, "axisCenteredZero": False, "axisColorMode": "text", "axisLabel": "", "axisPlacement": "auto",
         "barAlignment": 0, "barWidthFactor": 0.8, "drawStyle": "bars" if bars else "line",
-        "fillOpacity": fill if fill is not None else (80 if bars else 30 if stacked else 8),
+        "fillOpacity": 80 if bars else 30 if stacked else 8,
         "gradientMode": "none", "hideFrom": {"legend": False, "tooltip": False, "viz": False}, "insertNulls": False,
         "lineInterpolation": "linear", "lineWidth": 0 if bars else 1, "pointSize": 4, "scaleDistribution": {"type": "linear"},
         "showPoints": "never", "spanNulls": False, "stacking": {"group": "A", "mode": "normal" if stacked else "none"},
         "thresholdsStyle": {"mode": "off"},
     }
-    if "log" in more and more.pop("log"):
+    if log:
         custom["scaleDistribution"] = {"type": "log", "log": 10}
+    elif unit in ("cpm", "short", "ops", "reqps"):
+        # A flat line of zeros is drawn at the bottom of 0 to 1, not of 0 to 100.
+        custom["axisSoftMax"] = 1
     custom.update(more.pop("custom", {}))
     options = {
-        "legend": {"calcs": ["sum"] if legend == "sum" else ["lastNotNull", "max"] if legend == "table" else [],
-                   "displayMode": "table" if legend in ("table", "sum") else "list",
-                   "placement": "right" if legend in ("table", "sum") else "bottom", "showLegend": True},
+        "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
         "tooltip": {"hideZeros": True, "mode": "multi", "sort": "desc"},
     }
-    if legend == "none":
-        options["legend"].update(displayMode="list", showLegend=False)
     return panel("timeseries", title, description, queries, unit, options, custom, **more)
 
 
@@ -154,7 +166,10 @@ def table(title, description, queries, unit, columns, sort, hidden=(), overrides
     rename = {name: shown for name, (shown, _) in columns.items()}
     order = {name: i for i, name in enumerate(columns)}
     exclude = {name: True for name in ("Time", *hidden)}
-    shown = [override(label, **properties) for label, properties in columns.values() if properties]
+    # A text that looks like a number ("1006") would get the unit of numbers.
+    shown = [override(label, **({} if name.startswith("Value") else {"unit": "string"}), **properties)
+             for name, (label, properties) in columns.items()]
+    shown = [one for one in shown if one["properties"]]
     transformations = [
         {"id": "merge", "options": {}},
         {"id": "organize", "options": {"excludeByName": exclude, "includeByName": {}, "indexByName": order, "renameByName": rename}},
@@ -176,14 +191,14 @@ def bars(title, description, queries, unit, **more):
     return panel("bargauge", title, description, queries, unit, options, min=0, **more)
 
 
-def heatmap(title, description, expr):
+def heatmap(title, description, expr, edges):
     options = {
         "calculate": False, "cellGap": 1, "cellValues": {"unit": "cpm"},
         "color": {"exponent": 0.5, "fill": "dark-orange", "mode": "scheme", "reverse": False, "scale": "exponential",
                   "scheme": "Oranges", "steps": 64},
         "exemplars": {"color": "rgba(255,0,255,0.7)"}, "filterValues": {"le": 1e-09}, "legend": {"show": True},
         "rowsFrame": {"layout": "auto"}, "showValue": "never", "tooltip": {"mode": "single", "showColorScale": True, "yHistogram": True},
-        "yAxis": {"axisPlacement": "left", "reverse": False, "unit": "s"},
+        "yAxis": {"axisPlacement": "left", "reverse": False, "unit": edges},
     }
     custom = {"hideFrom": {"legend": False, "tooltip": False, "viz": False}, "scaleDistribution": {"type": "linear"}}
     return panel("heatmap", title, description, [target(expr, "{{le}}", fmt="heatmap")], "cpm", options, custom)
@@ -204,7 +219,7 @@ def explore(source, kind, query):
     """The address of Explore with one query. `${…}` stays as it is, the rest is percent-encoded."""
     pane = {"datasource": source, "queries": [dict(query, refId="A", datasource={"type": kind, "uid": source})],
             "range": {"from": "${__from}", "to": "${__to}"}}
-    encode = {'"': "%22", "{": "%7B", "}": "%7D", " ": "%20", "|": "%7C", "=": "%3D", "+": "%2B", "`": "%60", "&": "%26"}
+    encode = {'"': "%22", "{": "%7B", "}": "%7D", " ": "%20", "|": "%7C", "=": "%3D", "+": "%2B", "\\": "%5C", "&": "%26"}
     out, text = "", json.dumps({"a": pane}, separators=(",", ":"))
     at = 0
     while at < len(text):
@@ -228,7 +243,8 @@ ROUTES = ' | route=~"${route:pipe}"'
 def variable(name, label, query):
     return {
         "allValue": ".+", "current": {"selected": True, "text": ["All"], "value": ["$__all"]}, "datasource": PROMETHEUS,
-        "hide": 0, "includeAll": True, "label": label, "multi": True, "name": name, "options": [], "query": query, "refresh": 2, "regex": "", "skipUrlSync": False, "sort": 1, "type": "query",
+        "hide": 0, "includeAll": True, "label": label, "multi": True, "name": name, "options": [], "query": query, "refresh": 2,
+        "regex": "", "skipUrlSync": False, "sort": 1, "type": "query",
     }
 
 
@@ -295,13 +311,13 @@ ALARM = steps(1, "red")
 EXPLAIN = "closewatch-explain"
 
 
-def ends_by_class(title="Ends by class", legend="list"):
+def ends_by_class():
     return series(
-        title,
+        "Ends by class",
         "Sessions that ended, per minute. Red is abnormal: 1006, 1011, 1014. Blue was planned (restarts, drains, idle limits); "
         "green is what users do all day.",
         targets((per_minute("closewatch_closes_total", by="class") + " > 0", "{{class}}")), "cpm", stacked=True, bars=True,
-        legend=legend, overrides=colours(CLASS_COLOURS), links=[link_to(EXPLAIN, "Explain")])
+        overrides=colours(CLASS_COLOURS), links=[link_to(EXPLAIN, "Explain")])
 
 
 def failed_handshakes():
@@ -310,10 +326,10 @@ def failed_handshakes():
         "Upgrades that never became a session, per minute, by outcome and the status the client was given. A browser reports "
         "each of them as 1006 too: if this rises and the ends do not, look at the upstream's answers, not at closures.",
         targets((per_minute("closewatch_handshakes_total", 'outcome!="upgraded"', "outcome, status") + " > 0",
-                 "{{outcome}} {{status}}")), "cpm", stacked=True, bars=True)
+                 "{{outcome}} {{status}}")), "cpm", stacked=True, bars=True, color={"mode": "shades", "fixedColor": "orange"})
 
 
-def lifetimes(by=""):
+def lifetimes():
     return series(
         "Lifetime of ended sessions",
         "How long sessions had been up when they ended. Only ended ones are counted, so long-lived ones are seen late. A median "
@@ -326,11 +342,11 @@ def overview():
     rows = [
         (None, 4, [
             (stat("Sessions up", "WebSocket sessions that are open now.", now("closewatch_sessions_active"), "short",
-                  QUIET, instant=False), 4),
-            (stat("Opened", "Sessions opened in the chosen time range.", in_range("closewatch_sessions_opened_total"), "short",
+                  QUIET), 4),
+            (stat("Opened", "Sessions opened in the chosen time range.", in_range("closewatch_sessions_opened_total"), "locale",
                   QUIET, decimals=0), 4),
             (stat("Ended", "Sessions that ended in the chosen time range, however they ended.",
-                  in_range("closewatch_closes_total"), "short", QUIET, decimals=0), 4),
+                  in_range("closewatch_closes_total"), "locale", QUIET, decimals=0), 4),
             (stat("Lost", "Share of all ends that were abnormal, not begun by the client, and not a client that had died: "
                   "what the alerts count. 1 % deserves a look, 5 % is an incident.",
                   "%s / (%s > 0)" % (in_range("closewatch_closes_total", LOST), in_range("closewatch_closes_total")),
@@ -355,12 +371,12 @@ def overview():
                     "Close codes, per minute. 1005 and 1006 were never on the wire: 1005 is a Close without a code, 1006 is no "
                     "Close at all.",
                     targets((per_minute("closewatch_closes_total", by="code") + " > 0", "{{code}}")), "cpm", stacked=True,
-                    bars=True), 8),
+                    bars=True, overrides=colours(CODE_COLOURS)), 8),
             (series("Ends by cause",
                     "What ended the session: a Close that was answered or not, a FIN (eof), an RST (reset), silence (timeout) of "
                     "one side, or closewatch itself (drain, idle_timeout).",
                     targets((per_minute("closewatch_closes_total", by="cause") + " > 0", "{{cause}}")), "cpm", stacked=True,
-                    bars=True), 8),
+                    bars=True, overrides=colours(CAUSE_COLOURS)), 8),
             (series("Ends by who began them",
                     "The side whose Close, FIN, RST or silence came first.",
                     targets((per_minute("closewatch_closes_total", by="initiator") + " > 0", "{{initiator}}")), "cpm",
@@ -417,15 +433,15 @@ def explain():
                                                    for i, (name, colour) in enumerate(CLASS_COLOURS.items())}}],
     }
     row_log = explore("${loki_datasource}", "loki", {"editorMode": "code", "expr": close_log(
-        ' | route="${__data.fields.route}" | cause="${__data.fields.cause}" | initiator="${__data.fields[\'begun by\']}"')})
+        ' | route="${__data.fields.route}" | cause="${__data.fields.cause}" | initiator="${__data.fields.initiator}"')})
     what = table(
         "What ended, against the range before",
         "Every kind of end in the chosen time range, how many there were in the range of the same length before it, and the "
         "difference. Sorted by the difference: the first rows are the spike. Click a row for its lines in the close log.",
         [target(ended + " > 0", ref="A", instant=True, fmt="table"), target(ended_before + " > 0", ref="B", instant=True, fmt="table"),
          target("%s - (%s or 0 * %s) != 0" % (ended, ended_before, ended), ref="C", instant=True, fmt="table")],
-        "short",
-        {"route": ("route", {}), "code": ("code", {}), "class": ("class", class_cells), "initiator": ("begun by", {}),
+        "locale",
+        {"route": ("route", {}), "code": ("code", {}), "class": ("class", class_cells), "initiator": ("initiator", {}),
          "cause": ("cause", {}),
          "Value #C": ("more than before", {"decimals": 0, "custom__cellOptions": {"type": "color-text"},
                                            "thresholds": steps(1, "orange", base="text")}),
@@ -445,7 +461,7 @@ def explain():
             in_range("closewatch_handshakes_total", 'outcome!="upgraded"', "route"),
             "histogram_quantile(0.5, %s)" % in_range("closewatch_session_duration_seconds_bucket", by="le, route"),
         ])],
-        "short",
+        "locale",
         {"route": ("route", {}), "Value #A": ("up now", {"decimals": 0}), "Value #B": ("opened", {"decimals": 0}),
          "Value #C": ("ended", {"decimals": 0}), "Value #D": ("lost", {"decimals": 0}),
          "Value #E": ("lost share", {"unit": "percentunit", "decimals": 1, "thresholds": SHARE,
@@ -471,23 +487,24 @@ def explain():
     rows = [
         ("When: and was it a closure at all?", 8, [(ends_by_class(), 12), (failed_handshakes(), 12)]),
         ("What: the kinds of end that grew", 10, [(what, 24)]),
-        ("After how long: silence and lifetime", 9, [
+        ("After how long: silence and lifetime", 11, [
             (heatmap("Silence before the end",
-                     "How long no frame had passed when the session ended, per minute. A bright line at one height is an idle limit of "
+                     "Seconds without a frame when the session ended, per minute. A bright line at one height is an idle limit of "
                      "some hop; a bright column at the bottom is a crash or a deploy in the middle of traffic.",
-                     per_minute(idle, chosen, "le")), 9),
+                     per_minute(idle, chosen, "le"), "none"), 8),
             (heatmap("Lifetime",
                      "How long sessions had been up when they ended, per minute. A line at one height is a maximum age; a column over "
                      "all heights is a mass disconnect; a band at the bottom is flapping.",
-                     per_minute(duration, chosen, "le")), 9),
+                     per_minute(duration, chosen, "le"), "s"), 8),
             (bars("Ended right at a usual idle limit",
                   "Ends whose silence falls between two edges around a limit in common use (60 s: between 59.5 and 62 s). One long bar "
                   "names the hop that cuts; choose class abnormal to see it alone. Answer: pings more often than that.",
-                  limits, "short", thresholds=steps(1, "orange", base="text"), decimals=0), 6),
+                  limits, "locale", thresholds=steps(5, "orange", base="text"), decimals=0), 8),
         ]),
         ("Who: the two sides", 8, [
             (series("By cause", "What ended the sessions of the chosen classes, per minute.",
-                    targets((per_minute("closewatch_closes_total", chosen, "cause") + " > 0", "{{cause}}")), "cpm", stacked=True, bars=True), 6),
+                    targets((per_minute("closewatch_closes_total", chosen, "cause") + " > 0", "{{cause}}")), "cpm", stacked=True,
+                    bars=True, overrides=colours(CAUSE_COLOURS)), 6),
             (series("By who began it", "The side whose Close, FIN, RST or silence came first, in the chosen classes, per minute.",
                     targets((per_minute("closewatch_closes_total", chosen, "initiator") + " > 0", "{{initiator}}")), "cpm",
                     stacked=True, bars=True, overrides=colours(INITIATOR_COLOURS)), 6),
@@ -497,10 +514,10 @@ def explain():
                     targets((per_minute("closewatch_saw_mismatch_total", by="initiator"), "{{initiator}}")), "cpm", stacked=True,
                     overrides=colours(INITIATOR_COLOURS), min=0), 6),
             (series("Time to answer a Close",
-                    "From the first Close to the other side's, by who sent the first. Seconds mean an event loop that is stuck, "
+                    "From the first Close to the other side's, by who sent the first: 95 % took less. Seconds mean an event loop that is stuck, "
                     "or a server that waits for work in flight.",
-                    targets(*((quantile(q, "closewatch_close_handshake_seconds", by="initiator"), "{{initiator}} " + name)
-                              for q, name in ((0.5, "median"), (0.99, "99 %")))), "s", min=0), 6),
+                    targets((quantile(0.95, "closewatch_close_handshake_seconds", by="initiator"), "{{initiator}}")), "s", min=0,
+                    overrides=colours(INITIATOR_COLOURS)), 6),
         ]),
         ("Route by route", 8, [(routes, 24)]),
         (None, 7, [
@@ -544,7 +561,7 @@ def fleet():
             "%s / %s" % (lost, alive("instance", "$__range")),
             "max by (instance) (%s)" % sel("closewatch_draining", **own),
         ])],
-        "short",
+        "locale",
         {"instance": ("instance", {}), "version": ("version", {}), "Value #B": ("up for", {"unit": "dtdurations", "decimals": 0}),
          "Value #C": ("sessions up", {"decimals": 0}), "Value #D": ("opened", {"decimals": 0}),
          "Value #E": ("ended", {"decimals": 0}), "Value #F": ("lost", {"decimals": 0}),
@@ -555,13 +572,13 @@ def fleet():
     rows = [
         (None, 4, [
             (stat("Instances", "Instances of closewatch that answer the scrape now.",
-                  "count(%s)" % sel("closewatch_build_info", **own), "short", QUIET, instant=False), 4),
+                  "count(%s)" % sel("closewatch_build_info", **own), "short", QUIET), 4),
             (stat("Draining", "Instances that are draining now.", "sum(%s)" % sel("closewatch_draining", **own), "short",
-                  steps(1, "blue", base="text"), instant=False), 4),
+                  steps(1, "blue", base="text")), 4),
             (stat("Started", "Instances that started in the chosen time range, by their start time.",
                   "count((time() - %s and on (job, instance) %s) < $__range_s) or vector(0)"
                   % (sel("process_start_time_seconds", **own), sel("closewatch_build_info", **own)), "short", QUIET), 4),
-            (stat("Sessions up", "Open sessions of all chosen instances.", now("closewatch_sessions_active"), "short", QUIET, instant=False), 4),
+            (stat("Sessions up", "Open sessions of all chosen instances.", now("closewatch_sessions_active"), "short", QUIET), 4),
             (stat("Share of sessions lost", "Of all sessions that were up at any moment of the chosen time range: those that ended "
                   "abnormally, not begun by the client, and not a client that had died.",
                   "%s / %s" % (in_range("closewatch_closes_total", LOST), alive(window="$__range")), "percentunit", SHARE,
@@ -615,11 +632,11 @@ def itself():
         (None, 4, [
             (stat("Records dropped", "Close records that did not reach an output in the chosen time range. Sessions are never held up for "
                   "one; metrics count every end all the same.",
-                  in_range("closewatch_records_dropped_total", **own), "short", ALARM, decimals=0), 4),
+                  in_range("closewatch_records_dropped_total", **own), "locale", ALARM, decimals=0), 4),
             (stat("Connections rejected", "Connections turned away before they made a request in the chosen time range: no descriptors, or "
-                  "no memory.", in_range("closewatch_connections_rejected_total", **own), "short", ALARM, decimals=0), 4),
+                  "no memory.", in_range("closewatch_connections_rejected_total", **own), "locale", ALARM, decimals=0), 4),
             (stat("Blind sessions", "Ended sessions of which one direction could not be read as WebSocket frames: their code is unknown.",
-                  in_range("closewatch_blind_sessions_total"), "short", steps(1, "yellow"), decimals=0), 4),
+                  in_range("closewatch_blind_sessions_total"), "locale", steps(1, "yellow"), decimals=0), 4),
             (stat("Descriptors used", "The instance nearest to its limit. Each session takes two.",
                   "max((%s) / %s)" % (on_closewatch("process_open_fds"), sel("process_max_fds", **own)),
                   "percentunit", steps(0.7, "yellow", 0.9, "red"), decimals=1), 4),

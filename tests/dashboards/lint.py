@@ -9,7 +9,7 @@ import model
 import promql
 
 # What the panels use of https://github.com/grafana/grafana/blob/main/packages/grafana-data/src/valueFormats/categories.ts
-UNITS = {"none", "short", "percentunit", "bytes", "Bps", "s", "dtdurations", "ops", "reqps", "cpm", "bool_yes_no"}
+UNITS = {"none", "short", "locale", "percentunit", "bytes", "Bps", "s", "dtdurations", "ops", "reqps", "cpm", "bool_yes_no", "string"}
 BUILT_IN = {"__rate_interval", "__range", "__range_s", "__from", "__to", "__url_time_range", "__data", "__field", "__all"}
 RANGES = {
     # `increase` over the whole time range is for totals, as the linter allows it.

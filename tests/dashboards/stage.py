@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -53,6 +54,9 @@ class Stage:
     """A temporary folder and the processes in it; `with Stage() as stage` ends them all."""
 
     def __enter__(self):
+        # A shell gives background jobs no SIGINT, and Python would not unwind for SIGTERM.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: sys.exit(1))
         self.folder = Path(tempfile.mkdtemp(prefix="closewatch-dashboards-"))
         self.processes = []
         return self
