@@ -52,7 +52,11 @@ class Socket:
 
     def send(self, opcode, payload=b""):
         mask = 128 if self.masks else 0
-        length = bytes([mask | len(payload)]) if len(payload) < 126 else bytes([mask | 126]) + struct.pack(">H", len(payload))
+        length = (
+            bytes([mask | len(payload)])
+            if len(payload) < 126
+            else bytes([mask | 126]) + struct.pack(">H", len(payload))
+        )
         self.writer.write(bytes([0x80 | opcode]) + length + (b"\0\0\0\0" if self.masks else b"") + payload)
 
     def close_frame(self, code=None, reason=""):
@@ -104,8 +108,10 @@ class Backend:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             path = head.split(" ")[1]
             if "upgrade: websocket" not in head.lower():
-                writer.write(b"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % (
-                    b"200 OK" if random.random() < 0.9 else b"404 Not Found"))
+                writer.write(
+                    b"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                    % (b"200 OK" if random.random() < 0.9 else b"404 Not Found")
+                )
                 await writer.drain()
                 writer.close()
                 return
@@ -114,10 +120,18 @@ class Backend:
                 await writer.drain()
                 writer.close()
                 return
-            key = next(line.split(": ")[1] for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key"))
-            accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
-            writer.write(("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                          "Sec-WebSocket-Accept: %s\r\n\r\n" % accept).encode())
+            key = next(
+                line.split(": ")[1] for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key")
+            )
+            accept = base64.b64encode(
+                hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
+            ).decode()
+            writer.write(
+                (
+                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                    "Sec-WebSocket-Accept: %s\r\n\r\n" % accept
+                ).encode()
+            )
             s = Socket(reader, writer, False)
             self.sockets.add(s)
             watch = asyncio.create_task(self.watch(s, path))
@@ -135,7 +149,10 @@ class Backend:
         while True:
             await asyncio.sleep(0.2)
             if last.isdigit() and loop.time() - began > 8 + int(last) % 7:
-                s.close_frame(int(last), {1011: "unhandled exception", 4401: "Unauthorized", 1008: "rate limit"}.get(int(last), ""))
+                s.close_frame(
+                    int(last),
+                    {1011: "unhandled exception", 4401: "Unauthorized", 1008: "rate limit"}.get(int(last), ""),
+                )
                 if last == "1011":
                     # It says so, and dies.
                     await asyncio.sleep(0.1)
@@ -170,9 +187,19 @@ class Instance:
 
 # (how often, what the client asks for, what it does at its end)
 HABITS = [
-    (30, "/chat/a", 1000), (16, "/chat/a", 1001), (14, "/chat/a", None), (7, "/chat/a", "fin"), (1, "/chat/a", "reset"),
-    (6, "/feed/quiet", 1001), (8, "/feed/a", 1000), (12, "/graphql/a", 1000), (2, "/graphql/4401", "stay"),
-    (0.3, "/chat/1011", "stay"), (1, "/chat/1008", "stay"), (1, "/feed/1012", "stay"), (1, "/chat/refuse", "stay"),
+    (30, "/chat/a", 1000),
+    (16, "/chat/a", 1001),
+    (14, "/chat/a", None),
+    (7, "/chat/a", "fin"),
+    (1, "/chat/a", "reset"),
+    (6, "/feed/quiet", 1001),
+    (8, "/feed/a", 1000),
+    (12, "/graphql/a", 1000),
+    (2, "/graphql/4401", "stay"),
+    (0.3, "/chat/1011", "stay"),
+    (1, "/chat/1008", "stay"),
+    (1, "/feed/1012", "stay"),
+    (1, "/chat/refuse", "stay"),
 ]
 
 
@@ -195,8 +222,12 @@ async def session(instance, path, end, life, quiet):
     """Whether the client had what it wanted."""
     reader, writer = await asyncio.open_connection("127.0.0.1", instance.front)
     key = base64.b64encode(os.urandom(16)).decode()
-    writer.write(("GET %s HTTP/1.1\r\nHost: ws.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                  "Sec-WebSocket-Key: %s\r\n\r\n" % (path, key)).encode())
+    writer.write(
+        (
+            "GET %s HTTP/1.1\r\nHost: ws.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: %s\r\n\r\n" % (path, key)
+        ).encode()
+    )
     s = Socket(reader, writer, True)
     try:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -207,7 +238,9 @@ async def session(instance, path, end, life, quiet):
         speaks = now() if not quiet else until
         while now() < until:
             if speaks <= now():
-                s.send(*random.choice([(TEXT, b"x" * random.randrange(20, 400)), (TEXT, b"hello"), (PING, os.urandom(4))]))
+                s.send(
+                    *random.choice([(TEXT, b"x" * random.randrange(20, 400)), (TEXT, b"hello"), (PING, os.urandom(4))])
+                )
                 speaks = now() + random.uniform(1, 7)
             try:
                 opcode, payload = await asyncio.wait_for(s.frame(), max(0.01, min(speaks, until) - now()))
