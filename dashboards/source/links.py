@@ -3,7 +3,6 @@
 import json
 
 
-
 def link_to(uid, title, **variables):
     """A data link to another dashboard, time range and variables kept."""
     kept = [name for name in ("datasource", "job", "instance", "route") if name not in variables]

@@ -5,11 +5,13 @@
 install_prometheus() {
     if ! command -v prometheus >/dev/null && [ ! -x "$work/prometheus/usr/bin/prometheus" ]; then
         command -v apt-get >/dev/null || fail "prometheus is missing, and there is no apt-get: install it by hand"
+        local sudo=
+        [ "$(id -u)" -eq 0 ] || sudo=sudo
         echo "installing Prometheus into $work/prometheus"
         mkdir -p "$work/prometheus"
         (
             cd "$work/prometheus"
-            apt-get -qq download prometheus 2>/dev/null || { apt-get -qq update && apt-get -qq download prometheus; }
+            apt-get -qq download prometheus 2>/dev/null || { $sudo apt-get -qq update && apt-get -qq download prometheus; }
             dpkg -x prometheus_*.deb .
         ) || fail "Prometheus could not be installed"
     fi
