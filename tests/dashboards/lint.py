@@ -9,11 +9,37 @@ import model
 import promql
 
 # What the panels use of https://github.com/grafana/grafana/blob/main/packages/grafana-data/src/valueFormats/categories.ts
-UNITS = {"none", "short", "percentunit", "bytes", "Bps", "s", "dtdurations", "ops", "reqps", "cpm", "bool_yes_no"}
-BUILT_IN = {"__rate_interval", "__range", "__range_s", "__from", "__to", "__url_time_range", "__data", "__field", "__all"}
+UNITS = {
+    "none",
+    "short",
+    "locale",
+    "percentunit",
+    "bytes",
+    "Bps",
+    "s",
+    "dtdurations",
+    "ops",
+    "reqps",
+    "cpm",
+    "bool_yes_no",
+    "string",
+}
+BUILT_IN = {
+    "__rate_interval",
+    "__range",
+    "__range_s",
+    "__from",
+    "__to",
+    "__url_time_range",
+    "__data",
+    "__field",
+    "__all",
+}
 RANGES = {
     # `increase` over the whole time range is for totals, as the linter allows it.
-    "rate": {"$__rate_interval"}, "irate": {"$__rate_interval"}, "increase": {"$__rate_interval", "$__range"},
+    "rate": {"$__rate_interval"},
+    "irate": {"$__rate_interval"},
+    "increase": {"$__rate_interval", "$__range"},
 }
 
 
@@ -22,7 +48,9 @@ class Lint:
         self.failures, self.used, self.targets = [], set(), 0
         self.families, self.values = model.families(), model.label_values()
         exclusions = json.loads((model.DASHBOARDS / ".lint").read_text(encoding="utf-8"))["exclusions"]
-        self.exclusions = {(rule, entry["dashboard"], entry.get("panel")) for rule, of in exclusions.items() for entry in of["entries"]}
+        self.exclusions = {
+            (rule, entry["dashboard"], entry.get("panel")) for rule, of in exclusions.items() for entry in of["entries"]
+        }
         assert all(of["reason"] for of in exclusions.values())
 
     def fail(self, rule, dashboard, panel, what):
@@ -47,7 +75,10 @@ class Lint:
             name, label = v["query"] + "_datasource", v["query"].title() + " data source"
             alone = len(sources) == 1
             if v["name"] != name and not (alone and v["name"] == "datasource"):
-                fail("template-datasource-rule", "%s should be %s%s" % (v["name"], name, " or datasource" if alone else ""))
+                fail(
+                    "template-datasource-rule",
+                    "%s should be %s%s" % (v["name"], name, " or datasource" if alone else ""),
+                )
             if v["label"] != label and not (alone and v["label"] == "Data source"):
                 fail("template-datasource-rule", "label %r should be %r" % (v["label"], label))
         # The exception is for the others beside it, not for this one.
@@ -82,7 +113,9 @@ class Lint:
                 fail("template-label-promql-rule", "%s has no label %s" % (metric, match[2]))
         for annotation in dashboard["annotations"]["list"]:
             if "target" in annotation:
-                self.query("target-promql-rule", dashboard, None, annotation["target"]["expr"], legend=annotation["textFormat"])
+                self.query(
+                    "target-promql-rule", dashboard, None, annotation["target"]["expr"], legend=annotation["textFormat"]
+                )
 
         self.layout(dashboard)
         text = json.dumps(dashboard)
@@ -92,7 +125,9 @@ class Lint:
             fail("own", "a link to the unknown dashboard %s" % uid)
 
     def layout(self, dashboard):
-        every = [p for p in dashboard["panels"]] + [p for row in dashboard["panels"] if row["type"] == "row" for p in row["panels"]]
+        every = [p for p in dashboard["panels"]] + [
+            p for row in dashboard["panels"] if row["type"] == "row" for p in row["panels"]
+        ]
         ids = [p["id"] for p in every]
         if len(ids) != len(set(ids)):
             self.fail("own", dashboard, None, "two panels with one id")
@@ -204,8 +239,10 @@ class Lint:
             print("lint: " + failure, file=sys.stderr)
         if self.failures:
             sys.exit("lint: %d failures" % len(self.failures))
-        print("lint: %d dashboards, %d panels, %d queries keep the rules, %d exceptions" % (
-            len(found), count, self.targets, len(self.exclusions)))
+        print(
+            "lint: %d dashboards, %d panels, %d queries keep the rules, %d exceptions"
+            % (len(found), count, self.targets, len(self.exclusions))
+        )
 
 
 # A lint that passes everything checks nothing: each of these spoils a dashboard, and must be found by its rule.
@@ -223,7 +260,10 @@ SPOILT = [
     ("template-job-rule", lambda d: d["templating"]["list"][1].update(allValue=".*")),
     ("template-instance-rule", lambda d: d["templating"]["list"].pop(2)),
     ("template-on-time-change-reload", lambda d: d["templating"]["list"][3].update(refresh=1)),
-    ("template-label-promql-rule", lambda d: d["templating"]["list"][3].update(query="label_values(closewatch_draining, route)")),
+    (
+        "template-label-promql-rule",
+        lambda d: d["templating"]["list"][3].update(query="label_values(closewatch_draining, route)"),
+    ),
     ("panel-datasource-rule", lambda d: first(d).update(datasource={"type": "prometheus", "uid": "abc"})),
     ("panel-title-description-rule", lambda d: first(d).update(description="")),
     ("panel-no-targets-rule", lambda d: first(d).update(targets=[])),
@@ -235,8 +275,18 @@ SPOILT = [
     ("target-rate-interval-rule", with_query('rate(closewatch_closes_total{job=~"$job", instance=~"$instance"}[5m])')),
     ("own", with_query('closewatch_drained{job=~"$job", instance=~"$instance"}')),
     ("own", with_query('closewatch_draining{job=~"$job", instance=~"$instance", route="chat"}')),
-    ("own", with_query('rate(closewatch_closes_total{job=~"$job", instance=~"$instance", class="anormal"}[$__rate_interval])')),
-    ("own", with_query('sum by (kind) (rate(closewatch_closes_total{job=~"$job", instance=~"$instance"}[$__rate_interval]))')),
+    (
+        "own",
+        with_query(
+            'rate(closewatch_closes_total{job=~"$job", instance=~"$instance", class="anormal"}[$__rate_interval])'
+        ),
+    ),
+    (
+        "own",
+        with_query(
+            'sum by (kind) (rate(closewatch_closes_total{job=~"$job", instance=~"$instance"}[$__rate_interval]))'
+        ),
+    ),
     ("own", with_query('sum(closewatch_draining{job=~"$job", instance=~"$instance"})', "{{route}}")),
     ("own", lambda d: first(d)["gridPos"].update(x=20)),
     ("own", lambda d: d.update(description="$nothing")),

@@ -40,7 +40,11 @@ class Checks:
         self.asked += 1
         try:
             expr = filled(expr)
-            got = self.prometheus.instant(expr, self.end) if instant else self.prometheus.over(expr, self.end - span, self.end, 1)
+            got = (
+                self.prometheus.instant(expr, self.end)
+                if instant
+                else self.prometheus.over(expr, self.end - span, self.end, 1)
+            )
         except ValueError as error:
             self.failures.append("%s: %s, %s: %s: %s" % (file, where, ref, error, expr))
             return []
@@ -64,7 +68,9 @@ class Checks:
                 wanted = set(step["options"]["indexByName"])
                 hidden = set(step["options"]["excludeByName"]) - {"Time"}
                 if wanted | hidden != names:
-                    self.failures.append("%s: %s: columns %s" % (file, panel["title"], sorted((wanted | hidden) ^ names)))
+                    self.failures.append(
+                        "%s: %s: columns %s" % (file, panel["title"], sorted((wanted | hidden) ^ names))
+                    )
 
     def dashboard(self, file, dashboard):
         for panel in model.panels(dashboard):
@@ -108,8 +114,10 @@ def main():
         print("live: empty, as expected: %s: %s, %s: %s" % (*key, EMPTY[key]))
     for key in set(EMPTY) - set(checks.empty):
         sys.exit("live: expected to be empty, and is not: %s" % (key,))
-    print("live: %d queries and variables return data, %d are empty for a named reason, %d s" % (
-        checks.asked - len(checks.empty), len(checks.empty), time.monotonic() - began))
+    print(
+        "live: %d queries and variables return data, %d are empty for a named reason, %d s"
+        % (checks.asked - len(checks.empty), len(checks.empty), time.monotonic() - began)
+    )
 
 
 if __name__ == "__main__":

@@ -9,8 +9,13 @@ DASHBOARDS = ROOT / "dashboards"
 
 # Of Prometheus itself and of the process collector: not in names.rs, seen alive by live.py.
 OTHERS = {
-    "process_cpu_seconds_total", "process_max_fds", "process_open_fds", "process_resident_memory_bytes",
-    "process_start_time_seconds", "process_threads", "scrape_samples_scraped",
+    "process_cpu_seconds_total",
+    "process_max_fds",
+    "process_open_fds",
+    "process_resident_memory_bytes",
+    "process_start_time_seconds",
+    "process_threads",
+    "scrape_samples_scraped",
 }
 
 

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -53,6 +54,9 @@ class Stage:
     """A temporary folder and the processes in it; `with Stage() as stage` ends them all."""
 
     def __enter__(self):
+        # A shell gives background jobs no SIGINT, and Python would not unwind for SIGTERM.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: sys.exit(1))
         self.folder = Path(tempfile.mkdtemp(prefix="closewatch-dashboards-"))
         self.processes = []
         return self
@@ -70,7 +74,9 @@ class Stage:
     def start(self, name, command):
         out = self.folder / ("%s.out" % name)
         with open(out, "ab") as log, open(self.folder / ("%s.err" % name), "ab") as errors:
-            process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=errors)
+            process = subprocess.Popen(
+                [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=errors
+            )
         self.processes.append(process)
         return process, out
 
@@ -81,15 +87,25 @@ class Stage:
 
     def prometheus(self, targets, interval):
         binary = shutil.which("prometheus") or sys.exit("prometheus is missing: apt-get install prometheus")
-        groups = "\n".join('          - targets: ["%s"]\n            labels: { instance: "%s" }' % (address, name)
-                           for name, address in targets.items())
+        groups = "\n".join(
+            '          - targets: ["%s"]\n            labels: { instance: "%s" }' % (address, name)
+            for name, address in targets.items()
+        )
         (self.folder / "prometheus.yml").write_text(
             "global:\n  scrape_interval: %s\nscrape_configs:\n  - job_name: closewatch\n    static_configs:\n%s\n"
-            % (interval, groups.replace("          ", "      ")))
+            % (interval, groups.replace("          ", "      "))
+        )
         port = free_port()
-        self.start("prometheus", [
-            binary, "--config.file=%s" % (self.folder / "prometheus.yml"), "--storage.tsdb.path=%s" % (self.folder / "data"),
-            "--web.listen-address=127.0.0.1:%d" % port, "--log.level=warn"])
+        self.start(
+            "prometheus",
+            [
+                binary,
+                "--config.file=%s" % (self.folder / "prometheus.yml"),
+                "--storage.tsdb.path=%s" % (self.folder / "data"),
+                "--web.listen-address=127.0.0.1:%d" % port,
+                "--log.level=warn",
+            ],
+        )
         url = "http://127.0.0.1:%d" % port
         wait_for("Prometheus at %s" % url, ready(url + "/-/ready"))
         return Prometheus(url)
@@ -143,8 +159,12 @@ class Pinger(threading.Thread):
             try:
                 with socket.create_connection((host, int(port)), 5) as s:
                     key = base64.b64encode(os.urandom(16)).decode()
-                    s.sendall(("GET /chat/echo HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                               "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n" % (self.front, key)).encode())
+                    s.sendall(
+                        (
+                            "GET /chat/echo HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n" % (self.front, key)
+                        ).encode()
+                    )
                     for i in range(20):
                         if self.over:
                             break

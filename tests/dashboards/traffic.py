@@ -1,8 +1,8 @@
 """Some minutes of life for the pictures: three closewatch, a backend behind each, clients, and three incidents.
 
 All of it is real: sockets, frames, resets. Only the time is short. In parts of the whole:
-from 0.30 on a hop on the route `feed` cuts whoever is silent for 60 s; at 0.62 the second backend crashes and is away for
-a while; from 0.78 on the instances are restarted, one after the other.
+from 0.36 to 0.56 a hop on the route `feed` cuts whoever is silent for 60 s; at 0.62 the second backend crashes and is away
+for a while; from 0.78 on the instances are restarted, one after the other.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ codes = ["graphql-ws"]
 upstream = "http://127.0.0.1:{back}"
 """
 
-IDLE_LIMIT = 60.3
+IDLE_LIMIT = (60.3, 61)
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 
@@ -48,13 +48,19 @@ class Socket:
 
     def __init__(self, reader, writer, masks):
         self.reader, self.writer, self.masks, self.heard = reader, writer, masks, asyncio.get_running_loop().time()
+        self.closing = False
 
     def send(self, opcode, payload=b""):
-        mask = b"\x80"[0] if self.masks else 0
-        length = bytes([mask | len(payload)]) if len(payload) < 126 else bytes([mask | 126]) + struct.pack(">H", len(payload))
+        mask = 128 if self.masks else 0
+        length = (
+            bytes([mask | len(payload)])
+            if len(payload) < 126
+            else bytes([mask | 126]) + struct.pack(">H", len(payload))
+        )
         self.writer.write(bytes([0x80 | opcode]) + length + (b"\0\0\0\0" if self.masks else b"") + payload)
 
     def close_frame(self, code=None, reason=""):
+        self.closing = True
         self.send(CLOSE, b"" if code is None else struct.pack(">H", code) + reason.encode())
 
     async def frame(self):
@@ -63,9 +69,8 @@ class Socket:
             length = second & 127
             if length == 126:
                 (length,) = struct.unpack(">H", await self.reader.readexactly(2))
-            if second & 128:
-                await self.reader.readexactly(4)
-            payload = await self.reader.readexactly(length)
+            key = await self.reader.readexactly(4) if second & 128 else b"\0\0\0\0"
+            payload = bytes(byte ^ key[i % 4] for i, byte in enumerate(await self.reader.readexactly(length)))
         except (OSError, asyncio.IncompleteReadError):
             raise Ended from None
         self.heard = asyncio.get_running_loop().time()
@@ -102,15 +107,31 @@ class Backend:
         with contextlib.suppress(OSError, Ended, asyncio.IncompleteReadError, ValueError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             path = head.split(" ")[1]
+            if "upgrade: websocket" not in head.lower():
+                writer.write(
+                    b"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                    % (b"200 OK" if random.random() < 0.9 else b"404 Not Found")
+                )
+                await writer.drain()
+                writer.close()
+                return
             if path.endswith("/refuse"):
                 writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
                 await writer.drain()
                 writer.close()
                 return
-            key = next(line.split(": ")[1] for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key"))
-            accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
-            writer.write(("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                          "Sec-WebSocket-Accept: %s\r\n\r\n" % accept).encode())
+            key = next(
+                line.split(": ")[1] for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key")
+            )
+            accept = base64.b64encode(
+                hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
+            ).decode()
+            writer.write(
+                (
+                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                    "Sec-WebSocket-Accept: %s\r\n\r\n" % accept
+                ).encode()
+            )
             s = Socket(reader, writer, False)
             self.sockets.add(s)
             watch = asyncio.create_task(self.watch(s, path))
@@ -128,9 +149,16 @@ class Backend:
         while True:
             await asyncio.sleep(0.2)
             if last.isdigit() and loop.time() - began > 8 + int(last) % 7:
-                s.close_frame(int(last), {1011: "unhandled exception", 4401: "Unauthorized", 1008: "rate limit"}.get(int(last), ""))
+                s.close_frame(
+                    int(last),
+                    {1011: "unhandled exception", 4401: "Unauthorized", 1008: "rate limit"}.get(int(last), ""),
+                )
+                if last == "1011":
+                    # It says so, and dies.
+                    await asyncio.sleep(0.1)
+                    s.reset()
                 return
-            if path.startswith("/feed") and self.cuts_idle and loop.time() - s.heard > IDLE_LIMIT:
+            if path.startswith("/feed") and self.cuts_idle and IDLE_LIMIT[0] < loop.time() - s.heard < IDLE_LIMIT[1]:
                 s.reset()
                 return
 
@@ -138,14 +166,12 @@ class Backend:
         while True:
             opcode, payload = await s.frame()
             if opcode == CLOSE:
-                with contextlib.suppress(OSError):
+                if not s.closing:
                     s.send(CLOSE, payload)
                     await s.writer.drain()
                 return
-            if opcode == PING:
-                s.send(PONG, payload)
-            elif opcode == TEXT:
-                s.send(TEXT, payload)
+            if opcode in (PING, TEXT) and not s.closing:
+                s.send(PONG if opcode == PING else TEXT, payload)
 
 
 class Instance:
@@ -161,9 +187,19 @@ class Instance:
 
 # (how often, what the client asks for, what it does at its end)
 HABITS = [
-    (30, "/chat/a", 1000), (16, "/chat/a", 1001), (14, "/chat/a", None), (7, "/chat/a", "fin"), (1, "/chat/a", "reset"),
-    (10, "/feed/quiet", 1001), (4, "/feed/a", 1000), (12, "/graphql/a", 1000), (2, "/graphql/4401", "stay"),
-    (1, "/chat/1011", "stay"), (1, "/chat/1008", "stay"), (1, "/feed/1012", "stay"), (1, "/chat/refuse", "stay"),
+    (30, "/chat/a", 1000),
+    (16, "/chat/a", 1001),
+    (14, "/chat/a", None),
+    (7, "/chat/a", "fin"),
+    (1, "/chat/a", "reset"),
+    (6, "/feed/quiet", 1001),
+    (8, "/feed/a", 1000),
+    (12, "/graphql/a", 1000),
+    (2, "/graphql/4401", "stay"),
+    (0.3, "/chat/1011", "stay"),
+    (1, "/chat/1008", "stay"),
+    (1, "/feed/1012", "stay"),
+    (1, "/chat/refuse", "stay"),
 ]
 
 
@@ -186,28 +222,36 @@ async def session(instance, path, end, life, quiet):
     """Whether the client had what it wanted."""
     reader, writer = await asyncio.open_connection("127.0.0.1", instance.front)
     key = base64.b64encode(os.urandom(16)).decode()
-    writer.write(("GET %s HTTP/1.1\r\nHost: ws.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                  "Sec-WebSocket-Key: %s\r\n\r\n" % (path, key)).encode())
+    writer.write(
+        (
+            "GET %s HTTP/1.1\r\nHost: ws.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: %s\r\n\r\n" % (path, key)
+        ).encode()
+    )
     s = Socket(reader, writer, True)
     try:
         head = await reader.readuntil(b"\r\n\r\n")
         if b" 101 " not in head:
             return path.endswith("refuse")
-        until = asyncio.get_running_loop().time() + life
-        while (left := until - asyncio.get_running_loop().time()) > 0 or end == "stay":
-            if not quiet:
-                s.send(*random.choice([(TEXT, b"x" * random.randrange(20, 400)), (TEXT, b"hello"), (PING, os.urandom(4))]))
+        now = asyncio.get_running_loop().time
+        until = now() + life if end != "stay" else now() + 400
+        speaks = now() if not quiet else until
+        while now() < until:
+            if speaks <= now():
+                s.send(
+                    *random.choice([(TEXT, b"x" * random.randrange(20, 400)), (TEXT, b"hello"), (PING, os.urandom(4))])
+                )
+                speaks = now() + random.uniform(1, 7)
             try:
-                opcode, payload = await asyncio.wait_for(s.frame(), 120 if end == "stay" and quiet else max(0.1, left) if quiet else 2)
-                if opcode == CLOSE:
-                    s.send(CLOSE, payload)
-                    await writer.drain()
-                    return end == "stay"
-                if opcode == PING:
-                    s.send(PONG, payload)
+                opcode, payload = await asyncio.wait_for(s.frame(), max(0.01, min(speaks, until) - now()))
             except asyncio.TimeoutError:
-                pass
-            await asyncio.sleep(0 if quiet else random.uniform(1, 6))
+                continue
+            if opcode == CLOSE:
+                s.send(CLOSE, payload)
+                await writer.drain()
+                return end == "stay"
+            if opcode == PING:
+                s.send(PONG, payload)
         if end == "fin":
             return True
         if end == "reset":
@@ -235,15 +279,25 @@ async def run(instances, seconds, rate):
             running.add(task)
             task.add_done_callback(running.discard)
 
+    async def requests():
+        while True:
+            await asyncio.sleep(random.expovariate(2))
+            with contextlib.suppress(OSError):
+                reader, writer = await asyncio.open_connection("127.0.0.1", random.choice(instances).front)
+                writer.write(b"GET /chat/history HTTP/1.1\r\nHost: ws.example\r\nConnection: close\r\n\r\n")
+                await reader.read(4096)
+                writer.close()
+
     async def at(part):
         await asyncio.sleep(began + part * seconds - loop.time())
 
     for instance in instances:
         await instance.backend.open()
-    feeding = asyncio.create_task(arrivals())
-    await at(0.30)
-    for instance in instances:
-        instance.backend.cuts_idle = True
+    feeding = [asyncio.create_task(arrivals()), asyncio.create_task(requests())]
+    for part, cuts in ((0.36, True), (0.56, False)):
+        await at(part)
+        for instance in instances:
+            instance.backend.cuts_idle = cuts
     await at(0.62)
     await instances[1].backend.crash()
     await asyncio.sleep(12)
@@ -254,7 +308,6 @@ async def run(instances, seconds, rate):
         instance.start()
         await asyncio.sleep(0.03 * seconds)
     await at(1.0)
-    feeding.cancel()
-    for task in list(running):
+    for task in [*feeding, *running]:
         task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+    await asyncio.gather(*feeding, *running, return_exceptions=True)

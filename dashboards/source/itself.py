@@ -1,0 +1,323 @@
+"""Whether closewatch does its own work."""
+
+from .frame import INSTANCE, JOB, ROUTE, dashboard, source
+from .panels import ALARM, QUIET, override, series, stat, steps, targets
+from .queries import in_range, now, per_minute, rate, sel
+
+
+def itself():
+    own = {"route": False}
+    on_closewatch = lambda metric: "%s and on (job, instance) %s" % (
+        sel(metric, **own),
+        sel("closewatch_build_info", **own),
+    )
+    cpu = "sum by (instance) (rate(%s[$__rate_interval]) and on (job, instance) %s)" % (
+        sel("process_cpu_seconds_total", **own),
+        sel("closewatch_build_info", **own),
+    )
+    rows = [
+        (
+            None,
+            4,
+            [
+                (
+                    stat(
+                        "Records dropped",
+                        "Close records that did not reach an output in the chosen time range. Sessions are never held up for "
+                        "one; metrics count every end all the same.",
+                        in_range("closewatch_records_dropped_total", **own),
+                        "locale",
+                        ALARM,
+                        decimals=0,
+                    ),
+                    4,
+                ),
+                (
+                    stat(
+                        "Connections rejected",
+                        "Connections turned away before they made a request in the chosen time range: no descriptors, or "
+                        "no memory.",
+                        in_range("closewatch_connections_rejected_total", **own),
+                        "locale",
+                        ALARM,
+                        decimals=0,
+                    ),
+                    4,
+                ),
+                (
+                    stat(
+                        "Blind sessions",
+                        "Ended sessions of which one direction could not be read as WebSocket frames: their code is unknown.",
+                        in_range("closewatch_blind_sessions_total"),
+                        "locale",
+                        steps(1, "yellow"),
+                        decimals=0,
+                    ),
+                    4,
+                ),
+                (
+                    stat(
+                        "Descriptors used",
+                        "The instance nearest to its limit. Each session takes two.",
+                        "max((%s) / %s)" % (on_closewatch("process_open_fds"), sel("process_max_fds", **own)),
+                        "percentunit",
+                        steps(0.7, "yellow", 0.9, "red"),
+                        decimals=1,
+                    ),
+                    4,
+                ),
+                (
+                    stat(
+                        "Configuration",
+                        "Whether every chosen instance took the last configuration it was given. If not, the one before is in force.",
+                        "min(%s)" % sel("closewatch_config_reload_success", **own),
+                        "none",
+                        steps(1, "green", base="red"),
+                        mappings=[
+                            {
+                                "type": "value",
+                                "options": {"0": {"index": 0, "text": "refused"}, "1": {"index": 1, "text": "taken"}},
+                            }
+                        ],
+                    ),
+                    4,
+                ),
+                (
+                    stat(
+                        "Last configuration",
+                        "How long ago the newest configuration was taken.",
+                        "time() - max(%s)" % sel("closewatch_config_last_reload_timestamp_seconds", **own),
+                        "dtdurations",
+                        QUIET,
+                        decimals=0,
+                    ),
+                    4,
+                ),
+            ],
+        ),
+        (
+            "What it could not do",
+            8,
+            [
+                (
+                    series(
+                        "Records dropped, by output",
+                        "Per minute. The output is too slow or fails: disk, pipe, collector.",
+                        targets(
+                            (
+                                per_minute("closewatch_records_dropped_total", by="instance, sink", **own),
+                                "{{instance}} {{sink}}",
+                            )
+                        ),
+                        "cpm",
+                        min=0,
+                    ),
+                    8,
+                ),
+                (
+                    series(
+                        "Connections rejected",
+                        "Per minute, by reason.",
+                        targets(
+                            (per_minute("closewatch_connections_rejected_total", by="reason", **own), "{{reason}}")
+                        ),
+                        "cpm",
+                        min=0,
+                    ),
+                    8,
+                ),
+                (
+                    series(
+                        "Blind sessions",
+                        "Per minute, by the direction that could not be read.",
+                        targets((per_minute("closewatch_blind_sessions_total", by="direction"), "{{direction}}")),
+                        "cpm",
+                        min=0,
+                    ),
+                    8,
+                ),
+            ],
+        ),
+        (
+            "Back-pressure",
+            8,
+            [
+                (
+                    series(
+                        "Sessions that wait for a peer",
+                        "Sessions whose one side does not take its bytes, so that the other is not read: slow "
+                        "consumers, suspended tabs. They are never ended for it.",
+                        targets((now("closewatch_sessions_stalled", by="instance", **own), "{{instance}}")),
+                        "short",
+                        min=0,
+                    ),
+                    8,
+                ),
+                (
+                    series(
+                        "Bytes held for slow peers",
+                        "In closewatch's own memory, at most one buffer a session.",
+                        targets((now("closewatch_spilled_bytes", by="instance", **own), "{{instance}}")),
+                        "bytes",
+                        min=0,
+                    ),
+                    8,
+                ),
+                (
+                    series(
+                        "Bytes read and never delivered",
+                        "Because the session had ended, per second.",
+                        targets((rate("closewatch_undelivered_bytes_total", by="direction"), "{{direction}}")),
+                        "Bps",
+                        min=0,
+                    ),
+                    8,
+                ),
+            ],
+        ),
+        (
+            "What it costs",
+            8,
+            [
+                (
+                    series(
+                        "CPU",
+                        "Cores in use. The counter moves in whole seconds: over short ranges it looks like steps.",
+                        targets((cpu, "{{instance}}")),
+                        "short",
+                        min=0,
+                    ),
+                    8,
+                ),
+                (
+                    series(
+                        "Memory",
+                        "Resident.",
+                        targets(
+                            ("sum by (instance) (%s)" % on_closewatch("process_resident_memory_bytes"), "{{instance}}")
+                        ),
+                        "bytes",
+                        min=0,
+                    ),
+                    8,
+                ),
+                (
+                    series(
+                        "Memory per session",
+                        "Resident memory over open sessions: meaningful from some hundred sessions on.",
+                        targets(
+                            (
+                                "sum by (instance) (%s) / (%s > 0)"
+                                % (
+                                    on_closewatch("process_resident_memory_bytes"),
+                                    "sum by (instance) (%s)" % sel("closewatch_sessions_active", **own),
+                                ),
+                                "{{instance}}",
+                            )
+                        ),
+                        "bytes",
+                        min=0,
+                    ),
+                    8,
+                ),
+                (
+                    series(
+                        "Descriptors",
+                        "Open, and the limit (dashed) of the instance with the lowest. At the limit connections are rejected.",
+                        targets(
+                            ("sum by (instance) (%s)" % on_closewatch("process_open_fds"), "{{instance}}"),
+                            ("min(%s)" % on_closewatch("process_max_fds"), "limit"),
+                        ),
+                        "short",
+                        log=True,
+                        overrides=[
+                            override(
+                                "limit",
+                                color={"mode": "fixed", "fixedColor": "red"},
+                                custom__fillOpacity=0,
+                                custom__lineStyle={"dash": [8, 6], "fill": "dash"},
+                            )
+                        ],
+                    ),
+                    8,
+                ),
+                (
+                    series(
+                        "Threads",
+                        "Workers, the log writer, and the main thread.",
+                        targets(("sum by (instance) (%s)" % on_closewatch("process_threads"), "{{instance}}")),
+                        "short",
+                        min=0,
+                        decimals=0,
+                    ),
+                    8,
+                ),
+                (
+                    series(
+                        "Series per scrape",
+                        "What an instance exports. It grows with routes and codes, never with peers.",
+                        targets(("sum by (instance) (%s)" % on_closewatch("scrape_samples_scraped"), "{{instance}}")),
+                        "short",
+                        min=0,
+                    ),
+                    8,
+                ),
+            ],
+        ),
+        (
+            "Configuration and life",
+            7,
+            [
+                (
+                    series(
+                        "Configuration taken",
+                        "1 while the last configuration given is in force, 0 after one was refused.",
+                        targets(
+                            ("min by (instance) (%s)" % sel("closewatch_config_reload_success", **own), "{{instance}}")
+                        ),
+                        "short",
+                        min=0,
+                        max=1,
+                        decimals=0,
+                        custom={"lineInterpolation": "stepAfter"},
+                    ),
+                    8,
+                ),
+                (
+                    series(
+                        "Up for",
+                        "Since the process started. A fall to zero is a restart.",
+                        targets(
+                            (
+                                "time() - max by (instance) (%s)" % on_closewatch("process_start_time_seconds"),
+                                "{{instance}}",
+                            )
+                        ),
+                        "dtdurations",
+                        min=0,
+                    ),
+                    8,
+                ),
+                (
+                    series(
+                        "Draining",
+                        "1 from the beginning of a drain on.",
+                        targets(("max by (instance) (%s)" % sel("closewatch_draining", **own), "{{instance}}")),
+                        "short",
+                        min=0,
+                        max=1,
+                        decimals=0,
+                        custom={"lineInterpolation": "stepAfter"},
+                    ),
+                    8,
+                ),
+            ],
+        ),
+    ]
+    return dashboard(
+        "closewatch-itself",
+        "closewatch / closewatch itself",
+        "Whether closewatch does its own work: records, back-pressure, cost, configuration.",
+        [source("datasource", "Data source", "prometheus"), JOB, INSTANCE, ROUTE],
+        rows,
+    )
