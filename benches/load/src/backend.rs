@@ -1,0 +1,117 @@
+//! The server behind every proxy.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::client::failure;
+use crate::frame::{self, CLOSE, SERVER_CLOSE};
+
+/// The answer to the one key that the clients use (RFC 6455 §1.3).
+const SWITCH: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/// Small messages of a flood go out together up to this, as from a server that has a queue.
+const BATCH: usize = 64 * 1024;
+
+/// Room for a read: a session that rests holds no more.
+const READ: usize = 4096;
+
+pub(crate) async fn serve(listen: SocketAddr) -> io::Result<()> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(listen)?;
+    let listener = socket.listen(4096)?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        tokio::task::spawn_local(async move {
+            // What a client misses it reports itself; this is for the reader of a failed run.
+            if let Err(error) = session(stream).await {
+                eprintln!("backend: {error}");
+            }
+        });
+    }
+}
+
+async fn session(mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut bytes = Vec::with_capacity(READ);
+    let end_of_head = loop {
+        if stream.read_buf(&mut bytes).await? == 0 {
+            // Whoever only looked whether the port is open.
+            return if bytes.is_empty() { Ok(()) } else { Err(failure("a request without an end")) };
+        }
+        if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            break at + 4;
+        }
+    };
+    let flood = bytes.starts_with(b"GET /flood ");
+    bytes.drain(..end_of_head);
+    stream.write_all(SWITCH).await?;
+
+    let mut replies = Vec::new();
+    loop {
+        let mut at = 0;
+        let mut closed = false;
+        while let Some(parsed) = frame::parse_client(&bytes[at..]) {
+            let message = parsed.map_err(failure)?;
+            at += message.size;
+            if message.first == CLOSE {
+                replies.extend_from_slice(&SERVER_CLOSE);
+                closed = true;
+            } else if flood {
+                return pour(stream, message.payload).await;
+            } else {
+                frame::put_header(&mut replies, message.first, message.payload.len(), false);
+                replies.extend_from_slice(message.payload);
+            }
+        }
+        bytes.drain(..at);
+        stream.write_all(&replies).await?;
+        replies.clear();
+        if closed {
+            return end(stream).await;
+        }
+        if bytes.is_empty() {
+            bytes.shrink_to(READ);
+            replies.shrink_to(READ);
+        }
+        bytes.reserve(READ);
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Err(failure("a client went without a Close"));
+        }
+    }
+}
+
+/// Sends as many messages of a size as `order` says, then a Close, and waits for the client's.
+async fn pour(mut stream: TcpStream, order: &[u8]) -> io::Result<()> {
+    let numbers: Vec<_> = order.chunks_exact(8).filter_map(|chunk| chunk.first_chunk().copied()).collect();
+    let &[size, frames] = &*numbers else { return Err(failure("an order that cannot be read")) };
+    let [size, frames] = [size, frames].map(|number| u64::from_be_bytes(number) as usize);
+    let message = frame::binary(&frame::payload(size), false);
+    let batch = message.repeat((BATCH / message.len()).max(1));
+    let mut remaining = message.len() * frames;
+    while remaining > 0 {
+        let here = remaining.min(batch.len());
+        stream.write_all(&batch[..here]).await?;
+        remaining -= here;
+    }
+    stream.write_all(&SERVER_CLOSE).await?;
+    let mut reply = [0; frame::CLIENT_CLOSE.len()];
+    stream.read_exact(&mut reply).await?;
+    if reply != frame::CLIENT_CLOSE {
+        return Err(failure("no Close from a client"));
+    }
+    end(stream).await
+}
+
+/// A server hangs up first (RFC 6455 §7.1.1), then waits for the client to do so.
+async fn end(mut stream: TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    match stream.read(&mut [0; 16]).await? {
+        0 => Ok(()),
+        _ => Err(failure("bytes behind a client's Close")),
+    }
+}

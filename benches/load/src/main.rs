@@ -1,0 +1,153 @@
+//! The load that closewatch and its peers are measured with: clients and backend speak raw frames, so that they cost little,
+//! and check every byte, so that a proxy that loses or alters one fails the run.
+//!
+//! Every command prints its figures as lines of `name value`.
+
+mod backend;
+mod churn;
+mod client;
+mod echo;
+mod flood;
+mod frame;
+mod idle;
+mod process;
+mod relay;
+mod table;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use self::process::Processes;
+
+/// How much longer than its measuring a command may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The server behind all proxies: /echo gives every message back, /flood sends what is asked of it
+    Backend { listen: SocketAddr },
+    /// Messages back and forth, one in flight a session: CPU time of the proxy and latency
+    Echo {
+        #[command(flatten)]
+        target: Target,
+        #[arg(long, default_value_t = 64)]
+        sessions: usize,
+        /// Payload bytes of a message
+        #[arg(long, default_value_t = 128)]
+        size: usize,
+        #[arg(long, default_value_t = 4.0)]
+        seconds: f64,
+    },
+    /// Messages from the server only, as fast as they go: CPU time of the proxy
+    Flood {
+        #[command(flatten)]
+        target: Target,
+        #[arg(long, default_value_t = 8)]
+        sessions: usize,
+        /// Payload bytes of a message
+        #[arg(long, default_value_t = 1024)]
+        size: usize,
+        /// Payload of all sessions together
+        #[arg(long, default_value_t = 1024)]
+        mib: usize,
+    },
+    /// Connect, upgrade, Close 1000, end, and again: CPU time of the proxy
+    Churn {
+        #[command(flatten)]
+        target: Target,
+        /// Clients that do so side by side
+        #[arg(long, default_value_t = 32)]
+        sessions: usize,
+        #[arg(long, default_value_t = 4.0)]
+        seconds: f64,
+    },
+    /// Sessions that rest after one message each way: memory of the proxy
+    Idle {
+        #[command(flatten)]
+        target: Target,
+        #[arg(long, default_value_t = 2000)]
+        sessions: usize,
+        /// Payload bytes of that message
+        #[arg(long, default_value_t = 4096)]
+        size: usize,
+    },
+    /// The floor: copies bytes between two sockets with epoll and nothing else, no HTTP and no frames
+    Relay {
+        listen: SocketAddr,
+        to: SocketAddr,
+        /// Moves them with splice(2) instead of a buffer
+        #[arg(long)]
+        splice: bool,
+    },
+    /// A Markdown table of collected results
+    Table { results: PathBuf },
+}
+
+#[derive(Args)]
+struct Target {
+    /// The proxy's address
+    to: SocketAddr,
+    /// The proxy's processes
+    #[arg(long)]
+    pid: Vec<u32>,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> io::Result<()> {
+    match command {
+        Command::Backend { listen } => block_on(None, backend::serve(listen)),
+        Command::Echo { target, sessions, size, seconds } => {
+            let time = Duration::from_secs_f64(seconds);
+            block_on(Some(time), echo::run(target.to, Processes(target.pid), sessions, size, time))
+        }
+        Command::Flood { target, sessions, size, mib } => {
+            let frames = ((mib << 20) / size / sessions).max(1);
+            block_on(Some(Duration::ZERO), flood::run(target.to, Processes(target.pid), sessions, size, frames))
+        }
+        Command::Churn { target, sessions, seconds } => {
+            let time = Duration::from_secs_f64(seconds);
+            block_on(Some(time), churn::run(target.to, Processes(target.pid), sessions, time))
+        }
+        Command::Idle { target, sessions, size } => {
+            block_on(Some(Duration::ZERO), idle::run(target.to, Processes(target.pid), sessions, size))
+        }
+        Command::Relay { listen, to, splice } => relay::run(listen, to, splice),
+        Command::Table { results } => table::print(&results),
+    }
+}
+
+/// Runs a command on one thread; `time` is how long it measures, if it is to come to an end.
+fn block_on(time: Option<Duration>, command: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Tasks share what they count without locks.
+    let tasks = tokio::task::LocalSet::new();
+    tasks.block_on(&runtime, async {
+        match time {
+            None => command.await,
+            Some(time) => tokio::time::timeout(time + PATIENCE, command)
+                .await
+                .unwrap_or_else(|_| Err(io::Error::other("no end in time: bytes or closes were lost"))),
+        }
+    })
+}
