@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use tokio::net::TcpStream;
 
 use crate::instance::{Output, Running, get, until};
-use crate::rig::{RawPeer, text};
+use crate::rig::{RawPeer, close, text};
 
 const PAGE: &[u8] = b"GET /page HTTP/1.1\r\nHost: chat.test\r\n\r\n";
 const NO_CONTENT: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
@@ -86,9 +86,11 @@ async fn the_last_scrape_sees_the_last_session() {
     running.child.signal(Signal::TERM);
     for peer in [&mut client, &mut upstream] {
         peer.hear_own_close(1001, "").await;
-        peer.say(&crate::rig::close(1001, "")).await;
-        peer.fin().await;
+        peer.say(&close(1001, "")).await;
+    }
+    for peer in [&mut client, &mut upstream] {
         peer.expect_fin().await;
+        peer.fin().await;
     }
     assert_eq!(running.record().await["cause"], "drain");
     let metrics = running.scrape().await;
