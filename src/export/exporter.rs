@@ -164,10 +164,11 @@ impl CloseSink for Exporter {
 impl Outputs {
     fn publish(&self, entry: Entry) {
         let entry = Arc::new(entry);
-        self.log.push(&entry);
+        self.recent.push(Arc::clone(&entry));
         // Fails if nobody listens, which is the usual case.
         let _ = self.feed.send(Arc::clone(&entry));
-        self.recent.push(entry);
+        // Last: whoever has read the line finds the closure in every view.
+        self.log.push(&entry);
     }
 }
 
