@@ -79,7 +79,7 @@ def explain():
             "initiator": ("initiator", {}),
             "cause": ("cause", {}),
             "Value #C": (
-                "more than before",
+                "change",
                 {
                     "decimals": 0,
                     "custom__cellOptions": {"type": "color-text"},
@@ -87,7 +87,7 @@ def explain():
                 },
             ),
             "Value #A": (
-                "in this range",
+                "this range",
                 {
                     "decimals": 0,
                     "custom__cellOptions": {"mode": "basic", "type": "gauge"},
@@ -95,9 +95,9 @@ def explain():
                     "min": 0,
                 },
             ),
-            "Value #B": ("in the range before", {"decimals": 0}),
+            "Value #B": ("the range before", {"decimals": 0}),
         },
-        "more than before",
+        "change",
         links=[{"title": "Close log", "url": row_log}],
     )
     routes = table(
@@ -265,7 +265,6 @@ def explain():
                         "cpm",
                         stacked=True,
                         overrides=colours(INITIATOR_COLOURS),
-                        min=0,
                     ),
                     6,
                 ),
@@ -278,7 +277,6 @@ def explain():
                             (quantile(0.95, "closewatch_close_handshake_seconds", by="initiator"), "{{initiator}}")
                         ),
                         "s",
-                        min=0,
                         overrides=colours(INITIATOR_COLOURS),
                     ),
                     6,
@@ -298,7 +296,6 @@ def explain():
                         "cpm",
                         stacked=True,
                         bars=True,
-                        min=0,
                     ),
                     8,
                 ),
@@ -326,7 +323,6 @@ def explain():
                         "Bps",
                         stacked=True,
                         bars=True,
-                        min=0,
                     ),
                     8,
                 ),

@@ -107,7 +107,7 @@ def fleet():
                 ),
                 (
                     stat(
-                        "Share of sessions lost",
+                        "Share lost",
                         "Of all sessions that were up at any moment of the chosen time range: those that ended "
                         "abnormally, not begun by the client, and not a client that had died.",
                         "%s / %s" % (in_range("closewatch_closes_total", LOST), alive(window="$__range")),
@@ -120,7 +120,7 @@ def fleet():
                 ),
                 (
                     stat(
-                        "Share of sessions ended",
+                        "Share ended",
                         "Of all sessions that were up at any moment of the chosen time range: those that ended, "
                         "however they ended.",
                         "%s / %s" % (in_range("closewatch_closes_total"), alive(window="$__range")),
@@ -148,7 +148,6 @@ def fleet():
                             ("quantile(0.5, %s)" % per_instance, "median instance"),
                         ),
                         "percentunit",
-                        min=0,
                         overrides=[
                             override(
                                 "median instance",
@@ -179,7 +178,6 @@ def fleet():
                             )
                         ),
                         "percentunit",
-                        min=0,
                         max=1,
                     ),
                     12,
@@ -214,7 +212,6 @@ def fleet():
                         targets((now("closewatch_sessions_active", by="instance"), "{{instance}}")),
                         "short",
                         stacked=True,
-                        min=0,
                     ),
                     8,
                 ),
@@ -225,7 +222,6 @@ def fleet():
                         targets((per_minute("closewatch_sessions_opened_total", by="instance"), "{{instance}}")),
                         "cpm",
                         stacked=True,
-                        min=0,
                     ),
                     8,
                 ),
@@ -236,7 +232,6 @@ def fleet():
                         targets(("sum by (instance) (%s)" % sel("closewatch_draining", **own), "{{instance}}")),
                         "short",
                         stacked=True,
-                        min=0,
                         decimals=0,
                         custom={"lineInterpolation": "stepAfter"},
                     ),
@@ -249,7 +244,6 @@ def fleet():
                         targets(("count by (version) (%s)" % sel("closewatch_build_info", **own), "{{version}}")),
                         "short",
                         stacked=True,
-                        min=0,
                         decimals=0,
                         custom={"lineInterpolation": "stepAfter"},
                     ),
@@ -267,7 +261,6 @@ def fleet():
                         ),
                         "cpm",
                         stacked=True,
-                        min=0,
                     ),
                     8,
                 ),

@@ -109,7 +109,6 @@ def overview():
                         ),
                         "percentunit",
                         overrides=colours(INITIATOR_COLOURS),
-                        min=0,
                     ),
                     12,
                 ),
@@ -164,7 +163,6 @@ def overview():
                         targets((now("closewatch_sessions_active", by="route"), "{{route}}")),
                         "short",
                         stacked=True,
-                        min=0,
                     ),
                     8,
                 ),
@@ -177,7 +175,6 @@ def overview():
                             (per_minute("closewatch_closes_total"), "ended"),
                         ),
                         "cpm",
-                        min=0,
                     ),
                     8,
                 ),
@@ -194,7 +191,6 @@ def overview():
                             )
                         ),
                         "s",
-                        min=0,
                     ),
                     8,
                 ),
@@ -210,7 +206,6 @@ def overview():
                             )
                         ),
                         "s",
-                        min=0,
                     ),
                     8,
                 ),
@@ -228,7 +223,6 @@ def overview():
                             (rate("closewatch_messages_total", by="direction, kind") + " > 0", "{{direction}} {{kind}}")
                         ),
                         "ops",
-                        min=0,
                     ),
                     8,
                 ),
@@ -238,7 +232,6 @@ def overview():
                         "Behind the handshake, frame headers included.",
                         targets((rate("closewatch_frame_bytes_total", by="direction"), "{{direction}}")),
                         "Bps",
-                        min=0,
                     ),
                     8,
                 ),
@@ -248,11 +241,11 @@ def overview():
                         "Requests that passed through without an upgrade, by the class of their status.",
                         targets((rate("closewatch_http_requests_total", by="status_class"), "{{status_class}}")),
                         "reqps",
-                        min=0,
                     ),
                     8,
                 ),
             ],
+            True,
         ),
     ]
     return dashboard(

@@ -155,7 +155,7 @@ def series(title, description, queries, unit, stacked=False, bars=False, log=Fal
     }
     if log:
         custom["scaleDistribution"] = {"type": "log", "log": 10}
-    elif unit in ("cpm", "short", "ops", "reqps"):
+    elif unit in ("cpm", "short", "ops", "reqps", "Bps"):
         # A flat line of zeros is drawn at the bottom of 0 to 1, not of 0 to 100.
         custom["axisSoftMax"] = 1
     custom.update(more.pop("custom", {}))
@@ -163,6 +163,11 @@ def series(title, description, queries, unit, stacked=False, bars=False, log=Fal
         "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
         "tooltip": {"hideZeros": True, "mode": "multi", "sort": "desc"},
     }
+    if not log:
+        more.setdefault("min", 0)
+    if all(query["expr"].endswith("> 0") for query in queries):
+        # Of these kinds only those that happened are drawn: that none did is no lack of data.
+        more.setdefault("noValue", "none in this time range")
     return panel("timeseries", title, description, queries, unit, options, custom, **more)
 
 
@@ -185,7 +190,7 @@ def table(title, description, queries, unit, columns, sort, hidden=(), overrides
         },
     ]
     options = {"cellHeight": "sm", "frameIndex": 0, "showHeader": True, "sortBy": [{"desc": True, "displayName": sort}]}
-    custom = {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True, "inspect": False}
+    custom = {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": False, "inspect": False, "minWidth": 90}
     return panel(
         "table",
         title,

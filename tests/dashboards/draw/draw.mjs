@@ -26,7 +26,7 @@ const browser = await chromium.launch({
 let failures = 0;
 try {
   for (const [file, answers] of Object.entries(recorded)) {
-    const page = await browser.newPage({ viewport: { width: 1280, height: 2800 } });
+    const page = await browser.newPage({ viewport: { width: 1240, height: 2800 } });
     page.on('pageerror', (error) => {
       failures += 1;
       console.error(`draw: ${file}: ${error}`);

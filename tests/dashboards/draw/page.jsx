@@ -18,7 +18,7 @@ import { ScaleDirection, ScaleOrientation, AxisPlacement } from '@grafana/schema
 import { interpolateOranges } from 'd3-scale-chromatic';
 import { firstValueFrom, of } from 'rxjs';
 
-const WIDTH = 1280;
+const WIDTH = 1240;
 const GAP = 8;
 const ROW = 30 + GAP;
 const COLUMN = (WIDTH - GAP) / 24;
@@ -143,7 +143,7 @@ const eventBus = new EventBusSrv();
 function Series({ panel, width, height }) {
   const data = frames(panel);
   if (data.length === 0) {
-    return <Nothing />;
+    return <Nothing text={panel.fieldConfig.defaults.noValue} />;
   }
   return (
     <TimeSeries frames={data} width={width} height={height} timeRange={timeRange} timeZone="utc" legend={panel.options.legend}
