@@ -136,7 +136,7 @@ async fn every_closure_is_a_line_with_every_field_in_its_place() {
     upstream.fin().await;
     client.expect_fin().await;
     client.fin().await;
-    ends.push(("clean", 1000, "client", "close_handshake", "complete", "done"));
+    ends.push((running.child.line().await.unwrap(), "clean", 1000, "client", "close_handshake", "complete", "done"));
 
     let (mut client, mut upstream) = running.session().await;
     upstream.say(&text("a message")).await;
@@ -144,18 +144,26 @@ async fn every_closure_is_a_line_with_every_field_in_its_place() {
     upstream.say(&close(1011, "b\u{f6}om \u{1b}[31m\n\"")).await;
     upstream.reset();
     client.receive_all().await;
-    ends.push(("abnormal", 1011, "upstream", "close_unanswered", "half", "b\u{f6}om \u{1b}[31m\n\""));
+    ends.push((
+        running.child.line().await.unwrap(),
+        "abnormal",
+        1011,
+        "upstream",
+        "close_unanswered",
+        "half",
+        "b\u{f6}om \u{1b}[31m\n\"",
+    ));
 
     let (mut client, mut upstream) = running.session().await;
     client.reset();
     upstream.expect_reset().await;
-    ends.push(("abnormal", 1006, "client", "client_reset", "none", ""));
+    ends.push((running.child.line().await.unwrap(), "abnormal", 1006, "client", "client_reset", "none", ""));
 
     let (mut client, mut upstream) = running.session().await;
     upstream.fin().await;
     client.expect_fin().await;
     client.fin().await;
-    ends.push(("abnormal", 1006, "upstream", "upstream_eof", "none", ""));
+    ends.push((running.child.line().await.unwrap(), "abnormal", 1006, "upstream", "upstream_eof", "none", ""));
 
     let (mut client, mut upstream) = running.session().await;
     // A reserved opcode.
@@ -165,10 +173,9 @@ async fn every_closure_is_a_line_with_every_field_in_its_place() {
     upstream.hear(&empty_close()).await;
     client.reset();
     upstream.expect_reset().await;
-    ends.push(("clean", 1005, "client", "close_unanswered", "half", ""));
+    ends.push((running.child.line().await.unwrap(), "clean", 1005, "client", "close_unanswered", "half", ""));
 
-    for (class, code, initiator, cause, handshake, reason) in ends {
-        let line = running.child.line().await.unwrap();
+    for (line, class, code, initiator, cause, handshake, reason) in ends {
         assert_fields(&line, CLOSED);
         let record: serde_json::Value = serde_json::from_str(&line).unwrap();
         let is = |field: &str, expected: serde_json::Value| assert_eq!(record[field], expected, "{field} in {line}");

@@ -43,6 +43,10 @@ async fn a_rotated_log_loses_nothing_and_tears_nothing() {
     for number in 0..10 {
         session(number).await;
     }
+    until("the first to be written", async || {
+        std::fs::read_to_string(&file).is_ok_and(|log| log.matches('\n').count() == 10)
+    })
+    .await;
     std::fs::rename(&file, &rotated).unwrap();
     // Until it is told, the log goes on in the file that it has.
     for number in 10..20 {
@@ -82,7 +86,7 @@ async fn only_what_somebody_may_have_to_look_at_is_logged_if_asked() {
     let record = running.record().await;
     assert_eq!((&record["class"], &record["request"]["path"]), (&"abnormal".into(), &"/cut".into()));
     // It is the log's filter, not the views'.
-    assert_eq!(running.get("/closes").await.body.lines().count(), 2);
+    until("both in the view", async || running.get("/closes").await.body.lines().count() == 2).await;
     running.child.signal(Signal::TERM);
     assert_eq!(running.child.exit_code().await, Some(0));
     assert_eq!(running.child.line().await, None);
