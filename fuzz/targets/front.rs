@@ -23,6 +23,7 @@ use hyper::service::service_fn;
 use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Longer than any answer takes; shorter than libFuzzer's own patience.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -133,6 +134,8 @@ async fn hear_and_switch(request: Request<Incoming>, requests: Requests) -> Resu
 fn house() -> &'static House {
     static HOUSE: OnceLock<House> = OnceLock::new();
     HOUSE.get_or_init(|| {
+        // libFuzzer's `main` leaves SIGPIPE deadly, where Rust's ignores it.
+        let _ = signal(SignalKind::pipe()).unwrap();
         let upstream = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         upstream.set_nonblocking(true).unwrap();
         let url = format!("http://{}", upstream.local_addr().unwrap());

@@ -20,7 +20,10 @@ fuzz_target!(|script: Script| {
     assert_eq!(record.verdict, again.verdict);
     // The order decides, not the clock.
     let still = file_played(&script.0, false).verdict;
-    assert_eq!((still.code, still.label, still.class), (record.verdict.code, record.verdict.label, record.verdict.class));
+    assert_eq!(
+        (still.code, still.label, still.class),
+        (record.verdict.code, record.verdict.label, record.verdict.class)
+    );
     assert_eq!((still.initiator, still.cause), (record.verdict.initiator, record.verdict.cause));
     assert_eq!((still.client_saw, still.upstream_saw), (record.verdict.client_saw, record.verdict.upstream_saw));
 });

@@ -4,7 +4,9 @@
 
 use std::io::Cursor;
 
-use closewatch::wire::{Boundary, Frame, MAX_CONTROL_PAYLOAD, MessageKind, Observe, Opcode, Peer, ReservedBits, Tap, Violation};
+use closewatch::wire::{
+    Boundary, Frame, MAX_CONTROL_PAYLOAD, MessageKind, Observe, Opcode, Peer, ReservedBits, Tap, Violation,
+};
 use libfuzzer_sys::fuzz_target;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
