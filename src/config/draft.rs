@@ -79,6 +79,10 @@ impl Draft {
         if let Some(section) = top.section("drain") {
             read_drain(section, &mut config.drain);
         }
+        if let Some(mut restart) = top.section("restart") {
+            restart.set("socket", &mut config.restart.socket, |v| values::optional_path(text(v)?));
+            restart.finish();
+        }
         if let Some(section) = top.section("limits") {
             read_limits(section, &mut config.limits);
         }
