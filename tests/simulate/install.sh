@@ -1,23 +1,27 @@
-# Sourced by dashboards/check and dashboards/draw, in the repository's root: installs what they need into $work.
+# Sourced by dashboards/check, dashboards/draw and tests/incidents/run, in the repository's root: installs what they need into $work.
 # shellcheck shell=bash disable=SC2154
 
-# Prometheus as Debian packages it, unpacked but not installed: installing it would start a service on port 9090.
-install_prometheus() {
-    if ! command -v prometheus >/dev/null && [ ! -x "$work/prometheus/usr/bin/prometheus" ]; then
-        command -v apt-get >/dev/null || fail "prometheus is missing, and there is no apt-get: install it by hand"
+# `install_debian PROGRAM PACKAGE`: as Debian packages it, unpacked but not installed: installing it would start a service
+# on the usual port.
+install_debian() {
+    local program=$1 package=$2
+    if ! command -v "$program" >/dev/null && [ ! -x "$work/prometheus/usr/bin/$program" ]; then
+        command -v apt-get >/dev/null || fail "$program is missing, and there is no apt-get: install it by hand"
         local sudo=
         [ "$(id -u)" -eq 0 ] || sudo=sudo
-        echo "installing Prometheus into $work/prometheus"
+        echo "installing $package into $work/prometheus"
         mkdir -p "$work/prometheus"
         (
             cd "$work/prometheus"
-            apt-get -qq download prometheus 2>/dev/null || { $sudo apt-get -qq update && apt-get -qq download prometheus; }
-            dpkg -x prometheus_*.deb .
-        ) || fail "Prometheus could not be installed"
+            apt-get -qq download "$package" 2>/dev/null || { $sudo apt-get -qq update && apt-get -qq download "$package"; }
+            dpkg -x "$package"_*.deb .
+        ) || fail "$package could not be installed"
     fi
     export PATH="$PATH:$PWD/$work/prometheus/usr/bin"
-    command -v prometheus >/dev/null || fail "prometheus is missing"
+    command -v "$program" >/dev/null || fail "$program is missing"
 }
+install_prometheus() { install_debian prometheus prometheus; }
+install_alertmanager() { install_debian prometheus-alertmanager prometheus-alertmanager; }
 
 # `install_node NAME OPTION…`: the packages of tests/dashboards/NAME, as its lock file says, into $work/dashboards-NAME.
 install_node() {
