@@ -21,7 +21,15 @@ install_debian() {
     command -v "$program" >/dev/null || fail "$program is missing"
 }
 install_prometheus() { install_debian prometheus prometheus; }
-install_alertmanager() { install_debian prometheus-alertmanager prometheus-alertmanager; }
+
+# Debian's Alertmanager reads its default templates from where the package has them, and nowhere else.
+install_alertmanager() {
+    local templates=usr/share/prometheus/alertmanager sudo=
+    install_debian prometheus-alertmanager prometheus-alertmanager
+    [ "$(id -u)" -eq 0 ] || sudo=sudo
+    [ -e "/$templates/email.tmpl" ] || $sudo install -D -m 644 -t "/$templates" "$work/prometheus/$templates"/*.tmpl ||
+        fail "/$templates is missing: install prometheus-alertmanager by hand"
+}
 
 # `install_node NAME OPTION…`: the packages of tests/dashboards/NAME, as its lock file says, into $work/dashboards-NAME.
 install_node() {
