@@ -55,7 +55,7 @@ def main():
     arguments.add_argument("--quick", action="store_true")
     arguments.add_argument("--write", action="store_true", help="the table into docs/incidents.md")
     arguments.add_argument("names", nargs="*")
-    arguments = arguments.parse_args()
+    arguments = arguments.parse_intermixed_args()
 
     began = time.time()
     start, end = (QUICK_START, QUICK_END) if arguments.quick else (START, END)

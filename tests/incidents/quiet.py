@@ -2,7 +2,8 @@
 
 import asyncio
 
-from scene import Incident, closes
+import peers
+from scene import Incident, closes, stay
 
 
 class RollingDeploy(Incident):
@@ -45,22 +46,49 @@ class PhonesAsleep(Incident):
 
 
 class BadClient(Incident):
-    title = "Three bad clients on three paths fail in a loop: reset once a second, 1011 twice, 4401 four times"
+    """One client that comes back `often` times a second of life, and is thrown out each time."""
+
     quick = True
-    clients = 150
+    often = 4
+
+    def fault(self, s):
+        raise NotImplementedError
 
     async def story(self):
         await self.at(self.start)
         self.begins()
+        self.backends[0].faults.append(("/bad", 0, self.fault))
+        loop = asyncio.get_running_loop()
         # A second of life is 1/12 s.
-        for path, often, fault in (
-            ("/poison", 1, lambda s: s.reset()),
-            ("/exception", 2, closes(1011)),
-            ("/token", 4, closes(4401)),
-        ):
-            self.backends[0].faults.append((path, 0.01, fault))
-            between = 1 / 12 / often
-            self.come(1, path=path, first=(0, 0), pause=(0.7 * between, 0.8 * between))
+        due, between = loop.time(), 1 / 12 / self.often
+        while self.clock() < self.start + 120:
+            s = await peers.connect(self.before()[0], "/bad")
+            await stay(s, 5, 1000, None)
+            due = max(due + between, loop.time())
+            await asyncio.sleep(due - loop.time())
+
+
+class PoisonedClient(BadClient):
+    title = "One bad client: the upstream dies of its message, once a second"
+    often = 1
+
+    def fault(self, s):
+        s.reset()
+
+
+class FailingClient(BadClient):
+    title = "One bad client: 1011 four times a second"
+
+    def fault(self, s):
+        s.close_frame(1011)
+
+
+class ExpiredClient(BadClient):
+    title = "One bad client: 4401 twice a second"
+    often = 2
+
+    def fault(self, s):
+        s.close_frame(4401)
 
 
 class Navigations(Incident):
@@ -129,7 +157,9 @@ ALL = [
     RollingDeploy,
     Drain,
     PhonesAsleep,
-    BadClient,
+    PoisonedClient,
+    FailingClient,
+    ExpiredClient,
     Navigations,
     CloseWithoutCode,
     ThreeSessions,
