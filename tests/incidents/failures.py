@@ -1,8 +1,9 @@
 """Incidents of which somebody has to know."""
 
 import asyncio
+import contextlib
 
-from scene import Backend, Hop, Incident, blinds, closes, dies
+from scene import Hop, Incident, blinds, closes, dies
 from stage import free_port
 
 
@@ -12,8 +13,11 @@ class CrashLoop(Incident):
     expected = {
         "MassDisconnect": 1,
         "1006Burst": 1,
-        "AbnormalCloseBurn 1h": 5,
-        "UpstreamUnreachable": 8,
+        "AbnormalCloseBurn 1h": 6,
+        "UpstreamUnreachable": 9,
+        "AbnormalClosesPerSessionHour": 20,
+        "AbnormalCloseBurn 6h": 20,
+        "AbnormalCloseBurn 1d": 66,
     }
 
     async def story(self):
@@ -29,7 +33,14 @@ class CrashLoop(Incident):
 
 class BrokenRelease(Incident):
     title = "Release that ends every session with 1011, once"
-    expected = {"MassDisconnect": 1, "1011Burst": 1, "AbnormalCloseBurn 1h": 5}
+    expected = {
+        "MassDisconnect": 1,
+        "1011Burst": 1,
+        "AbnormalCloseBurn 1h": 6,
+        "AbnormalClosesPerSessionHour": 20,
+        "AbnormalCloseBurn 6h": 20,
+        "AbnormalCloseBurn 1d": 66,
+    }
 
     async def story(self):
         await self.at(self.start)
@@ -59,7 +70,13 @@ class IdleCutBefore(Incident):
 
 class IdleCutBehind(IdleCutBefore):
     title = "Load balancer behind closewatch cuts after 60 s of silence"
-    expected = {"IdleCut 60s": 30, "AbnormalCloseBurn 1h": 15}
+    expected = {
+        "AbnormalCloseBurn 1h": 12,
+        "AbnormalClosesPerSessionHour": 24,
+        "AbnormalCloseBurn 6h": 24,
+        "IdleCut 60s": 30,
+        "AbnormalCloseBurn 1d": 66,
+    }
 
     def behind(self, backend):
         self.hop = Hop(free_port(), backend.port, 60.2)
@@ -87,7 +104,7 @@ class ReconnectStorm(Incident):
 
 class SlowUpstream(Incident):
     title = "Slow upstream: upgrades are answered after the limit"
-    expected = {"UpgradesFailing": 12}
+    expected = {"UpgradesFailing": 12, "ClientsGiveUp": 25}
     clients = 50
 
     async def story(self):
@@ -127,12 +144,66 @@ class Refusing(Incident):
 class OverLimit(Incident):
     title = "More clients than limits.sessions"
     expected = {"OverLimit": 10}
-    clients, sessions = 60, 80
+    clients = 60
+    options = {"sessions": 80}
 
     async def story(self):
         await self.at(self.start)
         self.begins()
         self.come(60)
+
+
+class OutOfDescriptors(Incident):
+    title = "More connections than descriptors"
+    expected = {"ConnectionsRejected": 10}
+    clients = 40
+    options = {"descriptors": 160}
+
+    async def story(self):
+        await self.at(self.start)
+        self.begins()
+        self.come(80, patience=5)
+
+
+class DiskFull(Incident):
+    title = "No space for the close log"
+    expected = {"RecordsDropped": 4}
+    clients = 0
+    options = {"closes": "/dev/full"}
+
+    async def story(self):
+        await self.at(self.start)
+        self.begins()
+        self.come(40, first=(0, 1), life=(1, 20))
+
+
+class UpstreamRestarts(Incident):
+    title = "Upstream that restarts every minute and a half, and says so (1012)"
+    expected = {"PlannedOutsideDeploy": 66}
+
+    async def story(self):
+        await self.at(self.start)
+        self.begins()
+        while True:
+            self.backends[0].all(closes(1012))
+            await asyncio.sleep(7.5)
+
+
+class Scanner(Incident):
+    title = "Scanner: upgrades without a key"
+    expected = {"UpgradesInvalid": 45}
+    clients = 40
+
+    async def story(self):
+        await self.at(self.start)
+        self.begins()
+        while True:
+            with contextlib.suppress(OSError):
+                reader, writer = await asyncio.open_connection("127.0.0.1", self.before()[0])
+                writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+                await reader.read(4096)
+                writer.close()
+            await asyncio.sleep(0.3)
 
 
 class Gone(Incident):
@@ -170,6 +241,10 @@ ALL = [
     Misbehaving,
     Refusing,
     OverLimit,
+    OutOfDescriptors,
+    DiskFull,
+    UpstreamRestarts,
+    Scanner,
     Gone,
     ClosewatchCrashLoop,
 ]

@@ -12,12 +12,13 @@ import failures
 import model
 import quiet
 from stage import Stage
-from watch import Verdict, Watch, key
+from watch import Verdict, Watch, key, known
 
 SCRAPE = "1250ms"
 # Seconds of the run: when what goes wrong goes wrong, and the end.
-START, END = 60, 400
+START, END = 60, 405
 QUICK_START, QUICK_END = 15, 50
+MARK = "<!-- tests/incidents/run --write -->\n"
 
 
 def compressed(stage):
@@ -60,7 +61,7 @@ def main():
     began = time.time()
     start, end = (QUICK_START, QUICK_END) if arguments.quick else (START, END)
     with Stage() as stage:
-        kinds = [kind for kind in failures.ALL + quiet.ALL if kind.quick or not arguments.quick]
+        kinds = [kind for kind in failures.ALL + quiet.ALL if kind.quick or not arguments.quick or arguments.names]
         incidents = [kind(stage, arguments.closewatch, start) for kind in kinds]
         if arguments.names:
             incidents = [each for each in incidents if each.name in arguments.names] or sys.exit("no such incident")
@@ -89,23 +90,47 @@ def main():
         table = verdict.table(alerts)
         print(table)
         if not arguments.quick and not arguments.names:
-            now, span = time.time(), int(end)
-            fired = {alert.split(" ")[0] if alert.startswith("IdleCut") else alert for _, alert, _ in watch.first}
-            for alert in sorted(alerts - fired - set(data.SILENT)):
-                verdict.fail("%s fired in no incident" % alert)
-            for alert in sorted(fired & set(data.SILENT)):
-                verdict.fail("%s was not expected to fire in any" % alert)
-            records, count = data.records_without_data(observer, now, span)
-            for each in records:
-                verdict.fail("the record %s has no data" % each)
-            panels, asked = data.panels(observer, now, span, "5s")
-            for each in panels:
-                verdict.fail(each)
-            print("incidents: %d of %d records without data" % (len(records), count))
-            print("incidents: %d of %d queries of panels without data" % (len(panels), asked))
-        print("incidents: %d false pages in %d incidents, %d s" % (verdict.false_pages, len(incidents), time.time() - began))
+            whole(verdict, alerts, observer, end)
+        if arguments.write:
+            write(table)
+        pages = sum(severity == "critical" for _, _, severity in watch.first)
+        print(
+            "incidents: %d; %d alerts, %d of them pages; %d false pages; %d s"
+            % (len(incidents), len(watch.first), pages, verdict.false_pages, time.time() - began)
+        )
         if verdict.failures:
             sys.exit("incidents: %d differences" % verdict.failures)
+
+
+def whole(verdict, alerts, observer, span):
+    """What all incidents together have to show: every alert, every record, every panel."""
+    fired = {known(alert, alerts) for _, alert, _ in verdict.watch.first}
+    for alert in sorted(alerts - fired - set(data.SILENT)):
+        verdict.fail("%s fired in no incident" % alert)
+    for alert in sorted(fired & set(data.SILENT)):
+        verdict.fail("%s was not expected to fire in any" % alert)
+    now = time.time()
+    records, of_records = data.records_without_data(observer, now, span)
+    panels, of_panels = data.panels(observer, now, span, "5s")
+    for each in records:
+        verdict.fail("no data: the record %s" % each)
+    for each in panels:
+        verdict.fail(each)
+    for what, why in {**data.SILENT, **data.EMPTY_RECORDS, **data.EMPTY_PANELS}.items():
+        print("incidents: silent or empty, as expected: %s: %s" % (what, why))
+    print(
+        "incidents: %d of %d records and %d of %d queries of panels without data that should have it"
+        % (len(records), of_records, len(panels), of_panels)
+    )
+
+
+def write(table):
+    """The table into the documentation."""
+    path = model.ROOT / "docs/incidents.md"
+    before, _, rest = path.read_text(encoding="utf-8").partition(MARK)
+    _, end, after = rest.partition("<!-- end -->")
+    assert end, "%s has no place for the table" % path
+    path.write_text(before + MARK + table + "\n" + end + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -70,6 +70,7 @@ class BadClient(Incident):
 
 class PoisonedClient(BadClient):
     title = "One bad client: the upstream dies of its message, once a second"
+    expected = {"AbnormalCloseBurn 1d": 66}
     often = 1
 
     def fault(self, s):
@@ -78,6 +79,7 @@ class PoisonedClient(BadClient):
 
 class FailingClient(BadClient):
     title = "One bad client: 1011 four times a second"
+    expected = {"AbnormalCloseBurn 1d": 66}
 
     def fault(self, s):
         s.close_frame(1011)

@@ -15,7 +15,7 @@ workers = 1
 [admin]
 listen = "127.0.0.1:{admin}"
 [log]
-closes = "off"
+closes = "{closes}"
 level = "warn"
 [timeouts]
 linger = "1s"
@@ -31,15 +31,20 @@ sessions = {sessions}
 class Closewatch:
     """One process of the built binary, with addresses that it keeps over restarts."""
 
-    def __init__(self, stage, binary, name, back, sessions=0):
-        self.stage, self.binary, self.name = stage, binary, name
+    def __init__(self, stage, binary, name, back, closes="off", sessions=0, descriptors=None):
+        self.stage, self.name = stage, name
         self.front, self.admin = free_port(), free_port()
         self.address = "127.0.0.1:%d" % self.admin
-        self.config = stage.folder / (name + ".toml")
-        self.config.write_text(CONFIG.format(front=self.front, admin=self.admin, back=back, sessions=sessions))
+        config = stage.folder / (name + ".toml")
+        config.write_text(
+            CONFIG.format(front=self.front, admin=self.admin, back=back, closes=closes, sessions=sessions)
+        )
+        self.command = [binary, "--config", config]
+        if descriptors:
+            self.command = ["sh", "-c", 'ulimit -n %d && exec "$@"' % descriptors, "sh", *self.command]
 
     def start(self):
-        self.process, _ = self.stage.start(self.name, [self.binary, "--config", self.config])
+        self.process, _ = self.stage.start(self.name, self.command)
         wait_for(self.name, ready("http://%s/livez" % self.address))
 
     def kill(self):
@@ -144,7 +149,7 @@ async def client(port, path="/", life=(10, 60), end=1000, speaks=(3, 6), pause=(
     await asyncio.sleep(random.uniform(*first))
     while True:
         try:
-            s = await asyncio.wait_for(peers.connect(port, path), patience)
+            s = await peers.connect(port, path, patience)
         except (OSError, Ended, Refused, asyncio.TimeoutError):
             await asyncio.sleep(random.uniform(*pause))
             continue
@@ -159,7 +164,7 @@ async def stay(s, life, end, speaks):
         while not reading.done() and (left := until - now()) > 0:
             await asyncio.wait({reading}, timeout=min(left, random.uniform(*speaks)) if speaks else left)
             if speaks and not reading.done():
-                s.send(TEXT, b"hello")
+                s.send(random.choice((TEXT, TEXT, PING)), b"hello")
         if reading.done():
             return
         if end == "reset":
@@ -200,7 +205,8 @@ class Incident:
     quick = False
     expected = {}
     instances = 1
-    sessions = 0
+    #: Of closewatch: what of it is not as in CONFIG.
+    options = {}
     #: How many clients, and what they do.
     clients = 100
     habits = {}
@@ -212,7 +218,7 @@ class Incident:
         self.name = "".join("-" + c.lower() if c.isupper() else c for c in type(self).__name__)[1:]
         self.backends = [self.backend(free_port()) for _ in range(self.instances)]
         self.closewatches = [
-            Closewatch(stage, binary, "%s-%d" % (self.name, i), self.behind(backend), self.sessions)
+            Closewatch(stage, binary, "%s-%d" % (self.name, i), self.behind(backend), **self.options)
             for i, backend in enumerate(self.backends, 1)
         ]
 

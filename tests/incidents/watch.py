@@ -16,6 +16,11 @@ def key(labels):
     return labels["alertname"].removeprefix(PREFIX) + (" " + variant if variant else "")
 
 
+def known(alert, alerts):
+    """The alert as the rules have it: some labels come from the series."""
+    return alert if alert in alerts else alert.split(" ")[0]
+
+
 class Watch:
     """(job, alert, severity) → the second of the run at which Alertmanager had it first."""
 
@@ -72,15 +77,15 @@ class Verdict:
 
     def table(self, alerts):
         """The incidents, what fired after how many minutes of life, and for how long all else was silent."""
-        lines = [
-            "| incident | fired, after minutes | silent |",
-            "|---|---|---|",
-        ]
+        lines = ["| incident | fired, after minutes | silent |", "|---|---|---|"]
         for incident, watched, fired in self.rows:
-            said = ["%s%s %.1f%s" % (*(("**", alert) if severity == "critical" else ("", alert)), minutes, "**" * (severity == "critical")) for minutes, alert, severity in fired]
-            silent = len(alerts - {alert for _, alert, _ in fired})
+            said = [
+                ("**%s %.1f**" if severity == "critical" else "%s %.1f") % (alert, minutes)
+                for minutes, alert, severity in fired
+            ]
+            silent = alerts - {known(alert, alerts) for _, alert, _ in fired}
             lines.append(
-                "| %s | %s | %s, %.0f min |"
-                % (incident.title, " · ".join(said) or "–", "all %d" % silent if not fired else "other %d" % silent, watched)
+                "| %s | %s | %s %d, for %.0f min |"
+                % (incident.title, " · ".join(said) or "–", "other" if said else "all", len(silent), watched)
             )
         return "\n".join(lines)

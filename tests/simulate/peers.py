@@ -72,9 +72,10 @@ class Socket:
             await self.writer.wait_closed()
 
 
-async def connect(port, path):
-    """A client's end of a session that is up."""
+async def connect(port, path, patience=None):
+    """A client's end of a session that is up. Whoever has no patience left hangs up with an RST: asyncio.TimeoutError."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    s = Socket(reader, writer, True)
     try:
         key = base64.b64encode(os.urandom(16)).decode()
         writer.write(
@@ -83,16 +84,20 @@ async def connect(port, path):
                 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n" % (path, key)
             ).encode()
         )
-        status = int((await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1])
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), patience)
+        status = int(head.split(b" ", 2)[1])
         if status != 101:
             raise Refused(status)
     except asyncio.IncompleteReadError:
         writer.close()
         raise Ended from None
+    except asyncio.TimeoutError:
+        s.reset()
+        raise
     except BaseException:
         writer.close()
         raise
-    return Socket(reader, writer, True)
+    return s
 
 
 class Backend:
@@ -132,9 +137,7 @@ class Backend:
             upgrade = "upgrade: websocket" in head.lower()
             status = await self.answer(path, upgrade)
             if not upgrade or not status.startswith("101"):
-                writer.write(
-                    b"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status.encode()
-                )
+                writer.write(b"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status.encode())
                 await writer.drain()
                 writer.close()
                 return
