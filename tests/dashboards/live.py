@@ -24,11 +24,11 @@ def finite(series):
 
 
 class Checks:
-    """Asks for `span` seconds up to `end`, in steps of `step`; `rate` is the shortest window of a rate, with its unit."""
+    """Asks for `span` seconds up to `end`, for annotations for all of `history`; `rate` is the window of rates."""
 
-    def __init__(self, prometheus, end, span, rate="5s", step=1, expected=EMPTY):
+    def __init__(self, prometheus, end, span, history, rate="5s", step=1, expected=EMPTY):
         self.prometheus, self.end, self.span, self.rate, self.step = prometheus, end, span, rate, step
-        self.expected = expected
+        self.history, self.expected = history, expected
         self.asked, self.failures, self.empty = 0, [], []
 
     def filled(self, text):
@@ -79,7 +79,7 @@ class Checks:
             self.panel(file, panel)
         for annotation in dashboard["annotations"]["list"]:
             if "target" in annotation:
-                self.ask(file, annotation["name"], "Anno", annotation["target"]["expr"], span=max(self.span, BEFORE + AFTER))
+                self.ask(file, annotation["name"], "Anno", annotation["target"]["expr"], span=self.history)
         for variable in dashboard["templating"]["list"]:
             if variable["type"] == "query":
                 self.asked += 1
@@ -102,7 +102,7 @@ def main():
         stage.stop(demos[1].process)
         Demo(stage, binary, "demo-2", 15, demos[1].admin)
         time.sleep(AFTER)
-        checks = Checks(prometheus, time.time(), RANGE)
+        checks = Checks(prometheus, time.time(), RANGE, BEFORE + AFTER)
         for file, dashboard in model.dashboards().items():
             checks.dashboard(file, dashboard)
         pinger.over = True

@@ -44,7 +44,7 @@ def records_without_data(prometheus, end, span):
 def panels(prometheus, end, span, rate):
     """The queries that have no data and should, how many there are, and those that are empty for a reason."""
     # Some compare with the range before.
-    checks = live.Checks(prometheus, end, span // 2, rate, 5, EMPTY_PANELS)
+    checks = live.Checks(prometheus, end, span // 2, span, rate, 5, EMPTY_PANELS)
     for file, dashboard in model.dashboards().items():
         checks.dashboard(file, dashboard)
     return checks.failures, checks.asked

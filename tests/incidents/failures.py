@@ -154,8 +154,8 @@ class OverLimit(Incident):
 
 
 class OutOfDescriptors(Incident):
-    title = "More connections than descriptors"
-    expected = {"ConnectionsRejected": 10}
+    title = "More connections than descriptors: for some there is none left to dial with"
+    expected = {"ConnectionsRejected": 10, "UpstreamUnreachable": 15}
     clients = 40
     options = {"descriptors": 160}
 

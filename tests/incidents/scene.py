@@ -89,6 +89,7 @@ def closes(code, reason=""):
 
 def blinds(s):
     """No frame: a length with its highest bit set, and something behind."""
+    s.closing = True
     s.writer.write(b"\x82\x7f" + b"\xff" * 64)
     s.writer.write_eof()
 
