@@ -51,7 +51,9 @@ class Socket:
             if length == 126:
                 (length,) = struct.unpack(">H", await self.reader.readexactly(2))
             key = await self.reader.readexactly(4) if second & 128 else b"\0\0\0\0"
-            payload = bytes(byte ^ key[i % 4] for i, byte in enumerate(await self.reader.readexactly(length)))
+            payload = await self.reader.readexactly(length)
+            if any(key):
+                payload = bytes(byte ^ key[i % 4] for i, byte in enumerate(payload))
         except (OSError, asyncio.IncompleteReadError):
             raise Ended from None
         self.heard = asyncio.get_running_loop().time()
@@ -72,9 +74,13 @@ class Socket:
             await self.writer.wait_closed()
 
 
-async def connect(port, path, patience=None):
-    """A client's end of a session that is up. Whoever has no patience left hangs up with an RST: asyncio.TimeoutError."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def connect(port, path, patience=None, sock=None):
+    """A client's end of a session that is up, over `sock` if that is connected already. Whoever has no patience left hangs
+    up with an RST: asyncio.TimeoutError."""
+    if sock:
+        reader, writer = await asyncio.open_connection(sock=sock)
+    else:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
     s = Socket(reader, writer, True)
     try:
         key = base64.b64encode(os.urandom(16)).decode()
