@@ -3,3 +3,5 @@
 mod aftermath;
 mod ends;
 mod peers;
+mod play;
+mod soak;
