@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recvmsg,
-    sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    recvmsg, sendmsg,
 };
 use tokio::io::AsyncReadExt;
 use tokio::time::{sleep, timeout};
@@ -119,7 +119,9 @@ impl Successors {
             };
             match handed_on {
                 Ok(()) => return,
-                Err(error) => tracing::warn!(%error, "another instance asked for the listening sockets, and does not serve"),
+                Err(error) => {
+                    tracing::warn!(%error, "another instance asked for the listening sockets, and does not serve")
+                }
             }
         }
     }

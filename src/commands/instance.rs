@@ -142,7 +142,8 @@ impl Instance {
         let restart = match &self.config.restart.socket {
             None => None,
             Some(path) => {
-                let successors = Successors::bind(path).map_err(|source| Error::Restart { path: path.clone(), source })?;
+                let successors =
+                    Successors::bind(path).map_err(|source| Error::Restart { path: path.clone(), source })?;
                 Some((successors, self.sockets.to_hand_on().map_err(Error::Start)?))
             }
         };

@@ -80,7 +80,8 @@ impl Proxy {
         // wrong, and are told so.
         let listener = listener.into_std()?;
         while !self.0.shutdown.has_successor()
-            && let Ok((stream, _)) = listener.accept() {
+            && let Ok((stream, _)) = listener.accept()
+        {
             match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
                 Ok(stream) => self.take(stream, &connections),
                 Err(error) => tracing::debug!(%error, "client gone before it was served"),

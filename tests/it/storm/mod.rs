@@ -4,4 +4,5 @@ mod aftermath;
 mod ends;
 mod peers;
 mod play;
+mod restart;
 mod soak;

@@ -1,16 +1,18 @@
 //! Playing scripts through an instance, and what is to be seen of it from outside.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
 
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::ends::{Script, Verdict};
 use super::peers;
-use crate::instance::{Output, Running};
+use crate::instance::Running;
 
 const AT_A_TIME: usize = 200;
 
@@ -18,50 +20,32 @@ const AT_A_TIME: usize = 200;
 pub(super) struct Storm {
     pub(super) running: Running,
     pub(super) seed: u64,
-    upstreams: JoinHandle<()>,
+    pub(super) upstream: SocketAddr,
+    pub(super) upstreams: AbortOnDropHandle<()>,
 }
 
 impl Storm {
     pub(super) async fn begin() -> Self {
-        let mut running = Running::with("", &[], Output::Read).await;
+        Self::through(Running::start().await).await
+    }
+
+    pub(super) async fn through(mut running: Running) -> Self {
         let seed = fastrand::u64(..);
         let listener = std::mem::replace(&mut running.upstream, TcpListener::bind("127.0.0.1:0").await.unwrap());
-        Self { running, seed, upstreams: tokio::spawn(peers::upstreams(listener, seed)) }
+        let upstream = listener.local_addr().unwrap();
+        let upstreams = AbortOnDropHandle::new(tokio::spawn(peers::upstreams(listener, seed)));
+        Self { running, seed, upstream, upstreams }
     }
 
     /// Plays the scripts with these numbers, [`AT_A_TIME`] of them at once: each leaves one record, and the right one.
     pub(super) async fn play(&mut self, numbers: Range<usize>) {
-        let (mut waiting, mut clients) = (numbers.clone(), JoinSet::new());
-        loop {
-            while clients.len() < AT_A_TIME
-                && let Some(number) = waiting.next()
-            {
-                clients.spawn(peers::client(self.running.proxy, Script::of(self.seed, number)));
-            }
-            let Some(client) = clients.join_next().await else { break };
-            client.unwrap().unwrap();
-        }
+        clients(self.running.proxy, self.seed, numbers.clone()).await;
         assert!(!self.upstreams.is_finished(), "the upstream failed");
-
-        let mut records = BTreeMap::new();
+        let mut records = Vec::new();
         for _ in numbers.clone() {
-            let record = self.running.record().await;
-            assert_eq!(record["event"], "websocket.closed");
-            let path = record["request"]["path"].as_str().unwrap().to_owned();
-            if let Some(other) = records.insert(path, record) {
-                panic!("two records of one session: {other}");
-            }
+            records.push(self.running.record().await);
         }
-        let mut wrong = Vec::new();
-        for script in numbers.map(|number| Script::of(self.seed, number)) {
-            let record = &records[&format!("/{}", script.number)];
-            let (given, expected) = (verdict(record), script.verdict());
-            if given != expected {
-                wrong.push(format!("{script:?}\n  expected {expected:?}\n  was      {given:?}\n  of {record}"));
-            }
-        }
-        let shown = wrong.iter().take(3).cloned().collect::<Vec<_>>().join("\n");
-        assert!(wrong.is_empty(), "seed {}: {} of {} are wrong:\n{shown}", self.seed, wrong.len(), records.len());
+        judge(self.seed, numbers, records);
     }
 
     /// Nothing is live, waits or was dropped, and all of `sessions` are in the books.
@@ -91,10 +75,41 @@ impl Storm {
     }
 }
 
-impl Drop for Storm {
-    fn drop(&mut self) {
-        self.upstreams.abort();
+/// Plays the clients' parts of the scripts with these numbers.
+pub(super) async fn clients(proxy: SocketAddr, seed: u64, mut numbers: Range<usize>) {
+    let mut clients = JoinSet::new();
+    loop {
+        while clients.len() < AT_A_TIME
+            && let Some(number) = numbers.next()
+        {
+            clients.spawn(peers::client(proxy, Script::of(seed, number)));
+        }
+        let Some(client) = clients.join_next().await else { break };
+        client.unwrap().unwrap();
     }
+}
+
+/// Each of the scripts with these numbers has left one record, and the right one.
+pub(super) fn judge(seed: u64, numbers: Range<usize>, records: Vec<Value>) {
+    let mut by_path = BTreeMap::new();
+    for record in records {
+        assert_eq!(record["event"], "websocket.closed");
+        let path = record["request"]["path"].as_str().unwrap().to_owned();
+        if let Some(other) = by_path.insert(path, record) {
+            panic!("two records of one session: {other}");
+        }
+    }
+    assert_eq!(by_path.len(), numbers.len());
+    let mut wrong = Vec::new();
+    for script in numbers.map(|number| Script::of(seed, number)) {
+        let record = &by_path[&format!("/{}", script.number)];
+        let (given, expected) = (verdict(record), script.verdict());
+        if given != expected {
+            wrong.push(format!("{script:?}\n  expected {expected:?}\n  was      {given:?}\n  of {record}"));
+        }
+    }
+    let shown = wrong.iter().take(3).cloned().collect::<Vec<_>>().join("\n");
+    assert!(wrong.is_empty(), "seed {seed}: {} of {} are wrong:\n{shown}", wrong.len(), by_path.len());
 }
 
 fn verdict(record: &Value) -> Verdict {
