@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import re
 
 import peers
 from peers import CLOSE, PING, PONG, TEXT, Ended, Refused
@@ -205,6 +206,8 @@ class Incident:
     #: Ends within a minute: part of `run --quick`.
     quick = False
     expected = {}
+    #: A query to which there has to be an answer in the end; RUN is the time of the run. For incidents that fire nothing.
+    evidence = None
     instances = 1
     #: Of closewatch: what of it is not as in CONFIG.
     options = {}
@@ -268,6 +271,17 @@ class Incident:
         ports = self.before()
         for i in range(count):
             self.run(client(ports[i % len(ports)], **habits))
+
+    def happened(self, prometheus, now, run):
+        """Whether there is evidence of it."""
+        expr = self.evidence.replace("RUN", "%ds" % run)
+        expr = re.sub(r"((?:closewatch_\w+|up)(?:\{[^}]*)?)(?=[}\[])", self.job_only, expr)
+        return bool(prometheus.instant(expr, now))
+
+    def job_only(self, match):
+        """A selector, of its own job only."""
+        selector, job = match[1], 'job="%s"' % self.name
+        return selector + (", " + job if "{" in selector else "{" + job + "}")
 
     async def play(self, zero):
         self.zero = zero
