@@ -10,6 +10,7 @@ class RollingDeploy(Incident):
     title = "Rolling deploy of the upstream: 1012 in four waves, later 1001 to all at once"
     evidence = 'sum(increase(closewatch_closes_total{code="1012", initiator="upstream"}[RUN])) > 80'
     quick = True
+    clients = 100
 
     async def story(self):
         await self.at(self.start)
@@ -102,9 +103,10 @@ class ExpiredClient(BadClient):
 class Navigations(Incident):
     title = "Browsers navigate (1001 and off), and once all at the same time"
     evidence = 'sum(increase(closewatch_closes_total{code="1001", initiator="client"}[RUN])) > 400'
+    clients = 20
 
     async def story(self):
-        self.come(80, life=(5, 40), end="leave")
+        self.come(60, life=(5, 40), end="leave")
         self.begins()
         # A page that reloads everywhere at once.
         await self.at(self.start)
@@ -116,9 +118,10 @@ class Navigations(Incident):
 class CloseWithoutCode(Incident):
     title = "close() without a code: 1005"
     evidence = 'sum(increase(closewatch_closes_total{code="1005"}[RUN])) > 400'
+    clients = 20
 
     async def story(self):
-        self.come(80, life=(3, 30), end=None)
+        self.come(60, life=(3, 30), end=None)
         self.begins()
 
 

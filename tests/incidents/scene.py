@@ -144,7 +144,7 @@ class Hop:
                     each.close()
 
 
-async def client(port, path="/", life=(10, 60), end=1000, speaks=(3, 6), pause=(0.2, 1.5), first=(0, 8), patience=None):
+async def client(port, path="/", life=(10, 60), end=1000, speaks=(4, 12), pause=(0.2, 1.5), first=(0, 8), patience=None):
     """Sessions one after the other, for ever. Each lasts `life`, says something every `speaks` (None: nothing), and is ended
     by the client with `end`: a code, None (a Close without one), "leave" (1001, and off), "fin" or "reset". Whoever is thrown
     out comes back after `pause`; an upgrade is given up after `patience`."""
@@ -152,7 +152,7 @@ async def client(port, path="/", life=(10, 60), end=1000, speaks=(3, 6), pause=(
     while True:
         try:
             s = await peers.connect(port, path, patience)
-        except (OSError, Ended, Refused, asyncio.TimeoutError):
+        except (OSError, Ended, Refused):
             await asyncio.sleep(random.uniform(*pause))
             continue
         await stay(s, random.uniform(*life), end, speaks)
@@ -212,7 +212,7 @@ class Incident:
     #: Of closewatch: what of it is not as in CONFIG.
     options = {}
     #: How many clients, and what they do.
-    clients = 100
+    clients = 60
     habits = {}
     #: A Prometheus of its own, which the incident may restart.
     own_prometheus = False
@@ -292,10 +292,14 @@ class Incident:
         await self.story()
 
     async def end(self):
-        """Cancels what is left of it, and says what failed in it."""
-        tasks = list(self.running)
+        """Cancels what is left of it, and raises what failed in it."""
+        for backend in self.backends:
+            backend.shut()
+        tasks = set(self.running)
         for task in tasks:
             task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, Exception):
-                raise result
+        done, late = await asyncio.wait(tasks, timeout=10) if tasks else ((), ())
+        assert not late, "%s does not end: %s" % (self.name, late)
+        for task in done:
+            if not task.cancelled():
+                task.result()

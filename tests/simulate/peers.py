@@ -73,7 +73,7 @@ class Socket:
 
 
 async def connect(port, path, patience=None):
-    """A client's end of a session that is up. Whoever has no patience left hangs up with an RST: asyncio.TimeoutError."""
+    """A client's end of a session that is up. Whoever has no patience left hangs up with an RST: TimeoutError."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     s = Socket(reader, writer, True)
     try:
@@ -84,14 +84,15 @@ async def connect(port, path, patience=None):
                 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n" % (path, key)
             ).encode()
         )
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), patience)
+        async with asyncio.timeout(patience):
+            head = await reader.readuntil(b"\r\n\r\n")
         status = int(head.split(b" ", 2)[1])
         if status != 101:
             raise Refused(status)
     except asyncio.IncompleteReadError:
         writer.close()
         raise Ended from None
-    except asyncio.TimeoutError:
+    except TimeoutError:
         s.reset()
         raise
     except BaseException:
