@@ -93,7 +93,7 @@ class IdleCutBehind(IdleCutBefore):
 
 class ReconnectStorm(Incident):
     title = "Reconnect storm: after a deploy the upstream sheds (1013), and clients come back at once"
-    expected = {"ReconnectStorm": 12, "OverloadCloses": 15}
+    expected = {"ReconnectStorm": 14, "OverloadCloses": 16}
     habits = {"pause": (0.6, 1.4)}
 
     async def story(self):
