@@ -60,22 +60,22 @@ pub(super) fn take_over(path: &Path) -> io::Result<Option<(Vec<Named>, Predecess
         Err(error) => return Err(error),
     };
     stream.set_read_timeout(Some(ANSWER))?;
-    let mut names = [0; 64];
+    let mut list = [0; 64];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
     let mut rights = RecvAncillaryBuffer::new(&mut space);
-    let bytes = recvmsg(&stream, &mut [IoSliceMut::new(&mut names)], &mut rights, RecvFlags::CMSG_CLOEXEC)?.bytes;
+    let bytes = recvmsg(&stream, &mut [IoSliceMut::new(&mut list)], &mut rights, RecvFlags::CMSG_CLOEXEC)?.bytes;
     let mut sockets: Vec<OwnedFd> = Vec::new();
     for message in rights.drain() {
         if let RecvAncillaryMessage::ScmRights(descriptors) = message {
             sockets.extend(descriptors);
         }
     }
-    let names = std::str::from_utf8(&names[..bytes]).unwrap_or_default().split_whitespace();
-    let named: Vec<Named> = names.map(str::to_owned).zip(sockets.into_iter().map(TcpListener::from)).collect();
-    if named.is_empty() {
+    let names = std::str::from_utf8(&list[..bytes]).unwrap_or_default().split_whitespace();
+    let sockets: Vec<Named> = names.map(str::to_owned).zip(sockets.into_iter().map(TcpListener::from)).collect();
+    if sockets.is_empty() {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the present instance handed nothing on"));
     }
-    Ok(Some((named, Predecessor(stream))))
+    Ok(Some((sockets, Predecessor(stream))))
 }
 
 // === impl Predecessor ===
@@ -120,7 +120,7 @@ impl Successors {
             match handed_on {
                 Ok(()) => return,
                 Err(error) => {
-                    tracing::warn!(%error, "another instance asked for the listening sockets, and does not serve")
+                    tracing::warn!(%error, "another instance asked for the listening sockets, and does not serve");
                 }
             }
         }

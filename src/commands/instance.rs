@@ -225,7 +225,7 @@ fn announce(name: &str, address: &io::Result<SocketAddr>) {
 async fn handed_on(shutdown: Shutdown) {
     shutdown.reached(Phase::Unready).await;
     if !shutdown.has_successor() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -72,16 +72,16 @@ fn listen(
 fn from_systemd() -> Result<Vec<Named>, Error> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');
-    let mut sockets = ListenFd::from_env();
-    let mut named = Vec::new();
-    for index in 0..sockets.len() {
+    let mut opened = ListenFd::from_env();
+    let mut sockets = Vec::new();
+    for index in 0..opened.len() {
         let name = match names.next() {
             Some(name @ (ADMIN | METRICS)) => name,
             _ => PROXY,
         };
-        if let Some(socket) = sockets.take_tcp_listener(index).map_err(Error::Start)? {
-            named.push((name.to_owned(), socket));
+        if let Some(socket) = opened.take_tcp_listener(index).map_err(Error::Start)? {
+            sockets.push((name.to_owned(), socket));
         }
     }
-    Ok(named)
+    Ok(sockets)
 }

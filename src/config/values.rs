@@ -84,7 +84,7 @@ pub(super) fn optional_path(text: &str) -> Parsed<Option<PathBuf>> {
     match text {
         "off" => Ok(None),
         path if path.starts_with('/') => Ok(Some(path.into())),
-        _ => Err("must be an absolute path, or \"off\"".to_owned()),
+        _ => Err(format!("{text:?} is not an absolute path, nor \"off\"")),
     }
 }
 
@@ -159,7 +159,8 @@ pub(super) fn show_address<S: Serializer>(address: &Option<SocketAddr>, serializ
     }
 }
 
-/// A path, or `off`.
+/// Writes a path as it would be configured: none is `off`.
+#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
 pub(super) fn show_path<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
     match path {
         Some(path) => serializer.collect_str(&path.display()),

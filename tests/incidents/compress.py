@@ -17,15 +17,25 @@ from model import ROOT
 
 FACTOR = 12
 UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-DURATION = r"(\d+)(ms|s|m|h|d|w)"
+DURATION = r"\d+(?:%s)\b" % "|".join(UNITS)
+# Where a duration stands: a range, an offset, a key of a rule or a group; a key of Alertmanager's.
+IN_RULES = r"(?<=\[)%s(?=\])|(?<=offset )%s|(?<=for: )%s$|(?<=interval: )%s$" % ((DURATION,) * 4)
+IN_ALERTMANAGER = r"(?<=_wait: )%s|(?<=_interval: )%s" % ((DURATION,) * 2)
 
 
 def shorter(duration):
     """A twelfth of "15m", as Prometheus writes it."""
-    value, unit = re.fullmatch(DURATION, duration).groups()
+    value, unit = re.fullmatch(r"(\d+)(\w+)", duration).groups()
     whole, rest = divmod(int(value) * UNITS[unit], FACTOR)
     assert not rest, "%s cannot be divided by %d" % (duration, FACTOR)
     return "%dms" % whole
+
+
+def divided(where, text):
+    """Every duration that stands there made shorter."""
+    text, count = re.subn(where, lambda match: shorter(match[0]), text, flags=re.M)
+    assert count, "no durations"
+    return text
 
 
 def called(text, function, before, after):
@@ -59,15 +69,7 @@ def rules(text):
     text = re.sub(r"^ *#.*\n", "", text, flags=re.M)
     foreign = re.findall(r"\b(?:time|timestamp|irate|deriv|predict_linear|idelta)\(", text)
     assert not foreign, "how to compress %s is not known" % foreign
-    parts = {
-        r"(?<=\[)%s(?=\])" % DURATION,
-        r"(?<=offset )%s\b" % DURATION,
-        r"(?<=    for: )%s$" % DURATION,
-        r"(?<=    interval: )%s$" % DURATION,
-    }
-    for part in parts:
-        assert re.search(part, text, re.M) or "record:" in text, part
-        text = re.sub(part, lambda match: shorter(match[0]), text, flags=re.M)
+    text = divided(IN_RULES, text)
     text = re.sub(r'(closewatch_session_duration_seconds_bucket\{[^}]*le=~")(\d+)', edge, text)
     if "rate(" in text:
         text = called(text, "rate", "(", " / %d)" % FACTOR)
@@ -77,4 +79,4 @@ def rules(text):
 
 
 def alertmanager(text):
-    return re.sub(r"(?<=_(?:wait): )%s|(?<=_interval: )%s" % (DURATION, DURATION), lambda match: shorter(match[0]), text)
+    return divided(IN_ALERTMANAGER, text)

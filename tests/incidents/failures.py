@@ -19,6 +19,7 @@ class CrashLoop(Incident):
         "AbnormalCloseBurn 6h": 20,
         "AbnormalCloseBurn 1d": 66,
     }
+    clients = 100
 
     async def story(self):
         await self.at(self.start)
@@ -41,6 +42,7 @@ class BrokenRelease(Incident):
         "AbnormalCloseBurn 6h": 20,
         "AbnormalCloseBurn 1d": 66,
     }
+    clients = 100
 
     async def story(self):
         await self.at(self.start)
@@ -91,8 +93,8 @@ class IdleCutBehind(IdleCutBefore):
 
 class ReconnectStorm(Incident):
     title = "Reconnect storm: after a deploy the upstream sheds (1013), and clients come back at once"
-    expected = {"ReconnectStorm": 12, "OverloadCloses": 15}
-    habits = {"pause": (0.3, 0.9)}
+    expected = {"ReconnectStorm": 14, "OverloadCloses": 16}
+    habits = {"pause": (0.6, 1.4)}
 
     async def story(self):
         # It is measured against the level of an hour before.
@@ -100,15 +102,17 @@ class ReconnectStorm(Incident):
         self.begins()
         self.backends[0].faults.append(("/", 0.2, closes(1013, "try again later")))
         self.backends[0].all(closes(1012))
+        # With those that were on other instances before.
+        self.come(140, first=(0, 2), **self.habits)
 
 
 class SlowUpstream(Incident):
     title = "Slow upstream: upgrades are answered after the limit"
     expected = {"UpgradesFailing": 12, "ClientsGiveUp": 25}
-    clients = 50
+    clients = 40
 
     async def story(self):
-        self.come(50, patience=1)
+        self.come(40, patience=1)
         await self.at(self.start)
         self.begins()
         self.backends[0].delay = 3

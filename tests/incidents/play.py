@@ -57,6 +57,8 @@ def main():
     arguments.add_argument("--write", action="store_true", help="the table into docs/incidents.md")
     arguments.add_argument("names", nargs="*")
     arguments = arguments.parse_intermixed_args()
+    if arguments.write and (arguments.quick or arguments.names):
+        sys.exit("incidents: only the whole table is written")
 
     began = time.time()
     start, end = (QUICK_START, QUICK_END) if arguments.quick else (START, END)
@@ -79,19 +81,22 @@ def main():
         shared = [each for each in incidents if not each.own_prometheus]
         observer = prometheus("prometheus", shared) if shared else None
         for each in incidents:
-            if each.own_prometheus:
-                each.prometheus = prometheus(each.name + "-prometheus", [each])
+            each.prometheus = prometheus(each.name + "-prometheus", [each]) if each.own_prometheus else observer
         watch = Watch(alertmanager)
         print("incidents: %d, for %d s, %g times as fast as life" % (len(incidents), end, compress.FACTOR), flush=True)
         asyncio.run(play(incidents, watch, end))
 
         verdict = Verdict(incidents, watch, end)
+        for each in incidents:
+            # What fires nothing could as well not have happened.
+            if each.evidence and not each.happened(each.prometheus, time.time(), int(end)):
+                verdict.fail("%s: it did not happen: not %s" % (each.name, each.evidence))
         alerts = {key({"alertname": name, **labels}) for kind, name, labels in data.rules(stage.folder) if kind == "alert"}
         table = verdict.table(alerts)
         print(table)
         if not arguments.quick and not arguments.names:
             whole(verdict, alerts, observer, end)
-        if arguments.write:
+        if arguments.write and not verdict.failures:
             write(table)
         pages = sum(severity == "critical" for _, _, severity in watch.first)
         print(

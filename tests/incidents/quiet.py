@@ -8,7 +8,9 @@ from scene import Incident, closes, stay
 
 class RollingDeploy(Incident):
     title = "Rolling deploy of the upstream: 1012 in four waves, later 1001 to all at once"
+    evidence = 'sum(increase(closewatch_closes_total{code="1012", initiator="upstream"}[RUN])) > 80'
     quick = True
+    clients = 100
 
     async def story(self):
         await self.at(self.start)
@@ -23,6 +25,7 @@ class RollingDeploy(Incident):
 
 class Drain(Incident):
     title = "Rolling deploy of closewatch: three instances drain, one after the other"
+    evidence = 'sum(increase(closewatch_closes_total{cause="drain"}[RUN])) > 30'
     quick = True
     instances = 3
     clients = 90
@@ -37,6 +40,7 @@ class Drain(Incident):
 
 class PhonesAsleep(Incident):
     title = "Phones fall asleep: FIN without a Close, all the time"
+    evidence = 'sum(increase(closewatch_closes_total{cause="client_eof"}[RUN])) > 20'
     quick = True
     clients = 40
 
@@ -70,6 +74,7 @@ class BadClient(Incident):
 
 class PoisonedClient(BadClient):
     title = "One bad client: the upstream dies of its message, once a second"
+    evidence = 'sum(increase(closewatch_closes_total{cause="upstream_reset"}[RUN])) > 200'
     expected = {"AbnormalCloseBurn 1d": 66}
     often = 1
 
@@ -79,6 +84,7 @@ class PoisonedClient(BadClient):
 
 class FailingClient(BadClient):
     title = "One bad client: 1011 four times a second"
+    evidence = 'sum(increase(closewatch_closes_total{code="1011"}[RUN])) > 800'
     expected = {"AbnormalCloseBurn 1d": 66}
 
     def fault(self, s):
@@ -87,6 +93,7 @@ class FailingClient(BadClient):
 
 class ExpiredClient(BadClient):
     title = "One bad client: 4401 twice a second"
+    evidence = 'sum(increase(closewatch_closes_total{code="4xxx"}[RUN])) > 400'
     often = 2
 
     def fault(self, s):
@@ -95,9 +102,11 @@ class ExpiredClient(BadClient):
 
 class Navigations(Incident):
     title = "Browsers navigate (1001 and off), and once all at the same time"
+    evidence = 'sum(increase(closewatch_closes_total{code="1001", initiator="client"}[RUN])) > 400'
+    clients = 20
 
     async def story(self):
-        self.come(80, life=(5, 40), end="leave")
+        self.come(60, life=(5, 40), end="leave")
         self.begins()
         # A page that reloads everywhere at once.
         await self.at(self.start)
@@ -108,14 +117,17 @@ class Navigations(Incident):
 
 class CloseWithoutCode(Incident):
     title = "close() without a code: 1005"
+    evidence = 'sum(increase(closewatch_closes_total{code="1005"}[RUN])) > 400'
+    clients = 20
 
     async def story(self):
-        self.come(80, life=(3, 30), end=None)
+        self.come(60, life=(3, 30), end=None)
         self.begins()
 
 
 class ThreeSessions(Incident):
     title = "Route with three sessions, all cut by the upstream"
+    evidence = 'round(sum(increase(closewatch_closes_total{cause="upstream_reset"}[RUN]))) == 3'
     clients = 0
 
     async def story(self):
@@ -130,6 +142,7 @@ class ThreeSessions(Incident):
 
 class PrometheusRestarts(Incident):
     title = "Prometheus restarts: once away for a minute, once for ten"
+    evidence = 'count_over_time(up[RUN]) < 300 and count_over_time(up[60s]) > 40'
     own_prometheus = True
 
     async def story(self):
@@ -145,6 +158,7 @@ class PrometheusRestarts(Incident):
 
 class CountersReset(Incident):
     title = "Counters begin again at 0: closewatch is killed and started once"
+    evidence = 'resets(closewatch_frame_bytes_total{direction="from_client"}[RUN]) == 1'
     expected = {"Crashed": 10}
 
     async def story(self):

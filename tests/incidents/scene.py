@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import re
 
 import peers
 from peers import CLOSE, PING, PONG, TEXT, Ended, Refused
@@ -143,7 +144,7 @@ class Hop:
                     each.close()
 
 
-async def client(port, path="/", life=(10, 60), end=1000, speaks=(3, 6), pause=(0.2, 1.5), first=(0, 8), patience=None):
+async def client(port, path="/", life=(10, 60), end=1000, speaks=(4, 12), pause=(0.2, 1.5), first=(0, 8), patience=None):
     """Sessions one after the other, for ever. Each lasts `life`, says something every `speaks` (None: nothing), and is ended
     by the client with `end`: a code, None (a Close without one), "leave" (1001, and off), "fin" or "reset". Whoever is thrown
     out comes back after `pause`; an upgrade is given up after `patience`."""
@@ -151,7 +152,7 @@ async def client(port, path="/", life=(10, 60), end=1000, speaks=(3, 6), pause=(
     while True:
         try:
             s = await peers.connect(port, path, patience)
-        except (OSError, Ended, Refused, asyncio.TimeoutError):
+        except (OSError, Ended, Refused):
             await asyncio.sleep(random.uniform(*pause))
             continue
         await stay(s, random.uniform(*life), end, speaks)
@@ -205,11 +206,13 @@ class Incident:
     #: Ends within a minute: part of `run --quick`.
     quick = False
     expected = {}
+    #: A query to which there has to be an answer in the end; RUN is the time of the run. For incidents that fire nothing.
+    evidence = None
     instances = 1
     #: Of closewatch: what of it is not as in CONFIG.
     options = {}
     #: How many clients, and what they do.
-    clients = 100
+    clients = 60
     habits = {}
     #: A Prometheus of its own, which the incident may restart.
     own_prometheus = False
@@ -269,6 +272,17 @@ class Incident:
         for i in range(count):
             self.run(client(ports[i % len(ports)], **habits))
 
+    def happened(self, prometheus, now, run):
+        """Whether there is evidence of it."""
+        expr = self.evidence.replace("RUN", "%ds" % run)
+        expr = re.sub(r"((?:closewatch_\w+|up)(?:\{[^}]*)?)(?=[}\[])", self.job_only, expr)
+        return bool(prometheus.instant(expr, now))
+
+    def job_only(self, match):
+        """A selector, of its own job only."""
+        selector, job = match[1], 'job="%s"' % self.name
+        return selector + (", " + job if "{" in selector else "{" + job + "}")
+
     async def play(self, zero):
         self.zero = zero
         for backend in self.backends:
@@ -278,10 +292,14 @@ class Incident:
         await self.story()
 
     async def end(self):
-        """Cancels what is left of it, and says what failed in it."""
-        tasks = list(self.running)
+        """Cancels what is left of it, and raises what failed in it."""
+        for backend in self.backends:
+            backend.shut()
+        tasks = set(self.running)
         for task in tasks:
             task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, Exception):
-                raise result
+        done, late = await asyncio.wait(tasks, timeout=10) if tasks else ((), ())
+        assert not late, "%s does not end: %s" % (self.name, late)
+        for task in done:
+            if not task.cancelled():
+                task.result()

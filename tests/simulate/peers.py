@@ -76,7 +76,7 @@ class Socket:
 
 async def connect(port, path, patience=None, sock=None):
     """A client's end of a session that is up, over `sock` if that is connected already. Whoever has no patience left hangs
-    up with an RST: asyncio.TimeoutError."""
+    up with an RST: TimeoutError."""
     if sock:
         reader, writer = await asyncio.open_connection(sock=sock)
     else:
@@ -90,14 +90,15 @@ async def connect(port, path, patience=None, sock=None):
                 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n" % (path, key)
             ).encode()
         )
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), patience)
+        async with asyncio.timeout(patience):
+            head = await reader.readuntil(b"\r\n\r\n")
         status = int(head.split(b" ", 2)[1])
         if status != 101:
             raise Refused(status)
     except asyncio.IncompleteReadError:
         writer.close()
         raise Ended from None
-    except asyncio.TimeoutError:
+    except TimeoutError:
         s.reset()
         raise
     except BaseException:
