@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
 use super::connection;
-use super::kernel;
 use super::leg::Leg;
 use super::routes::Routes;
 use crate::close::{Address, CloseSink, Rejection};
@@ -61,7 +60,8 @@ impl Proxy {
     /// Serves the clients of `listener` on the current runtime until [`Phase::Draining`], and those that it has taken
     /// until they are done. Every worker has a clone of the one listening socket: nothing is lost when one of them stops.
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
-        kernel::prepare_listener(&listener, self.0.config.timeouts.dead_peer)?;
+        // What comes from it inherits that.
+        SockRef::from(&listener).set_tcp_nodelay(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let connections = TaskTracker::new();
         let draining = self.0.shutdown.reached(Phase::Draining);

@@ -114,6 +114,8 @@ async fn shake_hands(proxy: &Arc<Inner>, leg: Leg, client: &Address) -> Option<(
     } else {
         (leg, Vec::new(), None)
     };
+    // It may stay for long, and quiet.
+    leg.keep_alive(proxy.config.timeouts.dead_peer);
     // A box of its own: it is several times what an upgrade needs.
     Box::pin(speak_http(proxy, Replayed::with(leg, read), asked, client, began)).await
 }

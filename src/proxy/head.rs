@@ -149,12 +149,10 @@ impl<'b> Head<'_, 'b> {
 
 /// Whether CR and LF come as a pair only.
 fn has_strict_lines(head: &[u8]) -> bool {
-    let mut before = 0;
-    head.iter().all(|&byte| {
-        let paired = (before == b'\r') == (byte == b'\n');
-        before = byte;
-        paired
-    })
+    // Counted, not looked for: whole vectors at a time.
+    let count = |wanted: u8| head.iter().filter(|byte| **byte == wanted).count();
+    let pairs = head.iter().zip(&head[1..]).filter(|pair| *pair == (&b'\r', &b'\n')).count();
+    count(b'\r') == pairs && count(b'\n') == pairs
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! What the kernel knows of a TCP connection: `TCP_INFO`, and the socket options that closewatch sets.
 
-use std::io;
-use std::net::TcpListener;
 use std::time::Duration;
 
 use nix::{getsockopt_impl, libc, sockopt_impl};
@@ -111,25 +109,14 @@ impl RawTcpInfo {
     }
 }
 
-/// Sets on a listener what the legs that come from it need, and inherit: no Nagle delay, and keepalive.
-pub(super) fn prepare_listener(listener: &TcpListener, dead_peer: Option<Duration>) -> io::Result<()> {
-    let socket = SockRef::from(listener);
-    socket.set_tcp_nodelay(true)?;
-    dead_peer.map_or(Ok(()), |dead_peer| socket.set_tcp_keepalive(&keepalive(dead_peer)))
-}
-
-/// Sets keepalive, if it is wanted, on a leg that is up: probes count from its last byte, however late this is called.
+/// Sets keepalive, if it is wanted, on a connection that is up: an idle peer whose host is gone is noticed `dead_peer` after
+/// its last byte, half of it quiet, then three probes (DESIGN's 30 s + 3 × 10 s for 60 s). However late this is called: the
+/// kernel counts from that byte.
 pub(super) fn keep_alive(stream: &TcpStream, dead_peer: Option<Duration>) {
-    if let Some(dead_peer) = dead_peer {
-        // It fails only on a connection that is gone, and that shows by itself.
-        let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive(dead_peer));
-    }
-}
-
-/// An idle peer whose host is gone is noticed after `dead_peer`: half of it quiet, then three probes (DESIGN's 30 s + 3 × 10 s
-/// for 60 s).
-fn keepalive(dead_peer: Duration) -> TcpKeepalive {
+    let Some(dead_peer) = dead_peer else { return };
     let second = Duration::from_secs(1);
     let (time, interval) = ((dead_peer / 2).max(second), (dead_peer / 6).max(second));
-    TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(3)
+    let keepalive = TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(3);
+    // It fails only on a connection that is gone, and that shows by itself.
+    let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
 }

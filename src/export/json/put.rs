@@ -1,6 +1,7 @@
 //! Values as JSON, straight into a line.
 
 use std::io::Write;
+use std::net::SocketAddr;
 
 use jiff::fmt::temporal::DateTimePrinter;
 use ulid::{ULID_LEN, Ulid};
@@ -89,7 +90,15 @@ impl Put for &Text {
 impl Put for &Address {
     fn put(self, out: &mut Vec<u8>) {
         match self {
-            Address::Ip(address) => {
+            Address::Ip(SocketAddr::V4(address)) => {
+                let [a, b, c, d] = address.ip().octets().map(u16::from);
+                for (before, number) in [(b'"', a), (b'.', b), (b'.', c), (b'.', d), (b':', address.port())] {
+                    out.push(before);
+                    number.put(out);
+                }
+                out.push(b'"');
+            }
+            Address::Ip(SocketAddr::V6(address)) => {
                 // Memory takes every write.
                 let _ = write!(out, "\"{address}\"");
             }

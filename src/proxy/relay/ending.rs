@@ -205,7 +205,7 @@ impl Relay {
         Poll::Ready(())
     }
 
-    /// When the upstream's keepalive is due to be set.
+    /// When keepalive is due to be set.
     fn keep_alive_at(&self) -> Option<Duration> {
         // Before the first probe would go out.
         self.limits.dead_peer.filter(|_| !self.kept_alive).map(|dead_peer| FIRST_LOOK.min(dead_peer / 4))
@@ -213,7 +213,9 @@ impl Relay {
 
     fn keep_alive(&mut self, now: Duration) {
         if self.keep_alive_at().is_some_and(|at| now >= at) {
-            self.legs[Peer::Upstream.index()].keep_alive(self.limits.dead_peer);
+            for leg in &self.legs {
+                leg.keep_alive(self.limits.dead_peer);
+            }
             self.kept_alive = true;
         }
     }

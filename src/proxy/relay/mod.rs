@@ -88,7 +88,7 @@ pub(super) struct Relay {
     closes_written: Option<Duration>,
     /// When the kernel is asked again whether a peer has everything before the reset.
     reset_check: Option<ResetCheck>,
-    /// The upstream is watched by keepalive; the client has been since it was accepted.
+    /// The kernel asks idle peers whether they are still there.
     kept_alive: bool,
     /// When this session's share of a drain begins.
     drain_at: Option<Duration>,
