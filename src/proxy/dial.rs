@@ -94,8 +94,7 @@ async fn connect_tcp(address: SocketAddr, first: &[u8]) -> io::Result<(TcpStream
     }
     let stream = TcpStream::from_std(stream)?;
     stream.writable().await?;
-    match stream.take_error()? {
-        None => Ok((stream, 0)),
-        Some(error) => Err(error),
-    }
+    #[expect(clippy::disallowed_methods, reason = "how the connect went is asked before anything is read")]
+    let failure = stream.take_error()?;
+    failure.map_or(Ok((stream, 0)), Err)
 }

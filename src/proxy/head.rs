@@ -150,7 +150,7 @@ impl<'b> Head<'_, 'b> {
 /// Whether CR and LF come as a pair only.
 fn has_strict_lines(head: &[u8]) -> bool {
     // Counted, not looked for: whole vectors at a time.
-    let count = |wanted: u8| head.iter().filter(|byte| **byte == wanted).count();
+    let count = |wanted: u8| -> usize { head.iter().map(|byte| usize::from(*byte == wanted)).sum() };
     let pairs = head.iter().zip(&head[1..]).filter(|pair| *pair == (&b'\r', &b'\n')).count();
     count(b'\r') == pairs && count(b'\n') == pairs
 }

@@ -180,7 +180,7 @@ mod tests {
         #[test]
         fn every_value_is_spelt_as_serde_json_spells_it(
             text in any::<String>(), number in any::<u64>(), micros in 0_u64..1 << 50, seconds in 0_i64..1 << 35,
-            address in any::<std::net::SocketAddr>(), id in any::<u128>(),
+            address in any::<SocketAddr>(), id in any::<u128>(),
         ) {
             prop_assert_eq!(written(&*text), described(&text));
             prop_assert_eq!(written(number), described(number));
