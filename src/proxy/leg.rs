@@ -3,12 +3,13 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::kernel::Kernel;
-use crate::close::{Address, End};
+use super::kernel::{self, Kernel};
+use crate::close::End;
 
 /// A connection to a peer. A new kind of transport is a new variant here, and nothing elsewhere.
 #[derive(Debug)]
@@ -30,19 +31,12 @@ macro_rules! on_stream {
 // === impl Leg ===
 
 impl Leg {
-    /// The peer's address, as the record has it.
-    pub(super) fn peer_address(&self) -> Address {
+    /// Has the kernel ask an idle peer now and then whether it is still there, and give it up after `dead_peer`.
+    pub(super) fn keep_alive(&self, dead_peer: Option<Duration>) {
         match self {
-            Self::Tcp(stream) => match stream.peer_addr() {
-                Ok(address) => Address::Ip(address),
-                // Reset before anybody asked: there is no address any more.
-                Err(_) => Address::Unix("".into()),
-            },
-            Self::Unix(stream) => {
-                let address = stream.peer_addr().ok();
-                let path = address.as_ref().and_then(|address| address.as_pathname());
-                Address::Unix(path.map_or_else(|| "".into(), |path| path.to_string_lossy().into()))
-            }
+            Self::Tcp(stream) => kernel::keep_alive(stream, dead_peer),
+            // The other end is on this host: its kernel knows.
+            Self::Unix(_) => {}
         }
     }
 

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::accept::Inner;
-use super::dial::{DialError, dial};
+use super::dial::{DialError, Reached, dial};
 use super::headers::{self, BadUpgrade};
 use super::leg::Leg;
 use super::plain::{Body, answer};
@@ -29,6 +29,7 @@ use crate::wire::ReservedBits;
 pub(super) struct Established {
     pub(super) route: Arc<Route>,
     pub(super) upstream: Leg,
+    pub(super) upstream_address: Address,
     /// What the upstream sent behind its 101.
     pub(super) early: Vec<u8>,
     pub(super) request: RequestFacts,
@@ -85,8 +86,8 @@ pub(super) struct Asked {
     pub(super) route: Arc<Route>,
     pub(super) permit: Permit,
     pub(super) handshake: Handshake,
-    /// The upstream's leg, and what was read of its answer.
-    pub(super) answer: Result<(Leg, Vec<u8>), UpgradeError>,
+    /// The upstream, and what was read of its answer.
+    pub(super) answer: Result<(Leg, Address, Vec<u8>), UpgradeError>,
 }
 
 /// What the upstream said.
@@ -106,7 +107,9 @@ pub(super) async fn upgrade(
     let mut facts = headers::request_facts(&request, proxy.config.log.query);
     let (handshake, attempt) = if let Some(Asked { route, permit, handshake, answer }) = asked {
         let answer = match answer {
-            Ok((leg, read)) => put(proxy, request, Replayed::answer(leg, read)).await,
+            Ok((leg, address, read)) => {
+                put(proxy, request, Replayed::answer(leg, read)).await.map(|answer| (address, answer))
+            }
             Err(error) => Err(error),
         };
         (handshake, answer.map(|answer| (route, permit, answer)))
@@ -121,7 +124,7 @@ pub(super) async fn upgrade(
         (handshake, attempt)
     };
     match attempt {
-        Ok((route, permit, Answer::Switched { upstream, early, response })) => {
+        Ok((route, permit, (upstream_address, Answer::Switched { upstream, early, response }))) => {
             let selected = |name| {
                 let values = response.headers().get_all(name).iter();
                 headers::joined(values.map(header::HeaderValue::as_bytes))
@@ -130,10 +133,12 @@ pub(super) async fn upgrade(
             facts.extensions = selected(header::SEC_WEBSOCKET_EXTENSIONS);
             let reserved_bits = reserved_bits(facts.extensions.as_ref());
             let handshake = handshake.switching();
-            let established = Established { route, upstream, early, request: facts, reserved_bits, handshake, permit };
+            let request = facts;
+            let established =
+                Established { route, upstream, upstream_address, early, request, reserved_bits, handshake, permit };
             (response, Some(established))
         }
-        Ok((_, _, Answer::Refused { mut response })) => {
+        Ok((_, _, (_, Answer::Refused { mut response }))) => {
             handshake.end(Outcome::Refused, response.status(), None);
             // What the client may have sent behind its request was meant for a session: nobody else may read it as a
             // request (request smuggling).
@@ -182,10 +187,10 @@ async fn ask(
     client: &Address,
     mut request: Request<Incoming>,
     route: &Route,
-) -> Result<Answer, UpgradeError> {
-    let leg = dial(&route.config.upstream.target, &proxy.config.timeouts).await?;
+) -> Result<(Address, Answer), UpgradeError> {
+    let Reached { leg, address, .. } = dial(&route.config.upstream.target, &proxy.config.timeouts, &[]).await?;
     headers::forward_client(request.headers_mut(), client, proxy.config.forwarded.x_forwarded);
-    put(proxy, request, Replayed::new(leg)).await
+    Ok((address, put(proxy, request, Replayed::new(leg)).await?))
 }
 
 /// Puts the client's request to an upstream, within `timeouts.handshake`.

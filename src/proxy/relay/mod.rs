@@ -39,6 +39,10 @@ const READS_PER_TURN: usize = 4;
 /// has sent its FIN.
 const STALLED_WATCH: Duration = Duration::from_secs(1);
 
+/// When the kernel is first concerned with a session, at most: many end sooner, and are spared the system calls. Keepalive
+/// counts from the last byte, so nothing is noticed later.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+
 /// How long a session may do what. `None` is for ever.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
@@ -84,6 +88,8 @@ pub(super) struct Relay {
     closes_written: Option<Duration>,
     /// When the kernel is asked again whether a peer has everything before the reset.
     reset_check: Option<ResetCheck>,
+    /// The kernel asks idle peers whether they are still there.
+    kept_alive: bool,
     /// When this session's share of a drain begins.
     drain_at: Option<Duration>,
     closing: Option<Closing>,
@@ -118,9 +124,11 @@ struct ResetCheck {
 impl Relay {
     /// A relay between two legs that are both just behind the 101.
     pub(super) fn new(file: SessionFile, limits: Arc<Limits>, legs: [Leg; 2], reserved_bits: ReservedBits) -> Self {
+        let kept_alive = limits.dead_peer.is_none();
         Self {
             file,
             limits,
+            kept_alive,
             legs,
             flows: Peer::ALL.map(|peer| Flow::new(Tap::new(peer, reserved_bits))),
             write_end: [None; 2],
@@ -310,7 +318,9 @@ impl Relay {
             self.file.on(Event::OwnClose { to, code }, now);
         }
         if let Some(limit) = self.limits.dead_peer {
-            self.unacknowledged[to.index()].get_or_insert(Unacknowledged { since: now, check: now + limit });
+            // Soon while the session is young, so that one that falls silent keeps no timer; later ever more rarely.
+            let check = now + limit.min(now.max(FIRST_LOOK));
+            self.unacknowledged[to.index()].get_or_insert(Unacknowledged { since: now, check });
         }
     }
 
