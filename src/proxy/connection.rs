@@ -75,6 +75,7 @@ async fn open_session(proxy: &Arc<Inner>, leg: Leg) -> Option<(Relay, Permit)> {
     let client = leg.peer_address();
     let (established, leg, early) = shake_hands(proxy, leg, &client).await?;
     let Established { route, upstream, early: upstream_early, request, reserved_bits, handshake, permit } = established;
+    let trace = handshake.trace();
     handshake.end(Outcome::Upgraded, StatusCode::SWITCHING_PROTOCOLS, None);
     let session = Session {
         id: Ulid::generate(),
@@ -85,6 +86,7 @@ async fn open_session(proxy: &Arc<Inner>, leg: Leg) -> Option<(Relay, Permit)> {
         upstream: upstream.peer_address(),
         upstream_name: Arc::clone(&route.upstream_name),
         request,
+        trace,
         live: Live::default(),
     };
     let file = SessionFile::open(Arc::new(session), Arc::clone(&route.sink));

@@ -173,6 +173,7 @@ fn session(rules: CodeRules) -> Arc<Session> {
         upstream: Address::Unix("".into()),
         upstream_name: "".into(),
         request: Request::default(),
+        trace: None,
         live: Live::default(),
     })
 }

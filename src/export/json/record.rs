@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use opentelemetry::{SpanId, TraceId};
 use serde::{Serialize, Serializer};
 use ulid::Ulid;
 
@@ -44,9 +45,9 @@ pub(super) struct Closed<'a> {
     client: Client<'a>,
     upstream: Upstream<'a>,
     request: RequestFields<'a>,
-    trace_id: Option<&'a str>,
-    span_id: Option<&'a str>,
-    handshake_trace_id: Option<&'a str>,
+    trace_id: Option<HexField<TraceId>>,
+    span_id: Option<HexField<SpanId>>,
+    handshake_trace_id: Option<HexField<TraceId>>,
 }
 
 /// `websocket.handshake_failed`.
@@ -67,6 +68,9 @@ pub(super) struct HandshakeFailed<'a> {
 }
 
 struct IdField(Ulid);
+
+/// An id of a trace or span: lower-case hex.
+struct HexField<T>(T);
 
 #[derive(Serialize)]
 struct ClientAddress<'a> {
@@ -189,9 +193,9 @@ impl<'a> Closed<'a> {
                 peer: PeerFields::new(record, Peer::Upstream, style),
             },
             request: RequestFields::new(&session.request, style),
-            trace_id: None,
-            span_id: None,
-            handshake_trace_id: None,
+            trace_id: record.span.as_ref().map(|span| HexField(span.trace_id())),
+            span_id: record.span.as_ref().map(|span| HexField(span.span_id())),
+            handshake_trace_id: session.trace.as_ref().map(|trace| HexField(trace.span.trace_id())),
         }
     }
 }
@@ -277,6 +281,12 @@ impl Serialize for ViolationFields<'_> {
 }
 
 impl Serialize for IdField {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<T: std::fmt::Display> Serialize for HexField<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }

@@ -114,6 +114,7 @@ pub(super) fn session(number: u128) -> Session {
         upstream: Address::Ip("127.0.0.1:9000".parse().unwrap()),
         upstream_name: "http://127.0.0.1:9000".into(),
         request: request("/chat"),
+        trace: None,
         live: Live::default(),
     }
 }
@@ -225,5 +226,6 @@ pub(super) fn handshake(outcome: Outcome, status: Option<u16>) -> HandshakeRecor
         duration: ms(12.345),
         time: opened_at(),
         detail: None,
+        trace: None,
     }
 }
