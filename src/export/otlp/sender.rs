@@ -159,6 +159,10 @@ impl Sender {
         flushes: &mut UnboundedReceiver<Flush>,
         flush: &mut Option<Flush>,
     ) -> bool {
+        if flush.as_ref().is_some_and(|flush| flush.deadline <= Instant::now()) {
+            self.dropped.inc_by(batch.iter().map(|item| self.mapper.count(item)).sum());
+            return false;
+        }
         let mut whole = true;
         let spans: Vec<_> = batch.iter().filter_map(|item| self.mapper.span(item)).collect();
         if let (Some(exporter), false) = (&self.collector.spans, spans.is_empty()) {

@@ -45,9 +45,15 @@ pub(crate) struct Workspace(PathBuf);
 
 impl Child {
     pub(crate) fn start(arguments: &[&str], output: Output) -> Self {
+        Self::start_in(&[], arguments, output)
+    }
+
+    /// With these variables in its environment, and no others.
+    pub(crate) fn start_in(environment: &[(&str, &str)], arguments: &[&str], output: Output) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_closewatch"))
             .args(arguments)
             .env_clear()
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

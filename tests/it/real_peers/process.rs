@@ -71,6 +71,20 @@ impl Process {
         }
     }
 
+    /// The next line, of a child that ends; `None` when it has.
+    pub(crate) fn last(&self) -> Option<String> {
+        match self.output.recv_timeout(PATIENCE) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("{} goes on\n{}", self.name, self.transcript()),
+        }
+    }
+
+    /// Ends its standard input, for which it leaves.
+    pub(crate) fn close_input(&mut self) {
+        drop(self.input.take());
+    }
+
     pub(crate) fn kill(&mut self) {
         // An error says that it has ended already.
         let _ = self.child.kill();
