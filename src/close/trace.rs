@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use opentelemetry::trace::SpanContext;
+use opentelemetry::trace::{SpanContext, SpanId};
 
 /// The span of an upgrade, fixed before the upstream is asked; the span of the session refers to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,7 +10,7 @@ pub struct HandshakeTrace {
     /// The span itself: what the upstream is told. Exported only if it is sampled.
     pub span: SpanContext,
     /// The span that the client named as its own.
-    pub parent: Option<SpanContext>,
+    pub parent: Option<SpanId>,
 }
 
 /// A span that was begun, and what the upstream's request has to say of it.

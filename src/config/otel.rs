@@ -47,8 +47,11 @@ pub struct Otel {
     /// Between two exports of metrics. Default 60 s.
     #[serde(serialize_with = "show_duration")]
     pub interval: Duration,
+    /// `OTEL_SERVICE_NAME`, over all that says the same.
+    #[serde(skip)]
+    pub service_name: Option<String>,
     /// Attributes of the resource, beside `service.name` (`closewatch`), `service.version`, `service.instance.id` and
-    /// `host.name`, or in place of them.
+    /// `host.name`, or in place of them; `OTEL_RESOURCE_ATTRIBUTES` stand in place of these.
     pub resource: BTreeMap<String, String>,
     /// What the environment says that cannot be followed, to be said at the start: OpenTelemetry wants it ignored.
     #[serde(skip)]
@@ -124,6 +127,7 @@ impl Default for Otel {
             propagators: vec![OtelPropagator::default()],
             queue: 32_768,
             interval: Duration::from_mins(1),
+            service_name: None,
             resource: BTreeMap::new(),
             ignored: Vec::new(),
         }
@@ -204,9 +208,7 @@ impl Otel {
             super::values::number_from_text(text, 1..=MOST_QUEUED)
         });
         env.put("OTEL_METRIC_EXPORT_INTERVAL", &mut self.interval, millis);
-        let mut name = None;
-        env.put("OTEL_SERVICE_NAME", &mut name, |text| Ok(Some(text.to_owned())));
-        self.resource.extend(name.map(|name| ("service.name".to_owned(), name)));
+        env.put("OTEL_SERVICE_NAME", &mut self.service_name, |text| Ok(Some(text.to_owned())));
         let mut disabled = false;
         env.put("OTEL_SDK_DISABLED", &mut disabled, |text| Ok(text.eq_ignore_ascii_case("true")));
         if disabled {
@@ -390,7 +392,7 @@ mod tests {
         assert_eq!((otel.sampler, otel.sampler_ratio), (OtelSampler::ParentBasedTraceIdRatio, 0.25));
         assert_eq!(otel.propagators, [OtelPropagator::B3Multi, OtelPropagator::TraceContext]);
         assert_eq!((otel.queue, otel.interval, otel.timeout.as_millis()), (4096, Duration::from_secs(5), 2500));
-        assert_eq!(otel.resource["service.name"], "edge");
+        assert_eq!(otel.service_name.as_deref(), Some("edge"));
         assert_eq!(with(&[("OTEL_PROPAGATORS", "none")]).propagators, []);
     }
 

@@ -78,7 +78,7 @@ impl Collector {
     }
 }
 
-/// What sends: closewatch, the configuration's attributes, then those of `OTEL_RESOURCE_ATTRIBUTES`.
+/// What sends: closewatch, then what the configuration says, then the environment.
 pub(super) fn resource(otel: &Otel, instance: Option<&str>) -> Resource {
     let own = [("service.name", Some("closewatch")), ("service.version", Some(env!("CARGO_PKG_VERSION")))];
     let host = [("service.instance.id", instance), ("host.name", instance)];
@@ -87,8 +87,9 @@ pub(super) fn resource(otel: &Otel, instance: Option<&str>) -> Resource {
     Resource::builder_empty()
         .with_attributes(own)
         .with_detector(Box::new(TelemetryResourceDetector))
-        .with_detector(Box::new(EnvResourceDetector::new()))
         .with_attributes(configured)
+        .with_detector(Box::new(EnvResourceDetector::new()))
+        .with_attributes(otel.service_name.iter().map(|name| KeyValue::new("service.name", name.clone())))
         .build()
 }
 

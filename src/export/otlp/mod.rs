@@ -135,7 +135,10 @@ impl Otlp {
 
     /// Hands over a handshake that led to a session.
     pub(super) fn upgraded(&self, route: &Arc<str>, record: HandshakeRecord) {
-        self.offer(Item::Upgraded { route: Arc::clone(route), record });
+        if !is_sampled(&record) {
+            return;
+        }
+        self.offer(Item::Upgraded { route: Arc::clone(route), record: Box::new(record) });
     }
 
     /// Never waits: what does not fit is dropped and counted.
@@ -162,6 +165,11 @@ impl Flushing {
     pub(super) fn wait(self) -> bool {
         self.done.recv_timeout(self.limit + SLACK).unwrap_or(false)
     }
+}
+
+/// Whether a handshake has a span to be exported.
+fn is_sampled(record: &HandshakeRecord) -> bool {
+    record.trace.as_ref().is_some_and(|trace| trace.span.is_sampled())
 }
 
 /// Who says all this.

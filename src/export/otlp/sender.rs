@@ -16,7 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout_at};
 
 use super::collector::Collector;
 use super::meters::Meters;
-use super::{logs, spans};
+use super::{is_sampled, logs, spans};
 use crate::close::HandshakeRecord;
 use crate::export::{Entry, JsonStyle};
 
@@ -33,7 +33,7 @@ pub(super) enum Item {
     /// What all outputs are given.
     Entry(Arc<Entry>),
     /// A handshake that led to a session: only traces tell of it.
-    Upgraded { route: Arc<str>, record: HandshakeRecord },
+    Upgraded { route: Arc<str>, record: Box<HandshakeRecord> },
 }
 
 /// Makes spans and log records of what is in the queue.
@@ -72,12 +72,11 @@ pub(super) struct Sender {
 impl Mapper {
     /// Spans and log records that an item will become.
     pub(super) fn count(&self, item: &Item) -> u64 {
-        let sampled = |record: &HandshakeRecord| record.trace.as_ref().is_some_and(|trace| trace.span.is_sampled());
         let (span, log) = match item {
-            Item::Upgraded { record, .. } => (sampled(record), false),
+            Item::Upgraded { record, .. } => (is_sampled(record), false),
             Item::Entry(entry) => match &**entry {
                 Entry::Closed(record) => (record.span.is_some(), true),
-                Entry::HandshakeFailed { record, .. } => (sampled(record), true),
+                Entry::HandshakeFailed { record, .. } => (is_sampled(record), true),
             },
         };
         u64::from(span && self.traces) + u64::from(log && self.logger.is_some())
@@ -199,11 +198,10 @@ impl Sender {
         let silent = self.warned.is_some_and(|warned| warned.elapsed() < WARN_EVERY);
         if dropped > self.reported && !silent {
             let since = dropped - self.reported;
-            match &error {
-                Some(error) => {
-                    tracing::warn!(dropped = since, %error, "the collector does not take spans or log records")
-                }
-                None => tracing::warn!(dropped = since, "the collector is too slow: its queue was full"),
+            if let Some(error) = &error {
+                tracing::warn!(dropped = since, %error, "the collector does not take spans or log records");
+            } else {
+                tracing::warn!(dropped = since, "the collector is too slow: its queue was full");
             }
             (self.reported, self.warned) = (dropped, Some(Instant::now()));
         }

@@ -67,7 +67,7 @@ pub(super) fn handshake(
         start_time: end_time.checked_sub(record.duration).unwrap_or(end_time),
         end_time,
         attributes: attributes.0,
-        parent_span_id: trace.parent.as_ref().map_or(SpanId::INVALID, SpanContext::span_id),
+        parent_span_id: trace.parent.unwrap_or(SpanId::INVALID),
         parent_span_is_remote: trace.parent.is_some(),
         status,
         ..blank(trace.span.clone(), SpanKind::Server, name, scope)

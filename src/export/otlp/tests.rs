@@ -246,7 +246,7 @@ fn a_trace_goes_on_and_a_state_that_is_not_its_own_does_not() {
     let state = ("tracestate", "a=1,b=2");
     let on = tracer.handshake(&headers(&[("traceparent", PARENT), state]));
     let span = &on.trace.span;
-    assert_eq!(on.trace.parent.as_ref().map(|parent| parent.span_id().to_string()).unwrap(), "b7ad6b7169203331");
+    assert_eq!(on.trace.parent.unwrap().to_string(), "b7ad6b7169203331");
     assert_eq!(sent(&on), HashMap::from([("traceparent", &*format!("00-{TRACE}-{}-01", span.span_id()))]));
     assert_eq!(span.trace_state().header(), "a=1,b=2");
 
@@ -261,6 +261,13 @@ fn a_trace_goes_on_and_a_state_that_is_not_its_own_does_not() {
         assert_ne!(anew.trace.span.trace_id().to_string(), TRACE);
         assert_eq!(sent(&anew)["tracestate"], "", "{given:?}");
     }
+    let long = format!("a={},b={},c={}", "x".repeat(200), "x".repeat(200), "x".repeat(200));
+    let on = tracer.handshake(&headers(&[("traceparent", PARENT), ("tracestate", &long)]));
+    assert_eq!(
+        (on.trace.span.trace_state().header(), sent(&on).len()),
+        (String::new(), 1),
+        "it goes on, and is not kept"
+    );
     let unreadable = tracer.handshake(&headers(&[("traceparent", PARENT), ("tracestate", "no state")]));
     assert_eq!(sent(&unreadable)["tracestate"], "");
 }

@@ -14,6 +14,9 @@ use crate::close::{CloseRecord, HandshakeTrace, Propagation};
 use crate::config::{Otel, OtelPropagator, OtelSampler};
 use crate::export::entry;
 
+/// A longer `tracestate` goes on to the upstream, but no session holds it (W3C Trace Context §3.3.1.5 asks for 512).
+const LONGEST_STATE: usize = 512;
+
 /// Decides about spans, and gives them their ids.
 pub(super) struct Tracer {
     sampler: Sampler,
@@ -53,7 +56,11 @@ impl Tracer {
         let context = parent.clone().map(|parent| Context::new().with_remote_span_context(parent));
         let flags =
             if keeps(&self.sampler, context.as_ref(), trace_id) { TraceFlags::SAMPLED } else { TraceFlags::default() };
-        let state = parent.as_ref().map_or_else(TraceState::default, |parent| parent.trace_state().clone());
+        let given = headers.get("tracestate");
+        let state = parent.as_ref().map(SpanContext::trace_state).filter(|state| **state != TraceState::default());
+        let is_of_this_trace = state.is_some();
+        let state =
+            state.filter(|_| given.is_some_and(|given| given.len() <= LONGEST_STATE)).cloned().unwrap_or_default();
         let span = SpanContext::new(trace_id, self.ids.new_span_id(), flags, false, state);
         let mut sent = Vec::new();
         for format in &self.propagators {
@@ -64,7 +71,7 @@ impl Tracer {
                         format!("00-{}-{}-{:02x}", trace_id, span.span_id(), span.trace_flags()),
                     ));
                     // It goes on as it came, if it is of this trace, and readable (W3C Trace Context §3.3).
-                    if headers.get("tracestate").is_some() && *span.trace_state() == TraceState::default() {
+                    if given.is_some() && !is_of_this_trace {
                         sent.push(("tracestate", String::new()));
                     }
                 }
@@ -72,6 +79,7 @@ impl Tracer {
                 OtelPropagator::B3Multi => b3::inject_multi(&span, &mut sent),
             }
         }
+        let parent = parent.map(|parent| parent.span_id());
         Propagation { trace: Arc::new(HandshakeTrace { span, parent }), headers: sent }
     }
 
@@ -108,6 +116,9 @@ fn keeps(sampler: &Sampler, parent: Option<&Context>, trace_id: TraceId) -> bool
 
 impl fmt::Debug for Tracer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tracer").field("sampler", &self.sampler).field("propagators", &self.propagators).finish()
+        f.debug_struct("Tracer")
+            .field("sampler", &self.sampler)
+            .field("propagators", &self.propagators)
+            .finish_non_exhaustive()
     }
 }

@@ -94,16 +94,18 @@ impl Receiver {
 // === impl Span ===
 
 impl Span {
+    pub(super) fn id(&self) -> String {
+        self.text("spanId").to_owned()
+    }
+
     pub(super) fn text(&self, key: &str) -> &str {
         self.0[key].as_str().unwrap_or_default()
     }
 
     /// An attribute. Integers come as text from one of the receiver's two ways in, as numbers from the other.
     pub(super) fn attribute(&self, key: &str) -> Value {
-        match &self.0["attributes"][key] {
-            Value::String(text) => text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number)),
-            other => other.clone(),
-        }
+        let value = &self.0["attributes"][key];
+        value.as_str().and_then(|text| text.parse::<i64>().ok()).map_or_else(|| value.clone(), |number| json!(number))
     }
 
     pub(super) fn is_error(&self) -> bool {

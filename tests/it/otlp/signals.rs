@@ -87,13 +87,10 @@ fn prometheus_name(metric: &Value) -> Option<String> {
     Some(format!("{}{unit}{total}", metric["name"].as_str()?.replace('.', "_")))
 }
 
-/// Integers come as text from one of the receiver's two ways in.
+/// Integers come as text from one of the receiver's two ways in, in halves from the other.
 fn number(value: &Value) -> i64 {
-    match value {
-        Value::String(text) => text.parse().unwrap(),
-        Value::Object(long) => long["low"].as_i64().unwrap(),
-        other => other.as_i64().unwrap_or_default(),
-    }
+    let text = value.as_str().and_then(|text| text.parse().ok());
+    text.or_else(|| value["low"].as_i64()).or_else(|| value.as_i64()).unwrap_or_default()
 }
 
 /// The receiver knows no names of events yet, so the bytes are looked at: field 12 of a `LogRecord`, as text.
