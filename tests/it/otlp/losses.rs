@@ -20,6 +20,9 @@ use crate::instance::{Running, until};
 /// A mass disconnect.
 const SESSIONS: usize = 9000;
 
+/// One over real sockets, of which every machine allows as many.
+const AT_ONCE: usize = 200;
+
 /// No headers: every trace begins here.
 struct NoHeaders;
 
@@ -105,6 +108,22 @@ fn a_collector_that_refuses_or_never_answers_holds_nobody_up() {
         let taken = began.elapsed();
         assert!(taken < Duration::from_secs(3), "{taken:?}, and that on a busy machine");
         assert_eq!(dropped(&exporter), SESSIONS, "{address} {protocol}");
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_dies_with_its_sessions_leaves_a_span_of_each() {
+    for protocol in PROTOCOLS {
+        let receiver = Receiver::start();
+        let running = Running::in_environment(&[], &receiver.config(protocol)).await;
+        let mut sessions = running.sessions(AT_ONCE).await;
+        for (_, upstream) in &mut sessions {
+            upstream.reset();
+        }
+        let ids: HashSet<_> = receiver.spans(2 * AT_ONCE).iter().map(Span::id).collect();
+        assert_eq!(ids.len(), 2 * AT_ONCE, "each once");
+        let scrape = running.scrape().await;
+        assert_eq!(scrape.sum("closewatch_records_dropped_total", &[("sink", "otlp")]), 0);
     }
 }
 
