@@ -99,6 +99,7 @@ impl Otlp {
             collector,
             meters,
             interval: otel.interval,
+            patience: otel.timeout,
             mapper: Arc::clone(&mapper),
             dropped: dropped.clone(),
             reported: dropped.get(),

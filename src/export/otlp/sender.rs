@@ -24,6 +24,8 @@ use crate::export::{Entry, JsonStyle};
 const BATCH: usize = 512;
 /// A sender that was woken rests for this long: what comes meanwhile shares its request, and wakes nobody.
 const REST: Duration = Duration::from_secs(1);
+/// What the exporter gave up early is sent again after these pauses, and then given up.
+const REPEATS: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1600)];
 /// The program's own log speaks of lost records no more often than this.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
@@ -61,6 +63,8 @@ pub(super) struct Sender {
     pub(super) collector: Collector,
     pub(super) meters: Option<Meters>,
     pub(super) interval: Duration,
+    /// How long the exporter itself tries before it gives up.
+    pub(super) patience: Duration,
     pub(super) mapper: Arc<Mapper>,
     pub(super) dropped: IntCounter,
     pub(super) reported: u64,
@@ -158,7 +162,7 @@ impl Sender {
         flushes: &mut UnboundedReceiver<Flush>,
         flush: &mut Option<Flush>,
     ) -> bool {
-        if flush.as_ref().is_some_and(|flush| flush.deadline <= Instant::now()) {
+        if is_overdue(flush.as_ref()) {
             self.dropped.inc_by(batch.iter().map(|item| self.mapper.count(item)).sum());
             return false;
         }
@@ -166,13 +170,13 @@ impl Sender {
         let spans: Vec<_> = batch.iter().filter_map(|item| self.mapper.span(item)).collect();
         if let (Some(exporter), false) = (&self.collector.spans, spans.is_empty()) {
             let count = spans.len();
-            let sent = until(exporter.export(spans), flushes, flush).await;
+            let sent = repeatedly(|| exporter.export(spans.clone()), self.patience, flushes, flush).await;
             whole &= self.settle(count, sent);
         }
         let logs: Vec<_> = batch.iter().filter_map(|item| self.mapper.log(item)).collect();
         if let (Some(exporter), false) = (&self.collector.logs, logs.is_empty()) {
             let records: Vec<_> = logs.iter().map(|log| (log, &self.mapper.scope)).collect();
-            let sent = until(exporter.export(LogBatch::new(&records)), flushes, flush).await;
+            let sent = repeatedly(|| exporter.export(LogBatch::new(&records)), self.patience, flushes, flush).await;
             whole &= self.settle(logs.len(), sent);
         }
         whole
@@ -207,6 +211,34 @@ impl Sender {
         }
         error.is_none()
     }
+}
+
+/// Sends something, and again if that failed before its time was over: a collector that dies while it takes something does
+/// not say whether it has it, and a connection that broke is no reason for the exporter to repeat anything (gRPC calls both
+/// unknown). A span that comes twice has the same id twice.
+async fn repeatedly<F: Future<Output = OTelSdkResult>>(
+    attempt: impl Fn() -> F,
+    patience: Duration,
+    flushes: &mut UnboundedReceiver<Flush>,
+    flush: &mut Option<Flush>,
+) -> OTelSdkResult {
+    let began = Instant::now();
+    let mut sent = until(attempt(), flushes, flush).await;
+    for pause in REPEATS {
+        if sent.is_ok() || began.elapsed() >= patience || is_overdue(flush.as_ref()) {
+            break;
+        }
+        let again = async {
+            sleep(pause).await;
+            attempt().await
+        };
+        sent = until(again, flushes, flush).await;
+    }
+    sent
+}
+
+fn is_overdue(flush: Option<&Flush>) -> bool {
+    flush.is_some_and(|flush| flush.deadline <= Instant::now())
 }
 
 /// Drives `work` to its end, or to the deadline of a flush, be it one that is asked for only now.

@@ -152,7 +152,9 @@ async fn a_collector_that_is_killed_and_comes_back_under_load_misses_only_what_i
     for protocol in PROTOCOLS {
         let mut receiver = Receiver::start();
         let ports = receiver.ports();
-        let running = Running::in_environment(&[], &receiver.config(protocol)).await;
+        // More than the receiver takes to come back on a busy machine.
+        let config = format!("{}timeout = \"30s\"\n", receiver.config(protocol));
+        let running = Running::in_environment(&[], &config).await;
         let mut sessions = 0;
         let mut end_some = async |count: usize| {
             for (mut client, mut upstream) in running.sessions(count).await {
@@ -174,7 +176,9 @@ async fn a_collector_that_is_killed_and_comes_back_under_load_misses_only_what_i
         }
         let scrape = running.scrape().await;
         let dropped = scrape.sum("closewatch_records_dropped_total", &[("sink", "otlp")]);
-        assert_eq!(dropped, 0, "it was gone for less than otel.timeout");
+        if dropped > 0 {
+            running.child.fail(&format!("{dropped} dropped, though it was gone for less than otel.timeout"));
+        }
     }
 }
 
