@@ -94,6 +94,9 @@ impl Draft {
             relay.set("verbatim", &mut config.relay.verbatim, |v| switch(text(v)?));
             relay.finish();
         }
+        if let Some(section) = top.section("otel") {
+            config.otel.read(section);
+        }
         if let Some(section) = top.section("classes") {
             config.classes = read_classes(&section);
         }

@@ -79,6 +79,7 @@ async fn open_session(proxy: Arc<Inner>, leg: Leg, client: Address) -> Option<(R
     let (established, leg, early) = shake_hands(&proxy, leg, &client).await?;
     let Established { route, upstream, upstream_address, early: upstream_early, request, .. } = established;
     let Established { reserved_bits, handshake, permit, .. } = established;
+    let trace = handshake.trace();
     handshake.end(Outcome::Upgraded, StatusCode::SWITCHING_PROTOCOLS, None);
     let session = Session {
         id: Ulid::generate(),
@@ -89,6 +90,7 @@ async fn open_session(proxy: Arc<Inner>, leg: Leg, client: Address) -> Option<(R
         upstream: upstream_address,
         upstream_name: Arc::clone(&route.upstream_name),
         request,
+        trace,
         live: Live::default(),
     };
     let file = SessionFile::open(Arc::new(session), Arc::clone(&route.sink));

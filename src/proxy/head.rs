@@ -12,6 +12,7 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 use httparse::{Header, ParserConfig, Status};
+use opentelemetry::propagation::Extractor;
 
 /// More headers than this are hyper's business.
 const MAX_HEADERS: usize = 64;
@@ -147,6 +148,17 @@ impl<'b> Head<'_, 'b> {
             && !self.has(&CONTENT_LENGTH)
             && !self.has(&TRANSFER_ENCODING)
             && has_strict_lines(self.bytes)
+    }
+}
+
+impl Extractor for Head<'_, '_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        let (_, value) = self.iter().find(|(name, _)| name.eq_ignore_ascii_case(key))?;
+        std::str::from_utf8(value).ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.iter().map(|(name, _)| name).collect()
     }
 }
 

@@ -16,12 +16,12 @@ use tokio::time::Instant;
 
 use super::accept::Inner;
 use super::dial::{DialError, Reached, dial};
-use super::headers::{self, BadUpgrade};
+use super::headers::{self, BadUpgrade, TraceHeaders};
 use super::leg::Leg;
 use super::plain::{Body, answer};
 use super::replayed::Replayed;
 use super::routes::Route;
-use crate::close::{Address, HandshakeRecord, Outcome, Request as RequestFacts, RouteSink, Text};
+use crate::close::{Address, HandshakeRecord, HandshakeTrace, Outcome, Request as RequestFacts, RouteSink, Text};
 use crate::shutdown::{Phase, Shutdown};
 use crate::wire::ReservedBits;
 
@@ -44,6 +44,7 @@ pub(super) struct Handshake {
     request: RequestFacts,
     client: Address,
     began: Instant,
+    trace: Option<Arc<HandshakeTrace>>,
     shutdown: Shutdown,
     /// Its answer is a 101, and on its way.
     switching: bool,
@@ -101,7 +102,7 @@ enum Answer {
 pub(super) async fn upgrade(
     proxy: &Arc<Inner>,
     client: &Address,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     asked: Option<Asked>,
 ) -> (Response<Body>, Option<Established>) {
     let mut facts = headers::request_facts(&request, proxy.config.log.query);
@@ -116,7 +117,9 @@ pub(super) async fn upgrade(
     } else {
         let route = proxy.routes.find(headers::host(&request), request.uri().path()).cloned();
         let sink = Arc::clone(route.as_ref().map_or(&proxy.routes.none, |route| &route.sink));
-        let handshake = Handshake::begin(sink, facts.clone(), client.clone(), proxy.shutdown.clone());
+        let (trace, traced) = headers::begin_trace(&*sink, &TraceHeaders(request.headers()));
+        headers::replace(request.headers_mut(), traced);
+        let handshake = Handshake::begin(sink, facts.clone(), client.clone(), proxy.shutdown.clone()).traced(trace);
         let attempt = match check(proxy, &request, route) {
             Ok((route, permit)) => ask(proxy, client, request, &route).await.map(|answer| (route, permit, answer)),
             Err(error) => Err(error),
@@ -304,7 +307,18 @@ impl UpgradeError {
 
 impl Handshake {
     pub(super) fn begin(sink: Arc<dyn RouteSink>, request: RequestFacts, client: Address, shutdown: Shutdown) -> Self {
-        Self { sink, request, client, began: Instant::now(), shutdown, switching: false, filed: false }
+        Self { sink, request, client, began: Instant::now(), trace: None, shutdown, switching: false, filed: false }
+    }
+
+    /// The same, with a place in a trace.
+    pub(super) fn traced(mut self, trace: Option<Arc<HandshakeTrace>>) -> Self {
+        self.trace = trace;
+        self
+    }
+
+    /// Its place in a trace.
+    pub(super) fn trace(&self) -> Option<Arc<HandshakeTrace>> {
+        self.trace.clone()
     }
 
     /// The upstream has switched, and the client is about to be told.
@@ -328,6 +342,7 @@ impl Handshake {
             duration: self.began.elapsed(),
             time: Timestamp::now(),
             detail,
+            trace: self.trace.take(),
         });
     }
 }

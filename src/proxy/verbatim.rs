@@ -147,48 +147,60 @@ fn admit_verbatim(proxy: &Arc<Inner>, client: &Address, upgrade: &head::UpgradeH
     let permit = admit(proxy).ok()?;
     let shown = if proxy.config.log.query { upgrade.target } else { path };
     let facts = headers::facts("GET", shown, "1.1", |name| upgrade.head.all(name).next());
+    let (trace, traced) = headers::begin_trace(&*route.sink, &upgrade.head);
     let handshake = Handshake::begin(Arc::clone(&route.sink), facts.clone(), client.clone(), proxy.shutdown.clone());
+    let handshake = handshake.traced(trace);
     let mut head = Vec::with_capacity(upgrade.head.bytes.len() + 128);
-    write_head(&mut head, upgrade, client, proxy.config.forwarded.x_forwarded);
+    write_head(&mut head, upgrade, client, proxy.config.forwarded.x_forwarded, &traced);
     let accept = headers::accept_for(upgrade.key);
     Some(Request { route, permit, handshake, facts, accept, head, len: upgrade.head.bytes.len() })
 }
 
-/// The request's own bytes, line by line, but for the values of `X-Forwarded-…`, which closewatch sets.
-fn write_head(out: &mut Vec<u8>, upgrade: &head::UpgradeHead<'_, '_>, client: &Address, how: XForwarded) {
+/// The request's own bytes, line by line, but for the values of `X-Forwarded-…` and of `traced`, which closewatch sets.
+fn write_head(
+    out: &mut Vec<u8>,
+    upgrade: &head::UpgradeHead<'_, '_>,
+    client: &Address,
+    how: XForwarded,
+    traced: &[(&'static str, String)],
+) {
     let bytes = upgrade.head.bytes;
-    match how {
-        XForwarded::Off => return out.extend_from_slice(bytes),
-        XForwarded::Append => {}
-    }
-    let hops = headers::forwarded_for(upgrade.head.all(&headers::X_FORWARDED_FOR), client);
-    let mut set = [
-        (&headers::X_FORWARDED_FOR, &*hops, false),
-        (&headers::X_FORWARDED_PROTO, b"http", false),
-        (&headers::X_FORWARDED_HOST, upgrade.host.as_bytes(), false),
-    ];
+    let hops = match how {
+        XForwarded::Off if traced.is_empty() => return out.extend_from_slice(bytes),
+        XForwarded::Off => Vec::new(),
+        XForwarded::Append => headers::forwarded_for(upgrade.head.all(&headers::X_FORWARDED_FOR), client),
+    };
+    let forwarded =
+        [("x-forwarded-for", &*hops), ("x-forwarded-proto", b"http"), ("x-forwarded-host", upgrade.host.as_bytes())];
+    let forwarded: &[_] = match how {
+        XForwarded::Off => &[],
+        XForwarded::Append => &forwarded,
+    };
+    let set = forwarded.iter().copied().chain(traced.iter().map(|(name, value)| (*name, value.as_bytes())));
+    // Which of them are in their places, as bits: there are never more than a handful.
+    let mut written = 0_u32;
     for line in bytes[..bytes.len() - 2].split_inclusive(|byte| *byte == b'\n') {
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-        match set.iter_mut().find(|(set, ..)| name.eq_ignore_ascii_case(set.as_str().as_bytes())) {
+        match set.clone().zip(0..).find(|((set, _), _)| name.eq_ignore_ascii_case(set.as_bytes())) {
             None => out.extend_from_slice(line),
             // At its first place, spelt as the client spelt it.
-            Some((_, value, written)) if !*written => {
+            Some(((_, value), place)) if written & (1 << place) == 0 => {
                 write_line(out, name, value);
-                *written = true;
+                written |= 1 << place;
             }
             Some(_) => {}
         }
     }
-    for (name, value, written) in set {
-        if !written {
-            write_line(out, name.as_str().as_bytes(), value);
+    for ((name, value), place) in set.zip(0..) {
+        if written & (1 << place) == 0 {
+            write_line(out, name.as_bytes(), value);
         }
     }
     out.extend_from_slice(b"\r\n");
 }
 
+/// A header with a value: a client on a unix socket, for one, has no address.
 fn write_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    // A client on a unix socket has no address.
     if !value.is_empty() {
         for part in [name, b": ", value, b"\r\n"] {
             out.extend_from_slice(part);

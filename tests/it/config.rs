@@ -208,6 +208,11 @@ fn the_documentation_of_defaults_holds() {
         "limits": { "sessions": 0, "header_bytes": 65_536, "routes": 200 },
         "forwarded": { "x_forwarded": "append" },
         "relay": { "verbatim": "on" },
+        "otel": {
+            "endpoint": "off", "protocol": "http/protobuf", "headers": {}, "timeout": "10s", "traces": "on", "logs": "off",
+            "metrics": "off", "sampler": "parentbased_always_on", "sampler_ratio": 1.0, "sample_clean": 1.0,
+            "propagators": ["tracecontext"], "queue": 32_768, "interval": "1m", "resource": {},
+        },
         "classes": {},
         "routes": [{
             "name": "default", "path": "/", "upstream": "http://127.0.0.1:9000", "idle": "0", "codes": [], "classes": {},

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 
 use jiff::fmt::temporal::DateTimePrinter;
+use opentelemetry::{SpanId, TraceId};
 use ulid::{ULID_LEN, Ulid};
 
 use super::escape::to_json;
@@ -110,6 +111,21 @@ impl Put for &Address {
 impl Put for Ulid {
     fn put(self, out: &mut Vec<u8>) {
         quoted(self.array_to_str(&mut [0; ULID_LEN]).as_bytes(), out);
+    }
+}
+
+/// As the W3C spells it, and OTLP over JSON: lower-case hex.
+impl Put for TraceId {
+    fn put(self, out: &mut Vec<u8>) {
+        // Memory takes every write.
+        let _ = write!(out, "\"{self}\"");
+    }
+}
+
+/// The same.
+impl Put for SpanId {
+    fn put(self, out: &mut Vec<u8>) {
+        let _ = write!(out, "\"{self}\"");
     }
 }
 

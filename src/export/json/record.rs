@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use opentelemetry::trace::SpanContext;
+
 use super::fields::{Millis, Rfc3339};
 use super::put::{Put, put};
 use super::style::JsonStyle;
@@ -51,7 +53,11 @@ pub(super) fn closed(record: &CloseRecord, style: &JsonStyle, out: &mut Vec<u8>)
     peer(record, Peer::Upstream, style, out);
     out.extend_from_slice(b"},\"request\":");
     request(&session.request, style, out);
-    put!(out, ",", "trace_id": NONE, "span_id": NONE, "handshake_trace_id": NONE);
+    put!(out, ",",
+        "trace_id": record.span.as_ref().map(SpanContext::trace_id),
+        "span_id": record.span.as_ref().map(SpanContext::span_id),
+        "handshake_trace_id": session.trace.as_ref().map(|trace| trace.span.trace_id()),
+    );
     out.push(b'}');
 }
 

@@ -52,7 +52,7 @@ impl JsonStyle {
     }
 
     /// A close reason as this style has it.
-    pub(super) fn reason<'a>(&self, reason: &'a str) -> Option<&'a str> {
+    pub fn reason<'a>(&self, reason: &'a str) -> Option<&'a str> {
         self.reason.then_some(reason)
     }
 }

@@ -65,6 +65,7 @@ async fn relay() -> (Relay, [TcpStream; 2]) {
         upstream: Address::Unix("".into()),
         upstream_name: "test".into(),
         request: Request::default(),
+        trace: None,
         live: Live::default(),
     };
     let limits = Limits {
