@@ -152,6 +152,22 @@ impl Tap {
         }
     }
 
+    /// Payload bytes up to the end of this frame that mean nothing to the tap, so that [`Tap::skip`] can take them instead
+    /// of [`Tap::feed`]. 0 between frames, in a control frame, and once blind.
+    pub const fn ahead(&self) -> u64 {
+        if self.blind || self.keeps_payload() { 0 } else { self.remaining }
+    }
+
+    /// Lets `bytes` go by that nobody has looked at: at most [`Tap::ahead`].
+    pub fn skip(&mut self, bytes: u64, observer: &mut impl Observe) {
+        let bytes = bytes.min(self.ahead());
+        self.seen += bytes;
+        self.remaining -= bytes;
+        if bytes > 0 && self.remaining == 0 {
+            self.end_of_frame(&[], observer);
+        }
+    }
+
     /// Whether a Close went by.
     pub const fn close_seen(&self) -> bool {
         self.close_seen

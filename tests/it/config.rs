@@ -165,7 +165,7 @@ fn the_effective_configuration_is_one_line_and_loads_to_the_same() {
         drain = { code = 0 }
         limits = { sessions = 1000, header_bytes = 8192, routes = 2 }
         forwarded.x_forwarded = "off"
-        relay.verbatim = "off"
+        relay = { verbatim = "off", splice = "off" }
         classes = { 4xxx = "application" }
         [[routes]]
         name = "chat"
@@ -206,7 +206,7 @@ fn the_documentation_of_defaults_holds() {
         "drain": { "code": 1001, "reason": "" },
         "limits": { "sessions": 0, "header_bytes": 65_536, "routes": 200 },
         "forwarded": { "x_forwarded": "append" },
-        "relay": { "verbatim": "on" },
+        "relay": { "verbatim": "on", "splice": "on" },
         "classes": {},
         "routes": [{
             "name": "default", "path": "/", "upstream": "http://127.0.0.1:9000", "idle": "0", "codes": [], "classes": {},

@@ -10,6 +10,7 @@
 mod closing;
 mod ending;
 mod flow;
+mod splicing;
 #[cfg(test)]
 mod tests;
 
@@ -58,6 +59,8 @@ pub(super) struct Limits {
     pub(super) own_code: Option<CloseCode>,
     /// Its reason.
     pub(super) own_reason: Box<str>,
+    /// Whether payload may be spliced.
+    pub(super) splice: bool,
 }
 
 /// One live session.
@@ -201,7 +204,7 @@ impl Relay {
             if self.flows[from.index()].ended {
                 return;
             }
-            if self.read(from, cx).is_pending() {
+            if self.move_some(from, cx).is_pending() {
                 return;
             }
         }
@@ -226,10 +229,11 @@ impl Relay {
         Poll::Ready(())
     }
 
-    /// Reads once from `from`, and passes it on.
-    fn read(&mut self, from: Peer, cx: &mut Context<'_>) -> Poll<()> {
+    /// Reads at most `most` from `from`, once, and passes it on.
+    fn read(&mut self, from: Peer, most: usize, cx: &mut Context<'_>) -> Poll<()> {
         buffer::lend(|buffer, spare| {
-            let mut read = ReadBuf::new(buffer);
+            let most = most.min(buffer.len());
+            let mut read = ReadBuf::new(&mut buffer[..most]);
             match Pin::new(&mut self.legs[from.index()]).poll_read(cx, &mut read) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => self.read_ended(from, end_of(&error)),
@@ -237,6 +241,7 @@ impl Relay {
                 Poll::Ready(Ok(())) => {
                     let now = self.file.now();
                     self.take(from, read.filled(), Some(spare), cx, now);
+                    self.choose_way(from, read.remaining() == 0);
                 }
             }
             Poll::Ready(())

@@ -75,6 +75,7 @@ async fn relay() -> (Relay, [TcpStream; 2]) {
         drain_jitter: Duration::ZERO,
         own_code: None,
         own_reason: "".into(),
+        splice: true,
     };
     let file = SessionFile::open(Arc::new(session), Arc::new(NoSink));
     let legs = [Leg::Tcp(client_leg), Leg::Tcp(upstream_leg)];
