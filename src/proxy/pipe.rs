@@ -155,3 +155,60 @@ impl Drop for Counted {
         PIPES.set(PIPES.get().saturating_sub(1));
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::io;
+    use std::task::Poll;
+
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::UnixStream;
+
+    use super::{Filled, IDLE, MOST, PIPES, Pipe};
+    use crate::proxy::leg::Leg;
+
+    /// How many pipes this thread has, and how many of them are idle.
+    pub(in crate::proxy) fn pipes() -> (usize, usize) {
+        (PIPES.get(), IDLE.with_borrow(Vec::len))
+    }
+
+    /// All pipes that this thread may have.
+    pub(in crate::proxy) fn all() -> Vec<Box<Pipe>> {
+        let all: Vec<_> = std::iter::from_fn(Pipe::take).collect();
+        assert_eq!(all.len(), MOST);
+        all
+    }
+
+    #[test]
+    fn there_are_so_many_and_few_of_them_are_kept() {
+        for pipe in all() {
+            pipe.give_back();
+        }
+        assert_eq!(pipes(), (super::MOST_IDLE, super::MOST_IDLE));
+    }
+
+    #[tokio::test]
+    async fn one_with_bytes_in_it_is_never_used_again() {
+        let (mut peer, ours) = UnixStream::pair().unwrap();
+        let leg = Leg::Unix(ours);
+        let mut pipe = Pipe::take().unwrap();
+        peer.write_all(&[1; 1000]).await.unwrap();
+        let filled = std::future::poll_fn(|cx| pipe.fill(&leg, 600, cx)).await;
+        assert!(matches!(filled, Ok(Filled::Some)), "{filled:?}");
+        assert_eq!(pipe.len(), 600);
+        pipe.give_back();
+        assert_eq!(pipes(), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn an_end_is_told_apart_from_nothing_yet() {
+        let (peer, ours) = UnixStream::pair().unwrap();
+        let leg = Leg::Unix(ours);
+        let mut pipe = Pipe::take().unwrap();
+        let mut fill = async || std::future::poll_fn(|cx| Poll::Ready(pipe.fill(&leg, 600, cx))).await;
+        assert!(fill().await.is_pending());
+        drop(peer);
+        let ended = std::future::poll_fn(|cx| pipe.fill(&leg, 600, cx)).await;
+        assert!(matches!(ended, io::Result::Ok(Filled::Nothing)), "{ended:?}");
+    }
+}
