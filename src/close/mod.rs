@@ -14,6 +14,8 @@ mod pings;
 mod record;
 mod rules;
 mod sink;
+#[cfg(any(test, fuzzing))]
+pub mod soundness;
 #[cfg(test)]
 mod tests;
 mod text;

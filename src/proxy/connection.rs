@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -234,6 +234,8 @@ async fn answer_request(
         let sink = Arc::clone(route.as_ref().map_or(&proxy.routes.none, |route| &route.sink));
         let response = if headers::names_two_hosts(request.headers()) {
             answer(StatusCode::BAD_REQUEST, "the request names two hosts")
+        } else if request.method() == Method::CONNECT {
+            answer(StatusCode::BAD_REQUEST, "no tunnels are opened here")
         } else if let Some(route) = route {
             headers::forward_client(request.headers_mut(), client, proxy.config.forwarded.x_forwarded);
             match route.pool.forward(request).await {

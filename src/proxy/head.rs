@@ -128,9 +128,12 @@ impl<'b> Head<'b> {
     /// ended by CR LF.
     fn is_switch(&self) -> bool {
         let websocket = self.sole(&UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"));
-        let mut tokens = self.all(&CONNECTION).flat_map(|value| value.split(|byte| *byte == b','));
+        // As `headers` reads them: a value that is not text has no tokens.
+        let values =
+            self.all(&CONNECTION).filter_map(|value| std::str::from_utf8(value).ok().filter(|it| it.is_ascii()));
+        let mut tokens = values.flat_map(|value| value.split(','));
         websocket
-            && tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+            && tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case("upgrade"))
             && !self.has(&CONTENT_LENGTH)
             && !self.has(&TRANSFER_ENCODING)
             && has_strict_lines(self.bytes)
@@ -203,6 +206,7 @@ mod tests {
             ("WebSocket", "h2c"),
             ("upgrade: WebSocket\r\n", "upgrade: websocket\r\nupgrade: websocket\r\n"),
             ("keep-alive, Upgrade", "keep-alive"),
+            ("keep-alive, Upgrade", "\u{e9}, Upgrade"),
             ("Host: a.example\r\n", "Host: a.example\r\nContent-Length: 0\r\n"),
             ("Host: a.example\r\n", "Host: a.example\r\nTransfer-Encoding: chunked\r\n"),
             ("Host: a.example\r\n", "Host: a.example\r\nExpect: 100-continue\r\n"),

@@ -164,9 +164,9 @@ fn join<'h>(values: impl Iterator<Item = &'h [u8]>) -> Vec<u8> {
 }
 
 /// Makes an absolute target's host the request's `Host`, whatever that said (RFC 9112 §3.2.2): what routes are chosen by,
-/// what the record keeps and what the upstream reads are then one.
+/// what the record keeps and what the upstream reads are then one. Two hosts stay two: that is an error of its own.
 pub(super) fn settle_host<B>(request: &mut Request<B>) {
-    let Some(authority) = request.uri().authority() else { return };
+    let Some(authority) = request.uri().authority().filter(|_| !names_two_hosts(request.headers())) else { return };
     // Credentials in a target are nobody's business (RFC 9110 §4.2.4).
     let host = authority.as_str().rsplit('@').next().unwrap_or_default();
     if let Ok(host) = HeaderValue::from_str(host) {

@@ -12,6 +12,8 @@ mod buffer;
 mod connection;
 mod dial;
 mod front;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod head;
 mod headers;
 mod kernel;

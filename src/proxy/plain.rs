@@ -9,7 +9,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -31,7 +31,7 @@ pub(super) struct Pool {
 /// Why a request got no answer from the upstream.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PlainError {
-    /// `OPTIONS *` and CONNECT have no place in a reverse proxy.
+    /// `OPTIONS *` has no place in a reverse proxy.
     #[error("the request target cannot be forwarded")]
     Target,
     /// The request did not come through.
@@ -68,6 +68,11 @@ impl Pool {
         *request.uri_mut() = uri;
         *request.version_mut() = http::Version::HTTP_11;
         headers::remove_hop_by_hop(request.headers_mut());
+        if !request.body().is_end_stream() && request.body().size_hint().exact().is_none() {
+            // hyper takes a GET of unknown length for one without a body, unless it is told (RFC 9110 §9.3.1).
+            let chunked = header::HeaderValue::from_static("chunked");
+            request.headers_mut().insert(header::TRANSFER_ENCODING, chunked);
+        }
         let mut response = self.client.request(request).await.map_err(PlainError::Upstream)?;
         headers::remove_hop_by_hop(response.headers_mut());
         *response.version_mut() = http::Version::HTTP_11;
@@ -101,6 +106,10 @@ pub(super) fn answer(status: StatusCode, text: &str) -> Response<Body> {
     *response.status_mut() = status;
     let headers: &mut HeaderMap = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
+    if status == StatusCode::BAD_REQUEST {
+        // Where a bad request ends is a guess: what follows is not read as the next one.
+        headers.insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
     }

@@ -4,31 +4,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::close::{Class, Facts, Handshake, Initiator, Seq, Verdict};
+use crate::close::soundness::{Act, What, assert_sound, file_played, play};
+use crate::close::{Initiator, Verdict};
 use crate::wire::{MessageKind, Opcode};
-
-/// An event that owns what it speaks of, and the time since the one before.
-#[derive(Clone, Debug)]
-struct Act {
-    what: What,
-    peer: Peer,
-    after: Duration,
-}
-
-#[derive(Clone, Debug)]
-enum What {
-    Frame { opcode: Opcode, completes: Option<MessageKind>, payload: Vec<u8>, len: u64, after_close: bool, end: u64 },
-    Violation(Violation),
-    Blind,
-    Read { bytes: usize, active: bool },
-    Written { total: u64 },
-    OwnClose(CloseCode),
-    Ended(End),
-    Reset,
-    Decided(Cause),
-    Stalled,
-    Kernel { unacknowledged: bool },
-}
 
 fn any_frame() -> impl Strategy<Value = What> {
     let body = prop_oneof![
@@ -76,136 +54,9 @@ fn any_act() -> impl Strategy<Value = Act> {
     (what, prop::sample::select(Peer::ALL.to_vec()), after).prop_map(|(what, peer, after)| Act { what, peer, after })
 }
 
-fn act(ledger: &mut Ledger, Act { what, peer, .. }: &Act, at: Duration) {
-    let peer = *peer;
-    let from = peer;
-    match *what {
-        What::Frame { opcode, completes, ref payload, len, after_close, end } => {
-            let frame = &Frame { opcode, completes, len, payload, after_close, end };
-            ledger.on(Event::Frame { from, frame }, at)
-        }
-        What::Violation(violation) => ledger.on(Event::Violation { from, violation }, at),
-        What::Blind => ledger.on(Event::Blind { from }, at),
-        What::Read { bytes, active } => ledger.on(Event::Read { from, bytes, active }, at),
-        What::Written { total } => ledger.on(Event::Written { from, total }, at),
-        What::OwnClose(code) => ledger.on(Event::OwnClose { to: peer, code }, at),
-        What::Ended(how) => ledger.on(Event::Ended { peer, how }, at),
-        What::Reset => ledger.on(Event::Reset { peer }, at),
-        What::Decided(cause) => ledger.on(Event::Decided { cause }, at),
-        What::Stalled => ledger.on(Event::Stalled { peer, time: STEP }, at),
-        What::Kernel { unacknowledged } => ledger.on(Event::Kernel { peer, unacknowledged, tcp: None }, at),
-    };
-}
-
-/// Plays `acts`, with time going by between them or standing still.
-fn play(acts: &[Act], clock: bool) -> (Ledger, Duration) {
-    let mut ledger = Ledger::new();
-    let mut now = Duration::ZERO;
-    for one in acts {
-        now += if clock { one.after } else { Duration::ZERO };
-        act(&mut ledger, one, now);
-    }
-    (ledger, now)
-}
-
-fn file_played(acts: &[Act], clock: bool) -> CloseRecord {
-    let (ledger, now) = play(acts, clock);
-    file(ledger, CodeRules::default(), now + STEP)
-}
-
 /// A verdict without its durations.
 fn timeless(verdict: Verdict) -> Verdict {
     Verdict { ended: Duration::ZERO, close_handshake: None, ..verdict }
-}
-
-/// The place of the ending event, found in another way than the verdict finds it.
-fn ending_seq(facts: &Facts) -> Seq {
-    let of_peer = |peer: Peer| {
-        let seen = facts.of(peer);
-        [seen.close.as_ref().map(|close| close.seq), seen.own_end().map(|end| end.seq)]
-    };
-    let decision = facts.decision.map(|decision| decision.seq);
-    Peer::ALL.into_iter().flat_map(of_peer).chain([decision]).flatten().min().unwrap_or(Seq::END)
-}
-
-fn assert_sound(record: &CloseRecord) {
-    let (facts, verdict) = (&record.facts, &record.verdict);
-    let ending = ending_seq(facts);
-    let blind = Peer::ALL.iter().any(|peer| facts.of(*peer).blind.is_some_and(|blind| blind < ending));
-    let closes = Peer::ALL.iter().filter(|peer| facts.of(**peer).close.is_some()).count();
-    let first = Peer::ALL.into_iter().find(|peer| facts.of(*peer).close.as_ref().is_some_and(|c| c.seq == ending));
-    let one_byte = first
-        .and_then(|peer| facts.of(peer).close.as_ref())
-        .is_some_and(|close| close.code.is_none() && close.fault == Some(Violation::CloseBody));
-    let ours = matches!(verdict.cause, Cause::Drain | Cause::IdleTimeout | Cause::ProxyError);
-
-    // Code, label, class.
-    assert_eq!(verdict.code.is_none(), blind || one_byte);
-    assert_eq!(verdict.label == CodeLabel::Unknown, blind);
-    assert_eq!(verdict.class == Class::Unknown, blind && !ours);
-    if verdict.label == CodeLabel::Invalid {
-        assert!(first.is_some_and(|peer| facts.of(peer).close.as_ref().unwrap().fault.is_some()));
-        assert_eq!(verdict.class, Class::Protocol);
-    }
-    if let CodeLabel::Code(code) = verdict.label {
-        assert_eq!(verdict.code, Some(CloseCode(code)));
-    }
-
-    // Handshake.
-    assert_eq!(verdict.handshake == Handshake::Complete, closes == 2 && !blind);
-    assert!(verdict.handshake != Handshake::Half || closes == 1);
-    assert!(verdict.handshake != Handshake::None || closes == 0);
-    assert_eq!(verdict.close_handshake.is_some(), closes == 2);
-
-    // Initiator and cause.
-    assert_eq!(verdict.initiator == Initiator::Proxy, ours);
-    assert_eq!(verdict.cause == Cause::CloseHandshake, first.is_some() && verdict.handshake == Handshake::Complete);
-    if verdict.initiator == Initiator::Both {
-        assert_eq!(verdict.cause, Cause::CloseHandshake);
-    }
-    if verdict.initiator == Initiator::Unknown {
-        assert!(blind && first.is_some());
-    }
-    if verdict.cause == Cause::Unknown {
-        assert_eq!(verdict.handshake, Handshake::Unknown);
-    }
-    let cause = verdict.cause.as_str();
-    for peer in Peer::ALL {
-        let of_peer = cause.strip_prefix(peer.as_str());
-        if of_peer == Some("_unresponsive") {
-            assert_eq!(verdict.handshake, Handshake::Half);
-            assert_eq!(verdict.initiator, peer.other().into());
-            assert!(facts.of(peer.other()).pings > 0);
-        } else if let Some(of_peer) = of_peer {
-            assert_eq!(verdict.initiator, peer.into());
-            assert_eq!(verdict.code, (!blind).then_some(CloseCode::ABNORMAL));
-            let how = match facts.of(peer).end() {
-                End::Fin | End::TlsTruncated => "_eof",
-                End::Reset => "_reset",
-                End::Timeout => "_timeout",
-                End::Open | End::Local => "no end of its own",
-            };
-            assert_eq!(of_peer, how);
-        }
-    }
-
-    // Times.
-    assert!(verdict.ended <= record.filed);
-    assert!(record.idle() <= verdict.ended);
-
-    // What each side saw.
-    for peer in Peer::ALL {
-        let (own, saw) = record.of(peer);
-        let theirs = record.of(peer.other()).0;
-        if saw.clean {
-            assert!(own.close.is_some() && !own.was_reset);
-            assert!(theirs.close.as_ref().is_some_and(|close| close.written.is_some()) || own.own_close.is_some());
-        }
-        if saw.code.is_none() {
-            assert!(theirs.close.is_some() || theirs.blind.is_some());
-        }
-        assert_eq!(saw.certain, !own.unacknowledged);
-    }
 }
 
 proptest! {

@@ -9,16 +9,10 @@ mod saw;
 mod text;
 mod verdicts;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use ulid::Ulid;
-
-use super::{
-    Address, Cause, CloseCode, CloseRecord, CodeLabel, CodeRules, End, Event, Ledger, Live, Request, Saw, Session,
-    TcpFacts,
-};
+use super::soundness::{STEP, file};
+use super::{Cause, CloseCode, CloseRecord, CodeLabel, CodeRules, End, Event, Ledger, Saw, TcpFacts};
 use crate::wire::{Frame, Observe, Peer, ReservedBits, Tap, Violation};
 
 /// A session that is being played.
@@ -46,8 +40,6 @@ struct Tell<'a> {
     from: Peer,
     at: Duration,
 }
-
-const STEP: Duration = Duration::from_millis(1);
 
 // === impl Play ===
 
@@ -161,24 +153,6 @@ fn frame(from: Peer, what: &str) -> Vec<u8> {
     }
     bytes.extend(payload);
     bytes
-}
-
-fn session(rules: CodeRules) -> Arc<Session> {
-    Arc::new(Session {
-        id: Ulid::nil(),
-        route: "test".into(),
-        rules: Arc::new(rules),
-        opened_at: Timestamp::UNIX_EPOCH,
-        client: Address::Unix("".into()),
-        upstream: Address::Unix("".into()),
-        upstream_name: "".into(),
-        request: Request::default(),
-        live: Live::default(),
-    })
-}
-
-fn file(ledger: Ledger, rules: CodeRules, filed: Duration) -> CloseRecord {
-    CloseRecord::file(session(rules), ledger, filed, Timestamp::UNIX_EPOCH)
 }
 
 /// The record of a script.

@@ -1,8 +1,13 @@
 //! All sessions of a few events, judged a second time by a slow and literal reading of the table.
 
 use std::fmt::Write;
+use std::sync::Arc;
+
+use jiff::Timestamp;
 
 use super::*;
+use crate::close::Session;
+use crate::close::soundness::session;
 use crate::wire::Opcode;
 
 /// What can happen, of each peer or of closewatch.

@@ -55,6 +55,10 @@ async fn an_upgrade_that_is_not_one_by_the_book_is_a_bad_request() {
         ("without a version", request(good, &without("Sec-WebSocket-Version"))),
         ("with two versions", request(good, &format!("{HEADERS}Sec-WebSocket-Version: 8\r\n"))),
         ("for two hosts", request(good, &format!("{HEADERS}Host: other.test\r\n"))),
+        (
+            "for two hosts, and a third in its target",
+            request("GET http://chat.test/chat HTTP/1.1", &format!("{HEADERS}Host: other.test\r\n")),
+        ),
     ];
     let rows = rows.map(|(what, request)| (what, 400, request));
     each_fails(Rig::new(), "default", Outcome::BadRequest, &rows).await;

@@ -53,6 +53,38 @@ async fn bodies_are_streamed_both_ways() {
 }
 
 #[tokio::test]
+async fn the_body_of_a_get_passes_though_none_is_usual() {
+    let rig = Rig::new();
+    for head in ["Content-Length: 2\r\n\r\nhi", "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"] {
+        let mut client = rig.connect().await;
+        client.send(format!("GET /search HTTP/1.1\r\nHost: chat.test\r\n{head}").as_bytes()).await;
+        let mut upstream = rig.accept().await;
+        assert!(upstream.receive_head().await.starts_with("GET /search HTTP/1.1\r\n"));
+        let (_, body) = head.split_once("\r\n\r\n").unwrap();
+        upstream.expect(body.as_bytes()).await;
+        upstream.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").await;
+        client.receive_head().await;
+    }
+    rig.done().await;
+}
+
+#[tokio::test]
+async fn no_tunnel_is_opened_and_nothing_behind_a_bad_request_is_read() {
+    let behind = "GET /behind HTTP/1.1\r\nHost: chat.test\r\n\r\n";
+    let rig = Rig::new();
+    for target in ["chat.test:443", "/chat.test:443"] {
+        let mut client = rig.connect().await;
+        client.send(format!("CONNECT {target} HTTP/1.1\r\nHost: chat.test\r\n\r\n{behind}").as_bytes()).await;
+        let head = client.receive_head().await;
+        assert!(head.starts_with("HTTP/1.1 400 ") && head.contains("connection: close\r\n"), "{head}");
+        client.expect(b"closewatch: no tunnels are opened here\n").await;
+        client.expect_fin().await;
+    }
+    assert!(rig.was_never_dialled());
+    rig.done().await;
+}
+
+#[tokio::test]
 async fn what_concerns_one_connection_only_is_not_passed_on() {
     let rig = Rig::new();
     let mut client = rig.connect().await;
