@@ -173,6 +173,7 @@ pub(super) mod tests {
     }
 
     /// All pipes that this thread may have.
+    #[expect(clippy::vec_box, reason = "as they come")]
     pub(in crate::proxy) fn all() -> Vec<Box<Pipe>> {
         let all: Vec<_> = std::iter::from_fn(Pipe::take).collect();
         assert_eq!(all.len(), MOST);

@@ -127,7 +127,7 @@ async fn the_end_of_a_frame_may_be_that_of_a_buffer_or_a_pipe_and_anything_may_f
         let rest = [frames[2].bytes(Peer::Upstream), frames[3].bytes(Peer::Upstream)].concat();
         let all = [&large[..], &next, &rest].concat();
         // The next header in two parts, the first right behind the payload.
-        let pieces = [&all[..large.len() + 1], &all[large.len() + 1..]];
+        let pieces = [&all[..=large.len()], &all[large.len() + 1..]];
         tokio::join!(upstream.exchange(pieces, &[]), client.expect(&all));
         part(&mut upstream, &mut client).await;
         let facts = rig.record().await.facts;
