@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 
 use super::route::{ClassTable, Route};
 use super::upstream::Upstream;
-use super::values::{show_address, show_count, show_duration, show_limit, show_switch};
+use super::values::{show_address, show_count, show_duration, show_limit, show_path, show_switch};
 
 /// All that a run needs to know.
 #[derive(Clone, Debug, Serialize)]
@@ -32,6 +32,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// What a drain says to the peers.
     pub drain: Drain,
+    /// How the next instance takes over.
+    pub restart: Restart,
     /// What is bounded.
     pub limits: Limits,
     /// What is added to requests.
@@ -58,6 +60,14 @@ pub struct Metrics {
     /// Its address. Port 0 lets the system choose. Default none.
     #[serde(serialize_with = "show_address")]
     pub listen: Option<SocketAddr>,
+}
+
+/// How the next instance takes over from this one.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Restart {
+    /// The unix socket on which the listening sockets are handed on. Default none.
+    #[serde(serialize_with = "show_path")]
+    pub socket: Option<PathBuf>,
 }
 
 /// What is written down, where, and how much of it.
@@ -278,6 +288,7 @@ impl Config {
             log: Log::default(),
             timeouts: Timeouts::default(),
             drain: Drain::default(),
+            restart: Restart::default(),
             limits: Limits::default(),
             forwarded: Forwarded::default(),
             relay: Relay::default(),
