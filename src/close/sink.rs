@@ -52,7 +52,7 @@ pub trait RouteSink: Send + Sync {
     /// A session began (+1) or ceased (-1) to wait for a peer that does not take its bytes.
     fn stalled(&self, change: i64);
 
-    /// Bytes that wait in closewatch's own memory came or went.
+    /// Bytes that wait in closewatch, in its own memory or in a pipe, came or went.
     fn spilled(&self, change: i64);
 
     /// A plain HTTP request was answered with this status.

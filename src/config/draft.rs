@@ -92,6 +92,7 @@ impl Draft {
         }
         if let Some(mut relay) = top.section("relay") {
             relay.set("verbatim", &mut config.relay.verbatim, |v| switch(text(v)?));
+            relay.set("splice", &mut config.relay.splice, |v| switch(text(v)?));
             relay.finish();
         }
         if let Some(section) = top.section("otel") {

@@ -181,6 +181,9 @@ pub struct Relay {
     /// Whether a valid upgrade is relayed byte for byte, or every one goes through hyper. Default on.
     #[serde(serialize_with = "show_switch")]
     pub verbatim: bool,
+    /// Whether the payload of large frames is moved within the kernel, or all of it through a buffer. Default on.
+    #[serde(serialize_with = "show_switch")]
+    pub splice: bool,
 }
 
 /// Declares a set of words, the first of which is the default.
@@ -331,7 +334,7 @@ impl Default for Log {
 
 impl Default for Relay {
     fn default() -> Self {
-        Self { verbatim: true }
+        Self { verbatim: true, splice: true }
     }
 }
 

@@ -1,11 +1,12 @@
 //! A leg: the connection to one peer. What the relay needs of a stream, whatever the stream is made of.
 
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::kernel::{self, Kernel};
@@ -46,6 +47,37 @@ impl Leg {
             Self::Tcp(stream) => Kernel::look(stream),
             Self::Unix(_) => None,
         }
+    }
+
+    /// Calls `read` with the socket once there may be something to read, and again until it does not say that it would
+    /// block.
+    pub(super) fn poll_read_with<T>(
+        &self,
+        cx: &mut Context<'_>,
+        mut read: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        on_stream!(self, stream => loop {
+            ready!(stream.poll_read_ready(cx))?;
+            match stream.try_io(Interest::READABLE, || read(stream.as_fd())) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+        })
+    }
+
+    /// The same once it may take something.
+    pub(super) fn poll_write_with<T>(
+        &self,
+        cx: &mut Context<'_>,
+        mut write: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        on_stream!(self, stream => loop {
+            ready!(stream.poll_write_ready(cx))?;
+            match stream.try_io(Interest::WRITABLE, || write(stream.as_fd())) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+        })
     }
 
     /// Makes the drop that follows send an RST instead of a FIN, and throw away what was not sent yet. A unix socket has no

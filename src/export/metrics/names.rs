@@ -95,7 +95,7 @@ pub(in crate::export) const SESSIONS_STALLED: Family =
     Family { name: "closewatch_sessions_stalled", help: "Sessions that wait for a peer to take bytes.", labels: &[] };
 pub(in crate::export) const SPILLED_BYTES: Family = Family {
     name: "closewatch_spilled_bytes",
-    help: "Bytes held in closewatch's own memory until a peer takes them.",
+    help: "Bytes held in closewatch, in its memory or in a pipe, until a peer takes them.",
     labels: &[],
 };
 pub(in crate::export) const DRAINING: Family =

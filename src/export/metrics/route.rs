@@ -164,7 +164,7 @@ impl RouteMetrics {
         self.families.stalled.add(change);
     }
 
-    /// Bytes that wait in closewatch's own memory came (+) or went (-).
+    /// Bytes that wait in closewatch, in its own memory or in a pipe, came (+) or went (-).
     pub fn spilled(&self, change: i64) {
         self.families.spilled_bytes.add(change);
     }

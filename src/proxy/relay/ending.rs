@@ -76,9 +76,14 @@ impl Relay {
         if due <= now {
             return Poll::Ready(());
         }
-        // A timer that fires too early only asks again: it is never moved back for a message.
+        // A timer that fires too early only asks again: it is never moved back for a message, nor even looked at.
         match &mut self.timer {
-            Some(_) if self.timer_at <= due => {}
+            Some(timer) if self.timer_at <= due => {
+                let is_set = self.timer_wakes.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+                if is_set && !timer.is_elapsed() {
+                    return Poll::Pending;
+                }
+            }
             Some(timer) => {
                 timer.as_mut().reset(self.file.instant(due));
                 self.timer_at = due;
@@ -89,7 +94,10 @@ impl Relay {
             }
         }
         let Some(timer) = &mut self.timer else { return Poll::Pending };
-        ready!(timer.as_mut().poll(cx));
+        if timer.as_mut().poll(cx).is_pending() {
+            self.timer_wakes = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
         self.timer = None;
         Poll::Ready(())
     }

@@ -10,6 +10,7 @@
 mod closing;
 mod ending;
 mod flow;
+mod splicing;
 #[cfg(test)]
 mod tests;
 
@@ -62,6 +63,8 @@ pub(super) struct Limits {
     pub(super) own_code: Option<CloseCode>,
     /// Its reason.
     pub(super) own_reason: Box<str>,
+    /// Whether payload may be spliced.
+    pub(super) splice: bool,
 }
 
 /// One live session.
@@ -95,6 +98,8 @@ pub(super) struct Relay {
     closing: Option<Closing>,
     timer: Option<Pin<Box<Sleep>>>,
     timer_at: Duration,
+    /// Whom the timer wakes.
+    timer_wakes: Option<Waker>,
     /// A turn changed something that the other direction has to look at.
     again: bool,
 }
@@ -143,6 +148,7 @@ impl Relay {
             closing: None,
             timer: None,
             timer_at: Duration::ZERO,
+            timer_wakes: None,
             again: false,
         }
     }
@@ -182,13 +188,15 @@ impl Relay {
 
 impl Relay {
     /// Moves what can be moved, then sees what follows from it. Ready when the record is due.
+    ///
+    /// The clock is read once, before: what one turn moves takes microseconds.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             self.again = false;
-            for peer in Peer::ALL {
-                self.pump(peer, cx);
-            }
             let now = self.file.now();
+            for peer in Peer::ALL {
+                self.pump(peer, cx, now);
+            }
             if self.settle(cx, now).is_ready() {
                 return Poll::Ready(());
             }
@@ -199,9 +207,9 @@ impl Relay {
     }
 
     /// Moves bytes of `from` until there are none, or the other peer takes no more.
-    fn pump(&mut self, from: Peer, cx: &mut Context<'_>) {
+    fn pump(&mut self, from: Peer, cx: &mut Context<'_>, now: Duration) {
         for _ in 0..READS_PER_TURN {
-            let held_up = self.flows[from.index()].waiting() > 0 && self.flush(from, cx).is_pending();
+            let held_up = self.flows[from.index()].waiting() > 0 && self.flush(from, cx, now).is_pending();
             // What is only read to be counted waits for nobody.
             if held_up && self.flows[from.index()].forwards() {
                 return;
@@ -209,7 +217,7 @@ impl Relay {
             if self.flows[from.index()].ended {
                 return;
             }
-            if self.read(from, cx).is_pending() {
+            if self.move_some(from, cx, now).is_pending() {
                 return;
             }
         }
@@ -217,11 +225,10 @@ impl Relay {
     }
 
     /// Writes what waits for the other peer.
-    fn flush(&mut self, from: Peer, cx: &mut Context<'_>) -> Poll<()> {
+    fn flush(&mut self, from: Peer, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
         let to = from.other();
         let before = self.flows[from.index()].waiting();
         let flushed = self.flows[from.index()].flush(&mut self.legs[to.index()], cx);
-        let now = self.file.now();
         if self.flows[from.index()].waiting() < before {
             self.wrote(from, now);
         }
@@ -234,17 +241,18 @@ impl Relay {
         Poll::Ready(())
     }
 
-    /// Reads once from `from`, and passes it on.
-    fn read(&mut self, from: Peer, cx: &mut Context<'_>) -> Poll<()> {
+    /// Reads at most `most` from `from`, once, and passes it on.
+    fn read(&mut self, from: Peer, most: usize, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
         buffer::lend(|buffer, spare| {
-            let mut read = ReadBuf::new(buffer);
+            let most = most.min(buffer.len());
+            let mut read = ReadBuf::new(&mut buffer[..most]);
             match Pin::new(&mut self.legs[from.index()]).poll_read(cx, &mut read) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(error)) => self.read_ended(from, end_of(&error)),
-                Poll::Ready(Ok(())) if read.filled().is_empty() => self.read_ended(from, End::Fin),
+                Poll::Ready(Err(error)) => self.read_ended(from, end_of(&error), now),
+                Poll::Ready(Ok(())) if read.filled().is_empty() => self.read_ended(from, End::Fin, now),
                 Poll::Ready(Ok(())) => {
-                    let now = self.file.now();
                     self.take(from, read.filled(), Some(spare), cx, now);
+                    self.choose_way(from, read.remaining() == 0);
                 }
             }
             Poll::Ready(())
@@ -300,8 +308,8 @@ impl Relay {
         let mut read = ReadBuf::new(buffer);
         match Pin::new(&mut self.legs[peer.index()]).poll_read(cx, &mut read) {
             Poll::Pending => {}
-            Poll::Ready(Err(error)) => self.read_ended(peer, end_of(&error)),
-            Poll::Ready(Ok(())) if read.filled().is_empty() => self.read_ended(peer, End::Fin),
+            Poll::Ready(Err(error)) => self.read_ended(peer, end_of(&error), now),
+            Poll::Ready(Ok(())) if read.filled().is_empty() => self.read_ended(peer, End::Fin, now),
             Poll::Ready(Ok(())) => {
                 self.again = true;
                 self.take(peer, read.filled(), None, cx, now);
@@ -337,8 +345,7 @@ impl Relay {
     }
 
     /// Nothing more comes from `peer`: everything before was read.
-    fn read_ended(&mut self, peer: Peer, how: End) {
-        let now = self.file.now();
+    fn read_ended(&mut self, peer: Peer, how: End, now: Duration) {
         // After a reset that a write reported, the read says a plain end, which is not a FIN.
         let how = match (how, self.write_end[peer.index()]) {
             (End::Fin, Some(reported)) => reported,
