@@ -15,9 +15,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
+use super::reload::Reloader;
 use crate::admin::{self, Admin};
 use crate::close::CloseCode;
-use crate::config::Config;
+use crate::config::{Config, Overrides};
 use crate::export::{ExportOptions, Exporter, JsonStyle, LogOptions};
 use crate::proxy::{self, Proxy};
 use crate::shutdown::{Phase, Shutdown};
@@ -73,6 +74,8 @@ pub(super) enum Ended {
 /// An instance whose addresses are bound, and that serves nobody yet.
 pub(super) struct Instance {
     config: Config,
+    /// Where `config` comes from, if it can be read again.
+    source: Option<Overrides>,
     exporter: Exporter,
     shutdown: Shutdown,
     front: TcpListener,
@@ -92,7 +95,8 @@ struct Signals {
 
 impl Instance {
     /// Opens what `config` names: addresses first, so that nothing is written by a process that cannot run.
-    pub(super) fn open(config: Config) -> Result<Self, Error> {
+    /// With a `source`, SIGHUP reads it again.
+    pub(super) fn open(config: Config, source: Option<Overrides>) -> Result<Self, Error> {
         let front = listen("listen", config.listen)?;
         let admin = config.admin.listen.map(|address| listen("admin.listen", address)).transpose()?;
         let metrics = config.metrics.listen.map(|address| listen("metrics.listen", address)).transpose()?;
@@ -101,7 +105,7 @@ impl Instance {
         for route in &config.routes {
             exporter.declare_route(&route.name, &route.codes);
         }
-        Ok(Self { config, exporter, shutdown: Shutdown::new(), front, admin, metrics })
+        Ok(Self { config, source, exporter, shutdown: Shutdown::new(), front, admin, metrics })
     }
 
     /// Where clients are accepted.
@@ -130,6 +134,9 @@ impl Instance {
 
     async fn serve(self, until: impl Future<Output = ()>) -> Result<Ended, Error> {
         let mut signals = Signals::install().map_err(Error::Start)?;
+        // Without a source it stays what it is by default: the end of a demo whose terminal is closed.
+        let hangup = self.source.map(|source| Ok((source, signal(SignalKind::hangup())?))).transpose();
+        let hangup = hangup.map_err(Error::Start)?;
         let proxy = Proxy::new(self.config.clone(), Arc::new(self.exporter.clone()), self.shutdown.clone());
         let state = Admin::new(self.exporter.clone(), self.shutdown.clone(), []);
         let operators = [
@@ -149,17 +156,23 @@ impl Instance {
         // Said last: whoever waits for it finds everything in its place.
         announce("proxy", &front);
 
+        let reloads = async {
+            let Some((source, hangup)) = hangup else { return std::future::pending().await };
+            let (proxy, exporter) = (proxy.clone(), self.exporter.clone());
+            Reloader { source, started_with: self.config, proxy, exporter }.obey(hangup).await
+        };
         let way_out = async {
             self.shutdown.reached(Phase::Unready).await;
             self.exporter.metrics().draining();
             tracing::info!(live = self.exporter.live().count(), "drain begins");
-            drain(&self.config, &self.shutdown, &mut workers).await;
+            drain(&proxy, &self.shutdown, &mut workers).await;
             flush(&self.exporter, FLUSH).await;
-            sleep(self.config.timeouts.final_scrape).await;
+            sleep(proxy.timeouts().final_scrape).await;
         };
         let ended = tokio::select! {
             () = way_out => Ended::Drained,
             () = signals.obey(&self.shutdown, &self.exporter, until) => Ended::Hurried,
+            never = reloads => match never {},
         };
         if ended == Ended::Hurried {
             tracing::warn!(live = self.exporter.live().count(), "second signal: every session is filed now");
@@ -217,8 +230,8 @@ fn start_workers(count: usize, proxy: &Proxy, front: &TcpListener) -> io::Result
 }
 
 /// The drain, from [`Phase::Unready`] to the end of the last worker.
-async fn drain(config: &Config, shutdown: &Shutdown, workers: &mut mpsc::Receiver<Infallible>) {
-    let timeouts = &config.timeouts;
+async fn drain(proxy: &Proxy, shutdown: &Shutdown, workers: &mut mpsc::Receiver<Infallible>) {
+    let timeouts = proxy.timeouts();
     // Whoever sends clients here learns of it from the readiness probe, and takes a while.
     sleep(timeouts.unready).await;
     shutdown.advance(Phase::Draining);

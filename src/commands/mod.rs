@@ -9,6 +9,7 @@ pub mod drain;
 mod failure;
 mod instance;
 mod line;
+mod reload;
 pub mod run;
 
 pub use cli::{Cli, Command, execute, parse};

@@ -22,7 +22,7 @@ pub fn execute(overrides: &Overrides) -> ExitCode {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "closewatch starts");
     tracing::info!("effective config {config}");
     warn_of_exposure(&config);
-    match Instance::open(config).and_then(|instance| instance.run(std::future::pending())) {
+    match Instance::open(config, Some(overrides.clone())).and_then(|instance| instance.run(std::future::pending())) {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::Hurried) => ExitCode::from(FAILURE),
         Err(error) => {

@@ -6,6 +6,7 @@
 //! Units are parsed at this edge: behind it there are addresses, durations and numbers. A key that is not known is an
 //! error, never ignored: a misspelt limit is worse than none.
 
+mod changes;
 mod draft;
 mod error;
 mod load;
@@ -17,6 +18,7 @@ mod settings;
 mod upstream;
 mod values;
 
+pub use changes::{Pending, pending};
 pub use error::{Error, Mistake, Place};
 pub use load::{load, parse, read};
 pub use overrides::Overrides;

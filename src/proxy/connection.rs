@@ -62,18 +62,20 @@ enum Ended {
 
 /// Serves one client, from its first byte to the last of its session.
 pub(super) async fn serve(proxy: Arc<Inner>, leg: Leg) {
-    // Boxed, and gone before the relay begins: a session holds nothing of its handshake.
-    let Some((mut relay, permit)) = Box::pin(open_session(&proxy, leg)).await else { return };
-    relay.run(&proxy.shutdown).await;
+    let shutdown = proxy.shutdown.clone();
+    // Boxed, and gone before the relay begins: a session holds nothing of its handshake, and of the configuration only what
+    // its route gave it.
+    let Some((mut relay, permit)) = Box::pin(open_session(proxy, leg)).await else { return };
+    relay.run(&shutdown).await;
     // The record first: who waits for the place may look for it.
     drop(relay);
     drop(permit);
 }
 
 /// Speaks HTTP until the connection ends, or a session is open.
-async fn open_session(proxy: &Arc<Inner>, leg: Leg) -> Option<(Relay, Permit)> {
+async fn open_session(proxy: Arc<Inner>, leg: Leg) -> Option<(Relay, Permit)> {
     let client = leg.peer_address();
-    let (established, leg, early) = shake_hands(proxy, leg, &client).await?;
+    let (established, leg, early) = shake_hands(&proxy, leg, &client).await?;
     let Established { route, upstream, early: upstream_early, request, reserved_bits, handshake, permit } = established;
     handshake.end(Outcome::Upgraded, StatusCode::SWITCHING_PROTOCOLS, None);
     let session = Session {
@@ -222,6 +224,7 @@ async fn answer_request(
     switched: &Mutex<Option<Established>>,
 ) -> Result<Response<Body>, Infallible> {
     let in_flight = InFlight::begin(progress);
+    let proxy = &proxy.latest();
     headers::settle_host(&mut request);
     let response = if headers::asks_for_websocket(request.headers()) {
         let asked = asked.lock().unwrap_or_else(PoisonError::into_inner).take();

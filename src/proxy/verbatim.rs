@@ -41,6 +41,8 @@ pub(super) enum Opening {
 
 /// An upgrade that was admitted, and what goes to its upstream.
 struct Request {
+    /// The configuration it was admitted under.
+    proxy: Arc<Inner>,
     route: Arc<Route>,
     permit: Permit,
     handshake: Handshake,
@@ -59,7 +61,7 @@ pub(super) async fn open(proxy: &Arc<Inner>, mut leg: Leg, client: &Address, beg
             match head::upgrade(&read) {
                 Parsed::Partial if read.len() < most => {}
                 Parsed::Whole(upgrade) if upgrade.head.bytes.len() <= most => {
-                    return admit_verbatim(proxy, client, &upgrade);
+                    return admit_verbatim(proxy.latest(), client, &upgrade);
                 }
                 Parsed::Partial | Parsed::Other | Parsed::Whole(_) => return None,
             }
@@ -77,9 +79,9 @@ pub(super) async fn open(proxy: &Arc<Inner>, mut leg: Leg, client: &Address, beg
         () = draining => None,
     };
     let Some(request) = request else { return Opening::Http { leg, read, asked: None } };
-    let Request { route, permit, handshake, mut facts, accept, head, len } = request;
+    let Request { proxy, route, permit, handshake, mut facts, accept, head, len } = request;
 
-    let asking = ask(proxy, &route, &head, &accept);
+    let asking = ask(&proxy, &route, &head, &accept);
     let closing = proxy.shutdown.reached(Phase::Closing);
     let answer = tokio::select! {
         biased;
@@ -118,17 +120,17 @@ pub(super) async fn open(proxy: &Arc<Inner>, mut leg: Leg, client: &Address, beg
 }
 
 /// Admits an upgrade, and writes its head anew with the client's address in it. `None` if it is to be refused: by hyper.
-fn admit_verbatim(proxy: &Arc<Inner>, client: &Address, upgrade: &head::UpgradeHead<'_>) -> Option<Request> {
+fn admit_verbatim(proxy: Arc<Inner>, client: &Address, upgrade: &head::UpgradeHead<'_>) -> Option<Request> {
     let path = upgrade.target.split('?').next().unwrap_or(upgrade.target);
     let route = proxy.routes.find(Some(upgrade.host), path).cloned()?;
-    let permit = admit(proxy).ok()?;
+    let permit = admit(&proxy).ok()?;
     let shown = if proxy.config.log.query { upgrade.target } else { path };
     let facts = headers::facts("GET", shown, "1.1", |name| upgrade.head.all(name).next());
     let handshake = Handshake::begin(Arc::clone(&route.sink), facts.clone(), client.clone(), proxy.shutdown.clone());
     let mut head = Vec::with_capacity(upgrade.head.bytes.len() + 128);
     write_head(&mut head, upgrade, client, proxy.config.forwarded.x_forwarded);
     let accept = headers::accept_for(upgrade.key);
-    Some(Request { route, permit, handshake, facts, accept, head, len: upgrade.head.bytes.len() })
+    Some(Request { proxy, route, permit, handshake, facts, accept, head, len: upgrade.head.bytes.len() })
 }
 
 /// The request's own bytes, line by line, but for the values of `X-Forwarded-…`, which closewatch sets.

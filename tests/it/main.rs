@@ -13,6 +13,7 @@ mod instance;
 mod layering;
 mod leaving;
 mod real_peers;
+mod reload;
 mod rig;
 mod run;
 mod storm;

@@ -57,7 +57,7 @@ pub fn execute(args: &Args) -> ExitCode {
 fn demo(args: &Args) -> Result<Ended, Box<dyn std::error::Error>> {
     let backend = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let config = configuration(args, backend.local_addr()?)?;
-    let instance = Instance::open(config)?;
+    let instance = Instance::open(config, None)?;
     let (front, admin) = (instance.front()?, instance.admin());
     let feed = instance.exporter().subscribe();
     introduce(front, admin)?;

@@ -1,6 +1,6 @@
 //! Upgrades that fail, and those that ought not to: what the client is given, and the one record of it.
 
-mod answer;
+pub(crate) mod answer;
 mod clients;
 mod early;
 mod requests;
