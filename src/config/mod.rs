@@ -9,6 +9,7 @@
 mod changes;
 mod draft;
 mod error;
+mod forwarded;
 mod load;
 mod overrides;
 mod route;
@@ -20,12 +21,13 @@ mod values;
 
 pub use changes::{Pending, pending};
 pub use error::{Error, Mistake, Place};
+pub use forwarded::Forwarded;
 pub use load::{load, parse, read};
 pub use overrides::Overrides;
 pub use route::{ClassTable, HostMatch, Route};
 pub use routes::find;
 pub use settings::{
-    Admin, Config, Drain, Forwarded, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Metrics, Relay, Timeouts,
+    AddressHeader, Admin, Config, Drain, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Metrics, Relay, Timeouts,
     XForwarded,
 };
 pub use upstream::{Target, Upstream};

@@ -15,6 +15,7 @@ use super::connection;
 use super::kernel;
 use super::leg::Leg;
 use super::routes::Routes;
+use super::sources::Sources;
 use crate::close::{CloseSink, Rejection};
 use crate::config::{Config, Timeouts};
 use crate::shutdown::{Phase, Shutdown};
@@ -37,6 +38,9 @@ pub(super) struct Inner {
     pub(super) shutdown: Shutdown,
     /// Sessions, and upgrades on their way to be one.
     pub(super) sessions: Arc<AtomicUsize>,
+    /// Connections that are no session.
+    pub(super) connections: Arc<AtomicUsize>,
+    pub(super) sources: Arc<Sources>,
     /// Where the one in force is.
     pub(super) latest: Weak<ArcSwap<Inner>>,
 }
@@ -59,8 +63,16 @@ impl Proxy {
     pub fn new(config: Config, sink: Arc<dyn CloseSink>, shutdown: Shutdown) -> Self {
         let routes = Routes::new(&config, &*sink);
         Self(Arc::new_cyclic(|latest| {
-            let latest = Weak::clone(latest);
-            ArcSwap::from_pointee(Inner { config, routes, sink, shutdown, sessions: Arc::default(), latest })
+            ArcSwap::from_pointee(Inner {
+                config,
+                routes,
+                sink,
+                shutdown,
+                sessions: Arc::default(),
+                connections: Arc::default(),
+                sources: Arc::default(),
+                latest: Weak::clone(latest),
+            })
         }))
     }
 
@@ -76,6 +88,8 @@ impl Proxy {
             sink,
             shutdown: before.shutdown.clone(),
             sessions: Arc::clone(&before.sessions),
+            connections: Arc::clone(&before.connections),
+            sources: Arc::clone(&before.sources),
             latest: Weak::clone(&before.latest),
         }));
     }

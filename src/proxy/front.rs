@@ -15,10 +15,6 @@ use super::leg::Leg;
 use super::plain::Body;
 use super::replayed::Replayed;
 
-/// How long a connection may stay quiet between two requests: more than the 60 s after which common load balancers give up
-/// theirs, so that none of them sends a request into a connection that is just being closed.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
 /// How long a client that has only connected has for its request once a drain has begun: a round trip or two.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
@@ -134,12 +130,12 @@ impl Progress {
     }
 
     /// When to look again, or what the client was too late with.
-    pub(super) fn due(&self, head: Duration) -> Result<Instant, Late> {
+    pub(super) fn due(&self, head: Duration, keep_alive: Duration) -> Result<Instant, Late> {
         let now = Instant::now();
         let (due, late) = self.state(|state| match (state.head, state.quiet) {
             _ if state.in_flight > 0 => (now + head, Late::Quiet),
             (Some(since), _) => (since + head, Late::Head),
-            (None, Some(since)) if state.heard => (since + KEEP_ALIVE, Late::Quiet),
+            (None, Some(since)) if state.heard => (since + keep_alive, Late::Quiet),
             (None, _) => {
                 let due = state.began + head;
                 (state.hurry.map_or(due, |hurry| due.min(hurry)), Late::Quiet)

@@ -110,7 +110,7 @@ impl<'b> Head<'b> {
         self.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_str())).map(|(_, value)| value)
     }
 
-    fn has(&self, name: &HeaderName) -> bool {
+    pub(super) fn has(&self, name: &HeaderName) -> bool {
         self.all(name).next().is_some()
     }
 

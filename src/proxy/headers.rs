@@ -3,8 +3,9 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 
+use super::client::Client;
 use crate::close::{Address, Request as RequestFacts, Text};
-use crate::config::XForwarded;
+use crate::config::{Forwarded, XForwarded};
 
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -81,9 +82,10 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Says who the client is: `X-Forwarded-For` is appended to, `-Proto` and `-Host` are set, whatever the client wrote there.
-pub(super) fn forward_client(headers: &mut HeaderMap, client: &Address, how: XForwarded) {
-    match how {
+/// Says who the client is: `X-Forwarded-For` is appended to, `-Proto` and `-Host` are set, whatever the client wrote there;
+/// of a trusted source these two are kept.
+pub(super) fn forward_client(headers: &mut HeaderMap, client: &Client, forwarded: &Forwarded) {
+    match forwarded.x_forwarded {
         XForwarded::Off => return,
         XForwarded::Append => {}
     }
@@ -94,17 +96,22 @@ pub(super) fn forward_client(headers: &mut HeaderMap, client: &Address, how: XFo
     {
         headers.insert(X_FORWARDED_FOR, hops);
     }
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
-    match headers.get(header::HOST).cloned() {
-        Some(host) => headers.insert(X_FORWARDED_HOST, host),
-        None => headers.remove(X_FORWARDED_HOST),
-    };
+    let keep = |headers: &HeaderMap, name| client.is_trusted(forwarded) && headers.contains_key(name);
+    if !keep(headers, X_FORWARDED_PROTO) {
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    }
+    if !keep(headers, X_FORWARDED_HOST) {
+        match headers.get(header::HOST).cloned() {
+            Some(host) => headers.insert(X_FORWARDED_HOST, host),
+            None => headers.remove(X_FORWARDED_HOST),
+        };
+    }
 }
 
 /// `X-Forwarded-For`: the hops so far, and the client. Empty if neither is known.
-pub(super) fn forwarded_for<'h>(hops: impl Iterator<Item = &'h [u8]>, client: &Address) -> Vec<u8> {
+pub(super) fn forwarded_for<'h>(hops: impl Iterator<Item = &'h [u8]>, client: &Client) -> Vec<u8> {
     let mut all = join(hops);
-    if let Address::Ip(address) = client {
+    if let Address::Ip(address) = client.source() {
         if !all.is_empty() {
             all.extend_from_slice(b", ");
         }
@@ -133,6 +140,7 @@ pub(super) fn facts<'h>(
 ) -> RequestFacts {
     let text = |name: &HeaderName| value(name).map(Text::from_bytes);
     RequestFacts {
+        real_address: None,
         method: method.into(),
         path: path.into(),
         host: text(&header::HOST),

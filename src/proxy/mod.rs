@@ -9,6 +9,7 @@
 
 mod accept;
 mod buffer;
+mod client;
 mod connection;
 mod dial;
 mod front;
@@ -19,10 +20,12 @@ mod headers;
 mod kernel;
 mod leg;
 mod plain;
+mod proxy_protocol;
 mod relay;
 mod replayed;
 mod routes;
 mod session;
+mod sources;
 mod upgrade;
 mod verbatim;
 

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::accept::Inner;
+use super::client::Client;
 use super::dial::{DialError, dial};
 use super::headers::{self, BadUpgrade};
 use super::leg::Leg;
@@ -49,7 +50,7 @@ pub(super) struct Handshake {
     filed: bool,
 }
 
-/// The right to one session, of those that `limits.sessions` allows.
+/// The right to one session or connection, of those that `limits.sessions` or `limits.connections` allows.
 pub(super) struct Permit(Arc<AtomicUsize>);
 
 /// Why there is no upgrade, other than that the upstream refused it.
@@ -99,11 +100,13 @@ enum Answer {
 /// the upstream switched.
 pub(super) async fn upgrade(
     proxy: &Arc<Inner>,
-    client: &Address,
+    client: &Client,
     request: Request<Incoming>,
     asked: Option<Asked>,
 ) -> (Response<Body>, Option<Established>) {
     let mut facts = headers::request_facts(&request, proxy.config.log.query);
+    let values = |name: &_| request.headers().get_all(name).iter().map(header::HeaderValue::as_bytes).collect();
+    facts.real_address = client.real_address(&proxy.config.forwarded, values);
     let (handshake, attempt) = if let Some(Asked { route, permit, handshake, answer }) = asked {
         let answer = match answer {
             Ok((leg, read)) => put(proxy, request, Replayed::answer(leg, read)).await,
@@ -113,7 +116,7 @@ pub(super) async fn upgrade(
     } else {
         let route = proxy.routes.find(headers::host(&request), request.uri().path()).cloned();
         let sink = Arc::clone(route.as_ref().map_or(&proxy.routes.none, |route| &route.sink));
-        let handshake = Handshake::begin(sink, facts.clone(), client.clone(), proxy.shutdown.clone());
+        let handshake = Handshake::begin(sink, facts.clone(), client.address.clone(), proxy.shutdown.clone());
         let attempt = match check(proxy, &request, route) {
             Ok((route, permit)) => ask(proxy, client, request, &route).await.map(|answer| (route, permit, answer)),
             Err(error) => Err(error),
@@ -143,7 +146,7 @@ pub(super) async fn upgrade(
         Err(error) => {
             let (outcome, status) = error.outcome();
             let detail = chain(&error);
-            tracing::debug!(client = %client, outcome = %outcome, "upgrade failed: {detail}");
+            tracing::debug!(client = %client.address, outcome = %outcome, "upgrade failed: {detail}");
             handshake.end(outcome, status, Some(detail.as_str().into()));
             let mut response = answer(status, &error.to_string());
             close_behind(&mut response);
@@ -177,12 +180,12 @@ pub(super) fn admit(proxy: &Inner) -> Result<Permit, UpgradeError> {
 /// Dials the upstream, and puts the client's request to it.
 async fn ask(
     proxy: &Inner,
-    client: &Address,
+    client: &Client,
     mut request: Request<Incoming>,
     route: &Route,
 ) -> Result<Answer, UpgradeError> {
     let leg = dial(&route.config.upstream.target, &proxy.config.timeouts).await?;
-    headers::forward_client(request.headers_mut(), client, proxy.config.forwarded.x_forwarded);
+    headers::forward_client(request.headers_mut(), client, &proxy.config.forwarded);
     put(proxy, request, Replayed::new(leg)).await
 }
 
@@ -345,7 +348,8 @@ impl Drop for Handshake {
 // === impl Permit ===
 
 impl Permit {
-    fn take(active: &Arc<AtomicUsize>, limit: Option<usize>) -> Option<Self> {
+    /// One place more, unless `limit` are taken.
+    pub(super) fn take(active: &Arc<AtomicUsize>, limit: Option<usize>) -> Option<Self> {
         let permit = Self(Arc::clone(active));
         let before = active.fetch_add(1, Ordering::Relaxed);
         // A permit that is refused gives its place back by being dropped.

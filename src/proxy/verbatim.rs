@@ -14,14 +14,15 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::accept::Inner;
 use super::buffer;
+use super::client::Client;
 use super::dial::dial;
 use super::head::{self, Head, Parsed};
 use super::headers;
 use super::leg::Leg;
 use super::routes::Route;
 use super::upgrade::{Asked, Established, Handshake, Permit, UpgradeError, admit, reserved_bits};
-use crate::close::{Address, Request as RequestFacts, Text};
-use crate::config::XForwarded;
+use crate::close::{Request as RequestFacts, Text};
+use crate::config::{Forwarded, XForwarded};
 use crate::shutdown::Phase;
 
 /// At most this much of what a client sends before it has its 101 is held; the rest stays in the kernel.
@@ -53,7 +54,7 @@ struct Request {
 }
 
 /// Reads the first request of a connection. If it is an upgrade, puts it to the upstream.
-pub(super) async fn open(proxy: &Arc<Inner>, mut leg: Leg, client: &Address, began: Instant) -> Opening {
+pub(super) async fn open(proxy: &Arc<Inner>, mut leg: Leg, client: &Client, began: Instant) -> Opening {
     let most = proxy.config.limits.header_bytes;
     let mut read = Vec::new();
     let parsing = timeout_at(began + proxy.config.timeouts.head, async {
@@ -120,23 +121,25 @@ pub(super) async fn open(proxy: &Arc<Inner>, mut leg: Leg, client: &Address, beg
 }
 
 /// Admits an upgrade, and writes its head anew with the client's address in it. `None` if it is to be refused: by hyper.
-fn admit_verbatim(proxy: Arc<Inner>, client: &Address, upgrade: &head::UpgradeHead<'_>) -> Option<Request> {
+fn admit_verbatim(proxy: Arc<Inner>, client: &Client, upgrade: &head::UpgradeHead<'_>) -> Option<Request> {
     let path = upgrade.target.split('?').next().unwrap_or(upgrade.target);
     let route = proxy.routes.find(Some(upgrade.host), path).cloned()?;
     let permit = admit(&proxy).ok()?;
     let shown = if proxy.config.log.query { upgrade.target } else { path };
-    let facts = headers::facts("GET", shown, "1.1", |name| upgrade.head.all(name).next());
-    let handshake = Handshake::begin(Arc::clone(&route.sink), facts.clone(), client.clone(), proxy.shutdown.clone());
+    let mut facts = headers::facts("GET", shown, "1.1", |name| upgrade.head.all(name).next());
+    facts.real_address = client.real_address(&proxy.config.forwarded, |name| upgrade.head.all(name).collect());
+    let handshake =
+        Handshake::begin(Arc::clone(&route.sink), facts.clone(), client.address.clone(), proxy.shutdown.clone());
     let mut head = Vec::with_capacity(upgrade.head.bytes.len() + 128);
-    write_head(&mut head, upgrade, client, proxy.config.forwarded.x_forwarded);
+    write_head(&mut head, upgrade, client, &proxy.config.forwarded);
     let accept = headers::accept_for(upgrade.key);
     Some(Request { proxy, route, permit, handshake, facts, accept, head, len: upgrade.head.bytes.len() })
 }
 
 /// The request's own bytes, line by line, but for the values of `X-Forwarded-…`, which closewatch sets.
-fn write_head(out: &mut Vec<u8>, upgrade: &head::UpgradeHead<'_>, client: &Address, how: XForwarded) {
+fn write_head(out: &mut Vec<u8>, upgrade: &head::UpgradeHead<'_>, client: &Client, forwarded: &Forwarded) {
     let bytes = upgrade.head.bytes;
-    match how {
+    match forwarded.x_forwarded {
         XForwarded::Off => return out.extend_from_slice(bytes),
         XForwarded::Append => {}
     }
@@ -146,10 +149,13 @@ fn write_head(out: &mut Vec<u8>, upgrade: &head::UpgradeHead<'_>, client: &Addre
         (&headers::X_FORWARDED_PROTO, b"http", false),
         (&headers::X_FORWARDED_HOST, upgrade.host.as_bytes(), false),
     ];
+    let trusted = client.is_trusted(forwarded);
+    let keeps = |name: &http::HeaderName| trusted && *name != headers::X_FORWARDED_FOR && upgrade.head.has(name);
     for line in bytes[..bytes.len() - 2].split_inclusive(|byte| *byte == b'\n') {
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
         match set.iter_mut().find(|(set, ..)| name.eq_ignore_ascii_case(set.as_str().as_bytes())) {
             None => out.extend_from_slice(line),
+            Some((name, ..)) if keeps(name) => out.extend_from_slice(line),
             // At its first place, spelt as the client spelt it.
             Some((_, value, written)) if !*written => {
                 write_line(out, name, value);
@@ -159,7 +165,7 @@ fn write_head(out: &mut Vec<u8>, upgrade: &head::UpgradeHead<'_>, client: &Addre
         }
     }
     for (name, value, written) in set {
-        if !written {
+        if !written && !keeps(name) {
             write_line(out, name.as_str().as_bytes(), value);
         }
     }

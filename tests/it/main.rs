@@ -16,6 +16,7 @@ mod real_peers;
 mod reload;
 mod rig;
 mod run;
+mod sources;
 mod storm;
 mod transparency;
 mod upgrades;

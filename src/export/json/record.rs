@@ -180,7 +180,10 @@ impl<'a> Closed<'a> {
             idle_ms: Millis(record.idle()),
             close_handshake_ms: verdict.close_handshake.map(Millis),
             client: Client {
-                address: ClientAddress { address: &session.client, real_address: None },
+                address: ClientAddress {
+                    address: &session.client,
+                    real_address: session.request.real_address.as_ref(),
+                },
                 peer: PeerFields::new(record, Peer::Client, style),
             },
             upstream: Upstream {
@@ -210,7 +213,7 @@ impl<'a> HandshakeFailed<'a> {
             status: record.status,
             route,
             request: RequestFields::new(&record.request, style),
-            client: ClientAddress { address: &record.client, real_address: None },
+            client: ClientAddress { address: &record.client, real_address: record.request.real_address.as_ref() },
             duration_ms: Millis(record.duration),
             detail: record.detail.as_ref(),
         }

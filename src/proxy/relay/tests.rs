@@ -110,6 +110,8 @@ async fn the_task_of_a_session_is_small() {
         routes: Routes::new(&config, &NoSink),
         sink: Arc::new(NoSink),
         sessions: Arc::default(),
+        connections: Arc::default(),
+        sources: Arc::default(),
         latest: Weak::new(),
         shutdown,
         config,
