@@ -5,8 +5,18 @@ use serde_json::Value;
 use super::settings::Config;
 
 /// What is used up at the start: sockets are bound, threads run, outputs are open. A table stands for all its keys.
-const FIXED: [&str; 9] =
-    ["listen", "workers", "admin", "metrics", "log.closes", "log.path", "log.reason", "log.only", "log.level"];
+const FIXED: [&str; 10] = [
+    "listen",
+    "workers",
+    "admin",
+    "metrics",
+    "restart",
+    "log.closes",
+    "log.path",
+    "log.reason",
+    "log.only",
+    "log.level",
+];
 
 /// A key whose new value waits for a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ pub(super) const MOST_WORKERS: usize = 1024;
 /// hyper's smallest buffer is 8 KiB. Above 1 MiB a head is an attack: each connection may hold that much.
 const HEADER_BYTES: std::ops::RangeInclusive<u64> = 8 * 1024..=1024 * 1024;
 
-/// Each route has some 150 series from the start.
+/// Each route has some 290 series from the start.
 const MOST_ROUTES: usize = 10_000;
 
 /// What remains of a control frame's 125 bytes after the code (RFC 6455 §5.5).
@@ -79,6 +79,10 @@ impl Draft {
         }
         if let Some(section) = top.section("drain") {
             read_drain(section, &mut config.drain);
+        }
+        if let Some(mut restart) = top.section("restart") {
+            restart.set("socket", &mut config.restart.socket, |v| values::optional_path(text(v)?));
+            restart.finish();
         }
         if let Some(section) = top.section("limits") {
             read_limits(section, &mut config.limits);

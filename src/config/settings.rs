@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 use super::forwarded::Forwarded;
 use super::route::{ClassTable, Route};
 use super::upstream::Upstream;
-use super::values::{show_address, show_count, show_duration, show_limit, show_switch};
+use super::values::{show_address, show_count, show_duration, show_limit, show_path, show_switch};
 
 /// All that a run needs to know.
 #[derive(Clone, Debug, Serialize)]
@@ -33,6 +33,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// What a drain says to the peers.
     pub drain: Drain,
+    /// How the next instance takes over.
+    pub restart: Restart,
     /// What is bounded.
     pub limits: Limits,
     /// What is believed of clients, and added to requests.
@@ -59,6 +61,14 @@ pub struct Metrics {
     /// Its address. Port 0 lets the system choose. Default none.
     #[serde(serialize_with = "show_address")]
     pub listen: Option<SocketAddr>,
+}
+
+/// How the next instance takes over from this one.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Restart {
+    /// The unix socket on which the listening sockets are handed on. Default none.
+    #[serde(serialize_with = "show_path")]
+    pub socket: Option<PathBuf>,
 }
 
 /// What is written down, where, and how much of it.
@@ -291,6 +301,7 @@ impl Config {
             log: Log::default(),
             timeouts: Timeouts::default(),
             drain: Drain::default(),
+            restart: Restart::default(),
             limits: Limits::default(),
             forwarded: Forwarded::default(),
             relay: Relay::default(),

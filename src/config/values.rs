@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -78,6 +79,15 @@ pub(super) fn optional_address(text: &str) -> Parsed<Option<SocketAddr>> {
     }
 }
 
+/// An absolute path, or `off`.
+pub(super) fn optional_path(text: &str) -> Parsed<Option<PathBuf>> {
+    match text {
+        "off" => Ok(None),
+        path if path.starts_with('/') => Ok(Some(path.into())),
+        _ => Err(format!("{text:?} is not an absolute path, nor \"off\"")),
+    }
+}
+
 /// A duration with its unit; `0` needs none.
 pub(super) fn duration(text: &str) -> Parsed<Duration> {
     let allowed = "a number with its unit, as in \"5s\", \"250ms\", \"1m 30s\", or \"0\"";
@@ -145,6 +155,15 @@ pub(super) fn show_limit<S: Serializer>(limit: &Option<Duration>, serializer: S)
 pub(super) fn show_address<S: Serializer>(address: &Option<SocketAddr>, serializer: S) -> Result<S::Ok, S::Error> {
     match address {
         Some(address) => serializer.collect_str(address),
+        None => serializer.serialize_str("off"),
+    }
+}
+
+/// Writes a path as it would be configured: none is `off`.
+#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
+pub(super) fn show_path<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => serializer.collect_str(&path.display()),
         None => serializer.serialize_str("off"),
     }
 }

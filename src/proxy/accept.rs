@@ -118,9 +118,12 @@ impl Proxy {
                 Err(error) => self.rest(&error).await,
             }
         }
-        // Closing a listener resets those that wait behind it. They have done nothing wrong, and are told so.
+        // Closing a listener resets those that wait behind it, unless another process has it too. They have done nothing
+        // wrong, and are told so.
         let listener = listener.into_std()?;
-        while let Ok((stream, _)) = listener.accept() {
+        while !shutdown.has_successor()
+            && let Ok((stream, _)) = listener.accept()
+        {
             match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
                 Ok(stream) => self.take(stream, &connections),
                 Err(error) => tracing::debug!(%error, "client gone before it was served"),

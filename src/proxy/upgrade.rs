@@ -171,7 +171,9 @@ fn check(
 
 /// Whether there may be one session more.
 pub(super) fn admit(proxy: &Inner) -> Result<Permit, UpgradeError> {
-    if proxy.shutdown.phase() >= Phase::Draining {
+    // Whoever was accepted before another process took over is still served.
+    let last = if proxy.shutdown.has_successor() { Phase::Draining } else { Phase::Unready };
+    if proxy.shutdown.phase() > last {
         return Err(UpgradeError::Draining);
     }
     Permit::take(&proxy.sessions, proxy.config.limits.sessions).ok_or(UpgradeError::OverLimit)

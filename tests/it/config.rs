@@ -204,6 +204,7 @@ fn the_documentation_of_defaults_holds() {
             "close_reply": "5s", "dead_peer": "1m", "unready": "0", "drain": "15s", "drain_jitter": "0", "final_scrape": "0",
         },
         "drain": { "code": 1001, "reason": "" },
+        "restart": { "socket": "off" },
         "limits": {
             "sessions": 0, "connections": 0, "connections_per_source": 0, "header_bytes": 65_536, "routes": 200,
         },

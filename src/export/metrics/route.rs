@@ -9,7 +9,7 @@ use prometheus::{Histogram, IntCounter};
 
 use super::expected::{EXPECTED_HANDSHAKES, expected_ends};
 use super::families::Families;
-use crate::close::{CloseCode, CloseRecord, CodeRules, HandshakeRecord, Initiator, NO_ROUTE};
+use crate::close::{Class, CloseCode, CloseRecord, CodeRules, HandshakeRecord, Initiator, NO_ROUTE};
 use crate::wire::{MessageKind, Peer, Violation};
 
 /// Handles to one route's series. What moves with every read or message is resolved here, once; what happens once a
@@ -146,7 +146,10 @@ impl RouteMetrics {
             let code = end.label.to_string();
             let labels = [route, &code, end.class.as_str(), end.initiator.as_str(), end.cause.as_str()];
             self.families.closes.with_label_values(&labels);
+            // Rules take short sessions off the ends: both have to be there at the first end, or it counts as a long one.
+            self.families.session_duration.with_label_values(&[route, end.class.as_str()]);
         }
+        self.families.idle_before_close.with_label_values(&[route, Class::Abnormal.as_str()]);
         for initiator in Initiator::ALL {
             self.families.saw_mismatch.with_label_values(&[route, initiator.as_str()]);
         }
