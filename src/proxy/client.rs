@@ -3,13 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderName;
+use http::header::FORWARDED;
 
 use super::headers::X_FORWARDED_FOR;
 use crate::close::Address;
 use crate::config::{AddressHeader, Forwarded};
-
-/// The standard one (RFC 7239).
-const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 
 /// One end of a client's connection.
 #[derive(Clone, Debug)]

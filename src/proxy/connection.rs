@@ -22,7 +22,7 @@ use ulid::Ulid;
 use super::accept::Inner;
 use super::client::Client;
 use super::front::{Counted, Front, InFlight, Late, Progress};
-use super::headers;
+use super::headers::{self, Ambiguous};
 use super::leg::Leg;
 use super::plain::{Body, answer};
 use super::proxy_protocol::{self, ProxyError};
@@ -170,9 +170,11 @@ async fn speak_http(
 ) -> Option<(Established, Leg, Vec<u8>)> {
     let progress = Arc::new(Progress::new(began));
     let (asked, switched) = (Mutex::new(asked), Mutex::new(None));
-    let service = service_fn(|request| {
+    let service = service_fn(|mut request: Request<_>| {
         // At once: hyper looks for what follows the head before it polls what comes of it.
-        progress.begins(headers::asks_for_websocket(request.headers()));
+        if progress.begins(headers::asks_for_websocket(request.headers())) {
+            request.extensions_mut().insert(Ambiguous);
+        }
         Box::pin(answer_request(proxy, client, request, &progress, &asked, &switched))
     });
     let front = Front::new(leg, Arc::clone(&progress));
@@ -282,6 +284,8 @@ async fn answer_request(
         let sink = Arc::clone(route.as_ref().map_or(&proxy.routes.none, |route| &route.sink));
         let response = if headers::names_two_hosts(request.headers()) {
             answer(StatusCode::BAD_REQUEST, "the request names two hosts")
+        } else if headers::is_ambiguous(&request) {
+            answer(StatusCode::BAD_REQUEST, "the request can be read in two ways")
         } else if request.method() == Method::CONNECT {
             answer(StatusCode::BAD_REQUEST, "no tunnels are opened here")
         } else if let Some(route) = route {

@@ -11,6 +11,7 @@ use hyper::body::{Bytes, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use super::head::{self, Parsed};
 use super::leg::Leg;
 use super::plain::Body;
 use super::replayed::Replayed;
@@ -31,6 +32,7 @@ struct State {
     began: Instant,
     /// When the head that is being read began to come.
     head: Option<Instant>,
+    reading: Reading,
     /// When the last byte went either way, or the last request was over.
     quiet: Option<Instant>,
     /// Whether any request head was ever whole.
@@ -42,6 +44,14 @@ struct State {
     refusal: Option<StatusCode>,
     /// Until when a first request is waited for, if a drain has begun.
     hurry: Option<Instant>,
+}
+
+/// What came of the head that hyper is to read next, if nothing is being answered meanwhile.
+enum Reading {
+    /// Not all of it.
+    Begun(Vec<u8>),
+    /// All; and whether it can be read in two ways.
+    Whole { ambiguous: bool },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,6 +87,7 @@ impl Progress {
         Self(Mutex::new(State {
             began,
             head: None,
+            reading: Reading::NOTHING,
             quiet: None,
             heard: false,
             in_flight: 0,
@@ -90,13 +101,15 @@ impl Progress {
         with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The head of a request is whole. During an upgrade a FIN is not yet the client's end.
-    pub(super) fn begins(&self, is_upgrade: bool) {
+    /// The head of a request is whole; gives whether it can be read in two ways. During an upgrade a FIN is not yet the
+    /// client's end.
+    pub(super) fn begins(&self, is_upgrade: bool) -> bool {
         self.state(|state| {
             state.head = None;
             state.heard = true;
             state.upgrade = if is_upgrade { Upgrade::Pending } else { Upgrade::No };
-        });
+            matches!(std::mem::replace(&mut state.reading, Reading::NOTHING), Reading::Whole { ambiguous: true })
+        })
     }
 
     pub(super) fn upgrade_is_answered(&self) {
@@ -146,12 +159,13 @@ impl Progress {
     }
 
     /// Bytes came.
-    fn read(&self) {
+    fn read(&self, bytes: &[u8]) {
         let now = Instant::now();
         self.state(|state| {
             state.quiet = Some(now);
             if state.in_flight == 0 {
                 state.head.get_or_insert(now);
+                state.reading.take(bytes);
             }
         });
     }
@@ -167,6 +181,27 @@ impl Progress {
                 state.refusal = Some(status);
             }
         });
+    }
+}
+
+// === impl Reading ===
+
+impl Reading {
+    const NOTHING: Self = Self::Begun(Vec::new());
+
+    fn take(&mut self, bytes: &[u8]) {
+        let Self::Begun(before) = self else { return };
+        // Most heads come in one piece, and are not copied.
+        let first = before.is_empty();
+        if !first {
+            before.extend_from_slice(bytes);
+        }
+        match head::ambiguous(if first { bytes } else { before }) {
+            Parsed::Partial if first => before.extend_from_slice(bytes),
+            Parsed::Partial => {}
+            Parsed::Whole(ambiguous) => *self = Self::Whole { ambiguous },
+            Parsed::Other => *self = Self::Whole { ambiguous: false },
+        }
     }
 }
 
@@ -233,7 +268,7 @@ impl AsyncRead for Front {
         let read = Pin::new(&mut self.leg).poll_read(cx, buf);
         let some = buf.filled().len() > before;
         if some {
-            self.progress.read();
+            self.progress.read(&buf.filled()[before..]);
         }
         // A FIN while the upgrade is on its way is half-close, and the session's business; a reset is an error, and hyper
         // drops the handshake for it.

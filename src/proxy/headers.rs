@@ -14,6 +14,29 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
+/// Headers that are the upstream's, whoever names them in `Connection`: routing, framing and trust stand on them.
+const END_TO_END: [HeaderName; 15] = [
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::AUTHORIZATION,
+    header::COOKIE,
+    header::SET_COOKIE,
+    header::ORIGIN,
+    header::FORWARDED,
+    X_FORWARDED_FOR,
+    X_FORWARDED_PROTO,
+    X_FORWARDED_HOST,
+    header::SEC_WEBSOCKET_ACCEPT,
+    header::SEC_WEBSOCKET_EXTENSIONS,
+    header::SEC_WEBSOCKET_KEY,
+    header::SEC_WEBSOCKET_PROTOCOL,
+    header::SEC_WEBSOCKET_VERSION,
+];
+
+/// Marks a request whose head two readers could take for two different ones.
+#[derive(Clone, Copy)]
+pub(super) struct Ambiguous;
+
 /// What is wrong with an upgrade request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadUpgrade {
@@ -21,6 +44,8 @@ pub(super) enum BadUpgrade {
     Method,
     #[error("a WebSocket upgrade is HTTP/1.1 (RFC 6455 section 4.1)")]
     Version,
+    #[error("Connection names a header that is not its own (RFC 9110 section 7.6.1)")]
+    Connection,
     #[error("a WebSocket upgrade has no body")]
     Body,
     #[error("a WebSocket upgrade has exactly one Sec-WebSocket-Key (RFC 6455 section 4.2.1)")]
@@ -47,6 +72,10 @@ pub(super) fn check_upgrade<B>(request: &Request<B>) -> Result<&HeaderValue, Bad
     if !empty || headers.contains_key(header::TRANSFER_ENCODING) {
         return Err(BadUpgrade::Body);
     }
+    // Relayed as it is, it would take the header away from whoever reads it behind the next proxy.
+    if tokens(headers, &header::CONNECTION).any(is_end_to_end) {
+        return Err(BadUpgrade::Connection);
+    }
     sole(headers, &header::SEC_WEBSOCKET_VERSION).ok_or(BadUpgrade::WebSocketVersion)?;
     sole(headers, &header::SEC_WEBSOCKET_KEY).ok_or(BadUpgrade::Key)
 }
@@ -65,12 +94,17 @@ pub(super) fn accept_for(key: &[u8]) -> String {
     tokio_tungstenite::tungstenite::handshake::derive_accept_key(key)
 }
 
+/// Whether a header with this name is for the upstream, not for the next hop.
+pub(super) fn is_end_to_end(name: &str) -> bool {
+    END_TO_END.iter().any(|known| known.as_str().eq_ignore_ascii_case(name))
+}
+
 /// Removes what concerns one connection only (RFC 9110 §7.6.1), `Upgrade` included.
 pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = tokens(headers, &header::CONNECTION)
         .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
-        // A peer may name its own extensions here, but not take away what routing and framing stand on.
-        .filter(|name| *name != header::HOST && *name != header::CONTENT_LENGTH)
+        // A peer may name its own extensions here, but not take away what others stand on.
+        .filter(|name| !END_TO_END.contains(name))
         .collect();
     let always = [header::CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE];
     for name in named.iter().chain(&always) {
@@ -187,10 +221,15 @@ pub(super) fn host<B>(request: &Request<B>) -> Option<&str> {
     sole(request.headers(), &header::HOST)?.to_str().ok()
 }
 
-/// Whether the request names two hosts, of which two readers may take different ones (RFC 9112 §3.2).
+/// Whether the request's head can be read in two ways.
 ///
-/// Two lengths never get here: hyper refuses those that differ, and of a request that is chunked as well it drops the
-/// length and closes the connection behind the answer, so that nothing can hide between the two (RFC 9112 §6.3).
+/// Of a request that was sent before the one before it was answered this is not known. hyper makes it unambiguous: of two
+/// lengths it drops the one, and closes the connection behind the answer (RFC 9112 §6.3).
+pub(super) fn is_ambiguous<B>(request: &Request<B>) -> bool {
+    request.extensions().get::<Ambiguous>().is_some()
+}
+
+/// Whether the request names two hosts, of which two readers may take different ones (RFC 9112 §3.2).
 pub(super) fn names_two_hosts(headers: &HeaderMap) -> bool {
     headers.get_all(header::HOST).iter().count() > 1
 }

@@ -62,6 +62,8 @@ pub(super) enum UpgradeError {
     Bad(#[from] BadUpgrade),
     #[error("the request names two hosts (RFC 9112 section 3.2)")]
     TwoHosts,
+    #[error("the request can be read in two ways (RFC 9112 sections 2.2 and 6.1)")]
+    Ambiguous,
     #[error("too many sessions")]
     OverLimit,
     #[error("shutting down")]
@@ -162,6 +164,9 @@ fn check(
     route: Option<Arc<Route>>,
 ) -> Result<(Arc<Route>, Permit), UpgradeError> {
     headers::check_upgrade(request)?;
+    if headers::is_ambiguous(request) {
+        return Err(UpgradeError::Ambiguous);
+    }
     if headers::names_two_hosts(request.headers()) {
         return Err(UpgradeError::TwoHosts);
     }
@@ -284,7 +289,7 @@ impl UpgradeError {
     const fn outcome(&self) -> (Outcome, StatusCode) {
         match self {
             Self::NoRoute => (Outcome::NoRoute, StatusCode::NOT_FOUND),
-            Self::Bad(_) | Self::TwoHosts => (Outcome::BadRequest, StatusCode::BAD_REQUEST),
+            Self::Bad(_) | Self::TwoHosts | Self::Ambiguous => (Outcome::BadRequest, StatusCode::BAD_REQUEST),
             Self::OverLimit => (Outcome::OverLimit, StatusCode::SERVICE_UNAVAILABLE),
             Self::Draining => (Outcome::Draining, StatusCode::SERVICE_UNAVAILABLE),
             Self::Dial(DialError::Timeout(_)) => (Outcome::DialTimeout, StatusCode::GATEWAY_TIMEOUT),

@@ -5,4 +5,5 @@ mod clients;
 mod early;
 mod requests;
 mod shutdown;
+mod smuggling;
 mod upstreams;
