@@ -43,7 +43,7 @@ impl Client {
         if !self.is_trusted(forwarded) {
             return proxied;
         }
-        let (values, read): (_, fn(&[u8]) -> _) = match forwarded.header {
+        let (values, parse): (_, fn(&[u8]) -> _) = match forwarded.header {
             AddressHeader::XForwardedFor => (values(&X_FORWARDED_FOR), hop),
             AddressHeader::Forwarded => (values(&FORWARDED), node),
             AddressHeader::Off => return proxied,
@@ -52,7 +52,7 @@ impl Client {
         let mut real = proxied;
         for hop in hops.into_iter().rev() {
             // Who is no address ends the chain: "unknown", or a name that only the proxy understands.
-            let Some(hop) = read(hop) else { break };
+            let Some(hop) = parse(hop) else { break };
             real = Some(Address::Ip(hop));
             if !forwarded.trusts(hop.ip()) {
                 break;

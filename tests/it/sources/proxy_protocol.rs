@@ -133,7 +133,7 @@ async fn a_header_that_does_not_come_to_its_end_is_given_up() {
 async fn from_anybody_else_it_is_a_bad_request() {
     for configure in
         [(|config| config.forwarded.trusted = vec!["192.0.2.0/24".parse().unwrap()]) as fn(&mut Config), |config| {
-            config.forwarded.proxy_protocol = false
+            config.forwarded.proxy_protocol = false;
         }]
     {
         let mut rig = Rig::with(|config| {
@@ -159,7 +159,7 @@ async fn from_anybody_else_it_is_a_bad_request() {
 async fn who_is_waited_for_does_not_hold_up_a_drain() {
     let rig = Rig::with(|config| {
         proxied(config);
-        config.timeouts.head = Duration::from_secs(600);
+        config.timeouts.head = Duration::from_mins(10);
     });
     let mut client = rig.connect().await;
     client.send(&V1[..10]).await;
