@@ -118,6 +118,7 @@ mod tests {
             upstream: Address::Unix("".into()),
             upstream_name: "test".into(),
             request: Request::default(),
+            trace: None,
             live: Live::default(),
         };
         let record = CloseRecord::file(Arc::new(session), ledger, Duration::ZERO, Timestamp::UNIX_EPOCH);

@@ -7,16 +7,15 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
 use super::connection;
-use super::kernel;
 use super::leg::Leg;
 use super::routes::Routes;
 use super::sources::Sources;
-use crate::close::{CloseSink, Rejection};
+use crate::close::{Address, CloseSink, Rejection};
 use crate::config::{Config, Timeouts};
 use crate::shutdown::{Phase, Shutdown};
 
@@ -102,6 +101,8 @@ impl Proxy {
     /// Serves the clients of `listener` on the current runtime until [`Phase::Draining`], and those that it has taken
     /// until they are done. Every worker has a clone of the one listening socket: nothing is lost when one of them stops.
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        // What comes from it inherits that.
+        SockRef::from(&listener).set_tcp_nodelay(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let connections = TaskTracker::new();
         let shutdown = self.0.load().shutdown.clone();
@@ -114,7 +115,7 @@ impl Proxy {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => self.take(stream, &connections),
+                Ok((stream, address)) => self.take(stream, address, &connections),
                 Err(error) => self.rest(&error).await,
             }
         }
@@ -122,10 +123,10 @@ impl Proxy {
         // wrong, and are told so.
         let listener = listener.into_std()?;
         while !shutdown.has_successor()
-            && let Ok((stream, _)) = listener.accept()
+            && let Ok((stream, address)) = listener.accept()
         {
             match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-                Ok(stream) => self.take(stream, &connections),
+                Ok(stream) => self.take(stream, address, &connections),
                 Err(error) => tracing::debug!(%error, "client gone before it was served"),
             }
         }
@@ -135,12 +136,9 @@ impl Proxy {
         Ok(())
     }
 
-    fn take(&self, stream: TcpStream, connections: &TaskTracker) {
-        let proxy = self.0.load_full();
-        match kernel::prepare(&stream, proxy.config.timeouts.dead_peer) {
-            Ok(()) => drop(connections.spawn(connection::serve(proxy, Leg::Tcp(stream)))),
-            Err(error) => tracing::debug!(%error, "client gone before it was served"),
-        }
+    fn take(&self, stream: TcpStream, address: SocketAddr, connections: &TaskTracker) {
+        let (proxy, leg, client) = (self.0.load_full(), Leg::Tcp(stream), Address::Ip(address));
+        drop(connections.spawn(connection::serve(proxy, leg, client)));
     }
 
     /// Rests if the process has come to a limit; an error of the one connection costs nothing.

@@ -15,11 +15,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::Timestamp;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 use ulid::Ulid;
 
 use super::accept::Inner;
+use super::buffer;
 use super::client::Client;
 use super::front::{Counted, Front, InFlight, Late, Progress};
 use super::headers::{self, Ambiguous};
@@ -32,7 +33,7 @@ use super::session::SessionFile;
 use super::sources::{Full, Place};
 use super::upgrade::{Asked, Established, Handshake, Permit, upgrade};
 use super::verbatim::{self, Opening};
-use crate::close::{Live, Outcome, Rejection, Request as RequestFacts, Session};
+use crate::close::{Address, Live, Outcome, Rejection, Request as RequestFacts, Session};
 use crate::shutdown::Phase;
 use crate::wire::Peer;
 
@@ -64,25 +65,32 @@ enum Ended {
 }
 
 /// Serves one client, from its first byte to the last of its session.
-pub(super) async fn serve(proxy: Arc<Inner>, leg: Leg) {
+pub(super) fn serve(proxy: Arc<Inner>, leg: Leg, client: Address) -> impl Future<Output = ()> + Send {
     let shutdown = proxy.shutdown.clone();
     // Boxed, and gone before the relay begins: a session holds nothing of its handshake, and of the configuration only what
     // its route gave it.
-    let Some((mut relay, places)) = Box::pin(open_session(proxy, leg)).await else { return };
-    relay.run(&shutdown).await;
-    // The record first: who waits for the place may look for it.
-    drop(relay);
-    drop(places);
+    let opening = Box::pin(open_session(proxy, leg, client));
+    async move {
+        let Some((mut relay, places)) = opening.await else { return };
+        relay.run(&shutdown).await;
+        // The record first: who waits for the place may look for it.
+        drop(relay);
+        drop(places);
+    }
 }
 
 /// Speaks HTTP until the connection ends, or a session is open.
-async fn open_session(proxy: Arc<Inner>, mut leg: Leg) -> Option<(Relay, (Permit, Option<Box<Place>>))> {
+async fn open_session(
+    proxy: Arc<Inner>,
+    mut leg: Leg,
+    address: Address,
+) -> Option<(Relay, (Permit, Option<Box<Place>>))> {
     let limits = &proxy.config.limits;
     let Some(_waiting) = Permit::take(&proxy.connections, limits.connections) else {
         proxy.sink.rejected(Rejection::Connections);
         return None;
     };
-    let client = identify(&proxy, &mut leg).await?;
+    let client = identify(&proxy, &mut leg, address).await?;
     let place = match limits.connections_per_source.map(|limit| proxy.sources.take(client.source(), limit)) {
         None => None,
         Some(Ok(place)) => place,
@@ -92,7 +100,9 @@ async fn open_session(proxy: Arc<Inner>, mut leg: Leg) -> Option<(Relay, (Permit
         }
     };
     let (established, leg, early) = shake_hands(&proxy, leg, &client).await?;
-    let Established { route, upstream, early: upstream_early, request, reserved_bits, handshake, permit } = established;
+    let Established { route, upstream, upstream_address, early: upstream_early, request, .. } = established;
+    let Established { reserved_bits, handshake, permit, .. } = established;
+    let trace = handshake.trace();
     handshake.end(Outcome::Upgraded, StatusCode::SWITCHING_PROTOCOLS, None);
     let session = Session {
         id: Ulid::generate(),
@@ -100,9 +110,10 @@ async fn open_session(proxy: Arc<Inner>, mut leg: Leg) -> Option<(Relay, (Permit
         rules: Arc::clone(&route.rules),
         opened_at: Timestamp::now(),
         client: client.address,
-        upstream: upstream.peer_address(),
+        upstream: upstream_address,
         upstream_name: Arc::clone(&route.upstream_name),
         request,
+        trace,
         live: Live::default(),
     };
     let file = SessionFile::open(Arc::new(session), Arc::clone(&route.sink));
@@ -113,8 +124,8 @@ async fn open_session(proxy: Arc<Inner>, mut leg: Leg) -> Option<(Relay, (Permit
 }
 
 /// Who the client is. If its socket's peer is one that speaks the PROXY protocol, it must: what does not is turned away.
-async fn identify(proxy: &Inner, leg: &mut Leg) -> Option<Client> {
-    let mut client = Client { address: leg.peer_address(), proxied: None };
+async fn identify(proxy: &Inner, leg: &mut Leg, address: Address) -> Option<Client> {
+    let mut client = Client { address, proxied: None };
     let forwarded = &proxy.config.forwarded;
     if let Leg::Tcp(stream) = leg
         && forwarded.proxy_protocol
@@ -148,7 +159,7 @@ async fn shake_hands(proxy: &Arc<Inner>, leg: Leg, client: &Client) -> Option<(E
             Opening::Switched(established, leg, early) => return Some((established, leg, early)),
             Opening::Http { leg, read, asked } => (leg, read, asked),
             Opening::TooLate(mut leg) => {
-                say_last(&mut leg, TOO_LATE).await;
+                Box::pin(say_last(&mut leg, TOO_LATE)).await;
                 return None;
             }
             Opening::Over => return None,
@@ -156,7 +167,10 @@ async fn shake_hands(proxy: &Arc<Inner>, leg: Leg, client: &Client) -> Option<(E
     } else {
         (leg, Vec::new(), None)
     };
-    speak_http(proxy, Replayed::with(leg, read), asked, client, began).await
+    // It may stay for long, and quiet.
+    leg.keep_alive(proxy.config.timeouts.dead_peer);
+    // A box of its own: it is several times what an upgrade needs.
+    Box::pin(speak_http(proxy, Replayed::with(leg, read), asked, client, began)).await
 }
 
 /// Speaks HTTP until the connection ends, or a 101 has been written: then gives the session-to-be, the client's leg, and
@@ -318,8 +332,10 @@ async fn say_last(leg: &mut Leg, words: &[u8]) {
 async fn say_goodbye(leg: &mut Leg) {
     let discard = async {
         leg.shutdown().await?;
-        let mut scrap = [0; 4096];
-        while leg.read(&mut scrap).await? > 0 {}
+        let mut scrap = Vec::new();
+        while buffer::read_more(leg, &mut scrap).await? > 0 {
+            scrap.clear();
+        }
         io::Result::Ok(())
     };
     // However it ends, the connection is over.
