@@ -44,6 +44,7 @@ impl Reloader {
         for route in &config.routes {
             self.exporter.declare_route(&route.name, &route.codes);
         }
+        self.exporter.resample(&config.otel);
         let effective = config.to_string();
         self.proxy.reload(config);
         self.exporter.metrics().config_taken(Timestamp::now());

@@ -5,12 +5,22 @@ use serde_json::Value;
 use super::settings::Config;
 
 /// What is used up at the start: sockets are bound, threads run, outputs are open. A table stands for all its keys.
-const FIXED: [&str; 10] = [
+const FIXED: [&str; 20] = [
     "listen",
     "workers",
     "admin",
     "metrics",
     "restart",
+    "otel.endpoint",
+    "otel.protocol",
+    "otel.headers",
+    "otel.timeout",
+    "otel.traces",
+    "otel.logs",
+    "otel.metrics",
+    "otel.queue",
+    "otel.interval",
+    "otel.resource",
     "log.closes",
     "log.path",
     "log.reason",

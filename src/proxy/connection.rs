@@ -231,7 +231,7 @@ where
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let timeouts = &proxy.config.timeouts;
-    let mut timer = pin!(tokio::time::sleep(timeouts.head));
+    let mut timer = pin!(tokio::time::sleep(timeouts.head.min(timeouts.keep_alive)));
     let mut changed = pin!(proxy.shutdown.changed());
     let mut seen = None;
     let mut retired = false;

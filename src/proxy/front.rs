@@ -154,8 +154,8 @@ impl Progress {
                 (state.hurry.map_or(due, |hurry| due.min(hurry)), Late::Quiet)
             }
         });
-        // Not later than `head` from now: a request may begin to come meanwhile.
-        if due <= now { Err(late) } else { Ok(due.min(now + head)) }
+        // Not later than the shorter of the two from now: a request may begin to come meanwhile, or be over.
+        if due <= now { Err(late) } else { Ok(due.min(now + head.min(keep_alive))) }
     }
 
     /// Bytes came.
