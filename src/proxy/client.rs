@@ -43,22 +43,17 @@ impl Client {
         if !self.is_trusted(forwarded) {
             return proxied;
         }
-        let (values, parse): (_, fn(&[u8]) -> _) = match forwarded.header {
-            AddressHeader::XForwardedFor => (values(&X_FORWARDED_FOR), hop),
-            AddressHeader::Forwarded => (values(&FORWARDED), node),
-            AddressHeader::Off => return proxied,
-        };
-        let hops: Vec<_> = values.into_iter().flat_map(|value| elements(value, b',')).collect();
-        let mut real = proxied;
-        for hop in hops.into_iter().rev() {
-            // Who is no address ends the chain: "unknown", or a name that only the proxy understands.
-            let Some(hop) = parse(hop) else { break };
-            real = Some(Address::Ip(hop));
-            if !forwarded.trusts(hop.ip()) {
-                break;
+        match forwarded.header {
+            AddressHeader::XForwardedFor => {
+                let values = values(&X_FORWARDED_FOR).into_iter().rev();
+                last(proxied, forwarded, values.flat_map(|value| value.rsplit(|byte| *byte == b',')).map(hop))
             }
+            AddressHeader::Forwarded => {
+                let values = values(&FORWARDED).into_iter().rev();
+                last(proxied, forwarded, values.flat_map(|value| elements(value, b',')).map(node))
+            }
+            AddressHeader::Off => proxied,
         }
-        real
     }
 }
 
@@ -69,24 +64,37 @@ fn ip(address: &Address) -> Option<IpAddr> {
     }
 }
 
-/// The elements of a list, trimmed; what stands in quotes is not taken apart.
-fn elements(list: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
-    let (mut quoted, mut escaped) = (false, false);
-    list.split(move |byte| {
-        match (byte, quoted) {
-            _ if escaped => escaped = false,
-            (b'\\', true) => escaped = true,
-            (b'"', _) => quoted = !quoted,
-            _ => {}
+/// The last in the chain of trust that goes on from `real` through `hops`, the nearest first. Who is no address ends it:
+/// "unknown", or a name that only the proxy understands.
+fn last(
+    mut real: Option<Address>,
+    forwarded: &Forwarded,
+    hops: impl Iterator<Item = Option<SocketAddr>>,
+) -> Option<Address> {
+    for hop in hops.map_while(|hop| hop) {
+        real = Some(Address::Ip(hop));
+        if !forwarded.trusts(hop.ip()) {
+            break;
         }
+    }
+    real
+}
+
+/// The elements of a list, the last first; what stands in quotes is not taken apart. They are looked for from the end, where
+/// those stand that trusted proxies have written: a quote that a client left open hides none of them.
+fn elements(list: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let (mut quoted, mut at) = (false, list.len());
+    list.rsplit(move |byte| {
+        at -= 1;
+        let escapes = list[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
+        quoted ^= *byte == b'"' && escapes % 2 == 0;
         !quoted && *byte == separator
     })
-    .map(<[u8]>::trim_ascii)
 }
 
 /// A hop of `X-Forwarded-For`: an address, with or without a port.
 fn hop(text: &[u8]) -> Option<SocketAddr> {
-    let text = std::str::from_utf8(text).ok()?;
+    let text = std::str::from_utf8(text).ok()?.trim_ascii();
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let alone = |ip: IpAddr| SocketAddr::new(ip.to_canonical(), 0);
     let with_port = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
@@ -96,7 +104,7 @@ fn hop(text: &[u8]) -> Option<SocketAddr> {
 /// An element of `Forwarded`: its `for`, of which an address in brackets stands in quotes (RFC 7239 §6).
 fn node(element: &[u8]) -> Option<SocketAddr> {
     let value = elements(element, b';').find_map(|pair| {
-        let (name, value) = pair.split_at_checked(4)?;
+        let (name, value) = pair.trim_ascii().split_at_checked(4)?;
         name.eq_ignore_ascii_case(b"for=").then_some(value)
     })?;
     hop(value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(value))
@@ -104,6 +112,8 @@ fn node(element: &[u8]) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn forwarded(header: AddressHeader) -> Forwarded {
@@ -138,6 +148,8 @@ mod tests {
             (&[], None),
             (&["203.0.113.7,"], None),
             (&["203.0.113.7\u{202e}"], None),
+            // There are no quotes in this header, and no open one hides what was appended.
+            (&["\", 203.0.113.7"], Some("203.0.113.7")),
         ] {
             let found = real("127.0.0.1:1", None, AddressHeader::XForwardedFor, values);
             assert_eq!(found.as_deref(), expected, "{values:?}");
@@ -152,6 +164,8 @@ mod tests {
             ("proto=https; for=\"[2001:db8::1]:4711\"", Some("[2001:db8::1]:4711")),
             ("for=6.6.6.6, for=203.0.113.7;host=\"a, for=7.7.7.7\"", Some("203.0.113.7")),
             ("for=203.0.113.7, for=10.0.0.1", Some("203.0.113.7")),
+            ("for=\"6.6.6.6, for=203.0.113.7", Some("203.0.113.7")),
+            ("for=203.0.113.7;by=\"a\\\", for=7.7.7.7\"", Some("203.0.113.7")),
             ("for=6.6.6.6, for=_hidden", None),
             ("for=unknown", None),
             ("for=\"203.0.113.7", None),
@@ -171,5 +185,22 @@ mod tests {
         assert_eq!(real("127.0.0.1:1", Some("192.0.2.1:2"), header, says).as_deref(), Some("192.0.2.1:2"));
         assert_eq!(real("127.0.0.1:1", Some("10.0.0.1:2"), header, says).as_deref(), Some("203.0.113.7"));
         assert_eq!(real("127.0.0.1:1", None, AddressHeader::Off, says), None);
+    }
+
+    proptest! {
+        /// Whatever a client sends: the address of it that a trusted proxy appends is found.
+        #[test]
+        fn nothing_that_a_client_says_hides_it(said in "[ -~]{0,40}|[\\\\\",;= ]{0,10}", joined: bool) {
+            for (header, appended) in [
+                (AddressHeader::XForwardedFor, "203.0.113.7"),
+                (AddressHeader::Forwarded, "for=203.0.113.7"),
+                (AddressHeader::Forwarded, "by=\"[::1]\";for=\"203.0.113.7\";host=\"a, b\""),
+            ] {
+                let values = if joined { vec![format!("{said}, {appended}")] } else { vec![said.clone(), appended.to_owned()] };
+                let values: Vec<&str> = values.iter().map(String::as_str).collect();
+                let found = real("127.0.0.1:1", None, header, &values);
+                prop_assert_eq!(found.as_deref(), Some("203.0.113.7"), "{:?}", values);
+            }
+        }
     }
 }
