@@ -25,17 +25,26 @@ impl Reloader {
     /// Reloads at every SIGHUP, one after the other. Never ends.
     pub(super) async fn obey(self, mut hangup: Signal) -> Infallible {
         while hangup.recv().await.is_some() {
-            let source = self.source.clone();
-            // A file can be a pipe or on a dead mount: signals and the operator are answered meanwhile.
-            match tokio::task::spawn_blocking(move || config::load(&source)).await {
-                Ok(Ok(config)) => self.take(config),
-                Ok(Err(error)) => self.refuse(&error),
-                Err(error) => tracing::error!(%error, "the configuration could not be read"),
+            match self.load().await {
+                Ok(config) => self.take(config),
+                Err(mistakes) => self.refuse(&mistakes),
             }
         }
         std::future::pending().await
     }
 
+    /// Makes all that can fail, and changes nothing. Errors are the mistakes, a line each.
+    async fn load(&self) -> Result<Config, Vec<String>> {
+        let source = self.source.clone();
+        // A file can be a pipe or on a dead mount: signals and the operator are answered meanwhile.
+        let loaded = tokio::task::spawn_blocking(move || config::load(&source)).await;
+        loaded.map_err(|error| vec![error.to_string()])?.map_err(|error| match error {
+            config::Error::Invalid { mistakes } => mistakes.iter().map(ToString::to_string).collect(),
+            config::Error::Unreadable { ref source, .. } => vec![format!("{error}: {source}")],
+        })
+    }
+
+    /// Puts a configuration in force, in every part that a reload changes. Nothing here can fail.
     fn take(&self, config: Config) {
         for config::Pending { key, running, given } in config::pending(&self.started_with, &config) {
             tracing::warn!(key, %running, %given, "only a restart can change this: the running value stays");
@@ -51,13 +60,9 @@ impl Reloader {
         tracing::info!("configuration reloaded: {effective}");
     }
 
-    fn refuse(&self, error: &config::Error) {
+    fn refuse(&self, mistakes: &[String]) {
         self.exporter.metrics().config_refused();
-        let mistakes = match error {
-            config::Error::Invalid { mistakes } => mistakes.iter().map(ToString::to_string).collect(),
-            config::Error::Unreadable { source, .. } => vec![format!("{error}: {source}")],
-        };
-        for mistake in &mistakes {
+        for mistake in mistakes {
             tracing::error!("{mistake}");
         }
         tracing::error!(

@@ -6,8 +6,9 @@ use closewatch::wire::Peer;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tokio::net::TcpStream;
 
+use crate::handshakes::answer::Answer;
 use crate::instance::{Output, Running, until};
-use crate::rig::{REQUEST, RawPeer, SWITCH, close, text};
+use crate::rig::{REQUEST, RawPeer, SWITCH, binary, close, text};
 
 /// One message there, and one back.
 async fn talk(client: &mut RawPeer, upstream: &mut RawPeer) {
@@ -37,7 +38,15 @@ async fn without_descriptors_accepting_rests_and_sessions_go_on() {
     running.child.logs(&["WARN", "cannot accept connections for now"]).await;
     for (client, upstream) in &mut sessions {
         talk(client, upstream).await;
+        // What would go through a pipe goes without one.
+        let large = binary(&vec![7; 1_000_000]);
+        tokio::join!(upstream.say(&large), client.hear(&large));
     }
+    // There is none to dial with either: of those that were accepted, an upgrade is refused.
+    let mut refused = waiting.remove(0);
+    refused.send(REQUEST.as_bytes()).await;
+    assert_eq!(Answer::to(&mut refused).await.status, 502);
+    assert_eq!(running.record().await["outcome"], "dial_failed");
     // A session that ends makes room, and has its record.
     let (mut client, mut upstream) = sessions.pop().unwrap();
     client.reset();
@@ -66,7 +75,7 @@ async fn a_slow_reader_slows_nobody_else() {
     let running = Running::with("workers = 1\n", &[], Output::Read).await;
     let (mut slow, mut sender) = running.session().await;
     let (mut client, mut upstream) = running.session().await;
-    let message = sender.bytes_of(&crate::rig::binary(&vec![7; 60_000]));
+    let message = sender.bytes_of(&binary(&vec![7; 60_000]));
     let stalled = async {
         until("the session to stall", async || {
             let metrics = running.scrape().await;

@@ -39,10 +39,10 @@ pub(super) enum ProxyError {
 
 /// A whole header.
 #[derive(Debug, PartialEq, Eq)]
-struct Header {
-    len: usize,
+pub(super) struct Header {
+    pub(super) len: usize,
     /// Who it says the client is; `None` if it says nothing, as for the balancer's own health checks.
-    source: Option<Address>,
+    pub(super) source: Option<Address>,
 }
 
 /// Takes the header from the beginning of a connection. Gives who it says the client is, if it says so. Safe to drop only
@@ -71,7 +71,7 @@ pub(super) async fn read(stream: &mut TcpStream) -> Result<Option<Address>, Prox
 }
 
 /// The header at the beginning of `bytes`.
-fn parse(bytes: &[u8]) -> Parsed<Header> {
+pub(super) fn parse(bytes: &[u8]) -> Parsed<Header> {
     let beginning = &bytes[..bytes.len().min(SIGNATURE.len())];
     if SIGNATURE.starts_with(beginning) {
         binary(bytes)

@@ -100,26 +100,29 @@ async fn a_kept_connection_is_watched_as_closely() {
 /// Before the first is answered, nobody looks for where the second begins: it is made unambiguous instead.
 #[tokio::test]
 async fn of_two_lengths_of_a_pipelined_request_one_is_dropped_and_nothing_follows() {
-    let rig = Rig::new();
-    let mut client = rig.connect().await;
-    let lengths = "Transfer-Encoding: chunked\r\nContent-Length: 40";
-    let second = format!("POST /two HTTP/1.1\r\nHost: a.test\r\n{lengths}\r\n\r\n0\r\n\r\n");
-    client.send(format!("GET /one HTTP/1.1\r\nHost: a.test\r\n\r\n{second}{SMUGGLED}").as_bytes()).await;
-    let mut upstream = rig.accept().await;
-    assert!(upstream.receive_head().await.starts_with("GET /one "));
-    upstream.send(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").await;
-    upstream.fin().await;
-    client.receive_head().await;
-    let mut upstream = rig.accept().await;
-    let head = upstream.receive_head().await.to_lowercase();
-    assert!(!head.contains("content-length") && head.contains("transfer-encoding: chunked"), "{head}");
-    upstream.expect(b"0\r\n\r\n").await;
-    upstream.send(b"HTTP/1.1 204 No Content\r\n\r\n").await;
-    let answer = Answer::to(&mut client).await;
-    assert_eq!((answer.status, answer.header("connection")), (204, Some("close")));
-    drop(upstream);
-    assert!(rig.was_never_dialled(), "for what stood behind the request");
-    rig.done().await;
+    for lengths in
+        ["Transfer-Encoding: chunked\r\nContent-Length: 40", "Content-Length: 40\r\nTransfer-Encoding: chunked"]
+    {
+        let rig = Rig::new();
+        let mut client = rig.connect().await;
+        let second = format!("POST /two HTTP/1.1\r\nHost: a.test\r\n{lengths}\r\n\r\n0\r\n\r\n");
+        client.send(format!("GET /one HTTP/1.1\r\nHost: a.test\r\n\r\n{second}{SMUGGLED}").as_bytes()).await;
+        let mut upstream = rig.accept().await;
+        assert!(upstream.receive_head().await.starts_with("GET /one "));
+        upstream.send(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").await;
+        upstream.fin().await;
+        client.receive_head().await;
+        let mut upstream = rig.accept().await;
+        let head = upstream.receive_head().await.to_lowercase();
+        assert!(!head.contains("content-length") && head.contains("transfer-encoding: chunked"), "{head}");
+        upstream.expect(b"0\r\n\r\n").await;
+        upstream.send(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+        let answer = Answer::to(&mut client).await;
+        assert_eq!((answer.status, answer.header("connection")), (204, Some("close")));
+        drop(upstream);
+        assert!(rig.was_never_dialled(), "for what stood behind the request");
+        rig.done().await;
+    }
 }
 
 #[tokio::test]
