@@ -15,7 +15,7 @@ pub fn execute(overrides: &Overrides) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let _log = match own_log::start(config.log.level) {
+    let log = match own_log::start(config.log.level) {
         Ok(log) => log,
         Err(error) => {
             report(&error);
@@ -28,7 +28,11 @@ pub fn execute(overrides: &Overrides) -> ExitCode {
     for ignored in &config.otel.ignored {
         tracing::warn!("ignored: {ignored}");
     }
-    match Instance::open(config, Some(overrides.clone())).and_then(|instance| instance.run(std::future::pending())) {
+    let ended =
+        Instance::open(config, Some(overrides.clone())).and_then(|instance| instance.run(std::future::pending()));
+    // What was said on the way comes before what it ended with.
+    drop(log);
+    match ended {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::Hurried) => ExitCode::from(FAILURE),
         Err(error) => {
