@@ -88,8 +88,9 @@ fn line(bytes: &[u8]) -> Parsed<Header> {
         return if bytes.len() < LONGEST_LINE - 1 { Parsed::Partial } else { Parsed::Other };
     };
     match &bytes[end..] {
+        _ if end + 2 > LONGEST_LINE => return Parsed::Other,
         [b'\r'] => return Parsed::Partial,
-        [b'\r', b'\n', ..] if end + 2 <= LONGEST_LINE => {}
+        [b'\r', b'\n', ..] => {}
         _ => return Parsed::Other,
     }
     let Ok(text) = std::str::from_utf8(&bytes[..end]) else { return Parsed::Other };

@@ -80,6 +80,7 @@ fn malformed() -> Vec<Vec<u8>> {
     .map(|text| text.as_bytes().to_vec())
     .into();
     wrong.push(format!("PROXY UNKNOWN {}\r\n", "x".repeat(LONGEST_LINE)).into_bytes());
+    wrong.push(format!("PROXY UNKNOWN {}\r", "x".repeat(LONGEST_LINE)).into_bytes());
     wrong.push(vec![b'P'; 200]);
     wrong.push(b"PROXY UNKNOWN \xff\xfe\r\n".to_vec());
     wrong.push(v2(0x11, 0x11, &IPV4));
