@@ -86,8 +86,9 @@ fn elements(list: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut at) = (false, list.len());
     list.rsplit(move |byte| {
         at -= 1;
-        let escapes = list[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
-        quoted ^= *byte == b'"' && escapes % 2 == 0;
+        // Only of a quote: so no byte is counted twice, however many there are.
+        let escapes = || list[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
+        quoted ^= *byte == b'"' && escapes() % 2 == 0;
         !quoted && *byte == separator
     })
 }
