@@ -143,6 +143,8 @@ impl Instance {
             // They answer until the process is gone: the last scrape is the one that counts.
             tokio::spawn(admin::serve(listener, router, std::future::pending()));
         }
+        let watching = proxy.clone();
+        tokio::spawn(async move { watching.watch_certificates().await });
         let mut workers = start_workers(self.config.workers, &proxy, &self.front).map_err(Error::Start)?;
         let front = self.front.local_addr();
         drop(self.front);

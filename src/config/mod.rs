@@ -14,6 +14,8 @@ mod route;
 mod routes;
 mod section;
 mod settings;
+mod tls;
+mod tls_draft;
 mod upstream;
 mod values;
 
@@ -26,4 +28,5 @@ pub use settings::{
     Admin, Config, Drain, Forwarded, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Metrics, Relay, Timeouts,
     XForwarded,
 };
+pub use tls::{Tls, TlsFault, TlsFile, UpstreamTls, expiry, provider};
 pub use upstream::{Target, Upstream};

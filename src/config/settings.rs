@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::route::{ClassTable, Route};
+use super::tls::{Tls, UpstreamTls};
 use super::upstream::Upstream;
 use super::values::{show_address, show_count, show_duration, show_limit, show_switch};
 
@@ -22,6 +23,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Worker threads; 0 is one per core. Default 0.
     pub workers: usize,
+    /// TLS in front.
+    pub tls: Tls,
+    /// TLS of `https://` upstreams; already part of each route's.
+    pub upstream_tls: UpstreamTls,
     /// The operator's listener.
     pub admin: Admin,
     /// The second address for metrics and health.
@@ -100,6 +105,9 @@ pub struct Timeouts {
     /// For a client to send a request's head. More than 0. Default 10 s.
     #[serde(serialize_with = "show_duration")]
     pub head: Duration,
+    /// For a peer to come to the end of its TLS handshake. More than 0. Default 10 s.
+    #[serde(serialize_with = "show_duration")]
+    pub tls: Duration,
     /// For the upstream to answer an upgrade. More than 0. Default 30 s.
     #[serde(serialize_with = "show_duration")]
     pub handshake: Duration,
@@ -270,6 +278,8 @@ impl Config {
         Self {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
             workers: 0,
+            tls: Tls::default(),
+            upstream_tls: UpstreamTls::default(),
             admin: Admin::default(),
             metrics: Metrics::default(),
             log: Log::default(),
@@ -324,6 +334,7 @@ impl Default for Timeouts {
         Self {
             dial: seconds(5),
             head: seconds(10),
+            tls: seconds(10),
             handshake: seconds(30),
             idle: None,
             linger: seconds(5),

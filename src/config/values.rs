@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -146,6 +147,15 @@ pub(super) fn show_address<S: Serializer>(address: &Option<SocketAddr>, serializ
     match address {
         Some(address) => serializer.collect_str(address),
         None => serializer.serialize_str("off"),
+    }
+}
+
+/// Writes a path as it would be configured: none is empty.
+#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
+pub(super) fn show_path<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => serializer.collect_str(&path.display()),
+        None => serializer.serialize_str(""),
     }
 }
 

@@ -14,6 +14,7 @@ use super::connection;
 use super::kernel;
 use super::leg::Leg;
 use super::routes::Routes;
+use super::tls::Acceptor;
 use crate::close::{CloseSink, Rejection};
 use crate::config::Config;
 use crate::shutdown::{Phase, Shutdown};
@@ -31,6 +32,7 @@ pub struct Proxy(Arc<Inner>);
 /// What every connection needs.
 pub(super) struct Inner {
     pub(super) config: Config,
+    pub(super) acceptor: Option<Acceptor>,
     pub(super) routes: Routes,
     pub(super) sink: Arc<dyn CloseSink>,
     pub(super) shutdown: Shutdown,
@@ -49,13 +51,27 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+// === impl Inner ===
+
+impl Inner {
+    /// What clients speak, as `X-Forwarded-Proto` has it.
+    pub(super) const fn scheme(&self) -> &'static str {
+        if self.acceptor.is_some() { "https" } else { "http" }
+    }
+}
+
 // === impl Proxy ===
 
 impl Proxy {
     /// A data plane for `config`, which tells `sink` everything and ends with `shutdown`.
     pub fn new(config: Config, sink: Arc<dyn CloseSink>, shutdown: Shutdown) -> Self {
         let routes = Routes::new(&config, &*sink);
-        Self(Arc::new(Inner { config, routes, sink, shutdown, sessions: Arc::default() }))
+        let acceptor = Acceptor::new(&config.tls);
+        Self(Arc::new(Inner { config, acceptor, routes, sink, shutdown, sessions: Arc::default() }))
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0
     }
 
     /// Serves the clients of `listener` on the current runtime until [`Phase::Draining`], and those that it has taken

@@ -20,14 +20,15 @@ use tokio::time::Instant;
 use ulid::Ulid;
 
 use super::accept::Inner;
-use super::front::{Counted, Front, InFlight, Late, Progress};
+use super::front::{Counted, FIRST_REQUEST, Front, InFlight, Late, Progress};
 use super::headers;
 use super::leg::Leg;
 use super::plain::{Body, answer};
 use super::relay::Relay;
 use super::replayed::Replayed;
 use super::session::SessionFile;
-use super::upgrade::{Asked, Established, Handshake, Permit, upgrade};
+use super::tls::AcceptError;
+use super::upgrade::{Asked, Established, Handshake, Permit, chain, upgrade};
 use super::verbatim::{self, Opening};
 use crate::close::{Address, Live, Outcome, Request as RequestFacts, Session};
 use crate::shutdown::Phase;
@@ -41,6 +42,10 @@ const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\nc
 
 /// What is said where hyper only hangs up: to HTTP/2 that nobody has agreed on.
 const NOT_HTTP_1: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// What is said to a client that speaks HTTP where TLS is spoken.
+const NO_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n\
+    content-length: 41\r\n\r\nclosewatch: this port speaks TLS (https)\n";
 
 /// What is said to a client whose upgrade is still not answered when the process ends.
 const TOO_LATE: &[u8] =
@@ -73,6 +78,7 @@ pub(super) async fn serve(proxy: Arc<Inner>, leg: Leg) {
 /// Speaks HTTP until the connection ends, or a session is open.
 async fn open_session(proxy: &Arc<Inner>, leg: Leg) -> Option<(Relay, Permit)> {
     let client = leg.peer_address();
+    let leg = secure(proxy, leg, &client).await?;
     let (established, leg, early) = shake_hands(proxy, leg, &client).await?;
     let Established { route, upstream, early: upstream_early, request, reserved_bits, handshake, permit } = established;
     handshake.end(Outcome::Upgraded, StatusCode::SWITCHING_PROTOCOLS, None);
@@ -92,6 +98,45 @@ async fn open_session(proxy: &Arc<Inner>, leg: Leg) -> Option<(Relay, Permit)> {
     relay.begin_with(Peer::Client, &early);
     relay.begin_with(Peer::Upstream, &upstream_early);
     Some((relay, permit))
+}
+
+/// The client's leg with TLS on it, if that is what is spoken here. A failure stands with the failed upgrades: for a
+/// browser it is one.
+async fn secure(proxy: &Inner, leg: Leg, client: &Address) -> Option<Leg> {
+    let (acceptor, socket) = match (&proxy.acceptor, leg) {
+        (Some(acceptor), Leg::Tcp(socket)) => (acceptor, socket),
+        (_, leg) => return Some(leg),
+    };
+    let accepting = acceptor.accept(socket, proxy.config.timeouts.tls);
+    let hurry = async {
+        proxy.shutdown.reached(Phase::Draining).await;
+        tokio::time::sleep(FIRST_REQUEST).await;
+    };
+    let accepted = tokio::select! {
+        biased;
+        accepted = accepting => accepted,
+        // On the way out nobody is waited for that has not even asked.
+        () = hurry => return None,
+    };
+    let failed = |detail: &str| {
+        tracing::debug!(%client, detail, "no TLS with a client");
+        let sink = Arc::clone(&proxy.routes.none);
+        (Handshake::begin(sink, RequestFacts::default(), client.clone(), proxy.shutdown.clone()), detail.into())
+    };
+    match accepted {
+        Ok(stream) => return Some(Leg::Tls(stream)),
+        Err(AcceptError::Silent) => {}
+        Err(AcceptError::Plain(socket)) => {
+            let (handshake, detail) = failed("the client speaks HTTP without TLS");
+            handshake.end(Outcome::TlsFailed, StatusCode::BAD_REQUEST, Some(detail));
+            say_last(&mut Leg::Tcp(socket), NO_TLS).await;
+        }
+        Err(AcceptError::Failed(error)) => {
+            let (handshake, detail) = failed(&chain(&error));
+            handshake.fail(Outcome::TlsFailed, detail);
+        }
+    }
+    None
 }
 
 /// Gives the session-to-be whose 101 has been written, the client's leg, and what the client sent behind its request.
@@ -237,7 +282,12 @@ async fn answer_request(
         } else if request.method() == Method::CONNECT {
             answer(StatusCode::BAD_REQUEST, "no tunnels are opened here")
         } else if let Some(route) = route {
-            headers::forward_client(request.headers_mut(), client, proxy.config.forwarded.x_forwarded);
+            headers::forward_client(
+                request.headers_mut(),
+                client,
+                proxy.scheme(),
+                proxy.config.forwarded.x_forwarded,
+            );
             match route.pool.forward(request).await {
                 Ok(response) => response,
                 Err(error) => {

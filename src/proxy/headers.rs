@@ -82,7 +82,7 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// Says who the client is: `X-Forwarded-For` is appended to, `-Proto` and `-Host` are set, whatever the client wrote there.
-pub(super) fn forward_client(headers: &mut HeaderMap, client: &Address, how: XForwarded) {
+pub(super) fn forward_client(headers: &mut HeaderMap, client: &Address, scheme: &'static str, how: XForwarded) {
     match how {
         XForwarded::Off => return,
         XForwarded::Append => {}
@@ -94,7 +94,7 @@ pub(super) fn forward_client(headers: &mut HeaderMap, client: &Address, how: XFo
     {
         headers.insert(X_FORWARDED_FOR, hops);
     }
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
     match headers.get(header::HOST).cloned() {
         Some(host) => headers.insert(X_FORWARDED_HOST, host),
         None => headers.remove(X_FORWARDED_HOST),

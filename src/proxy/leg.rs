@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::kernel::Kernel;
+use super::tls::TlsStream;
 use crate::close::{Address, End};
 
 /// A connection to a peer. A new kind of transport is a new variant here, and nothing elsewhere.
@@ -15,6 +16,8 @@ use crate::close::{Address, End};
 pub(super) enum Leg {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// Boxed: it is the size of ten sockets.
+    Tls(Box<TlsStream>),
 }
 
 /// Calls the same method on whichever stream a leg is.
@@ -23,6 +26,7 @@ macro_rules! on_stream {
         match $leg {
             Leg::Tcp($stream) => $call,
             Leg::Unix($stream) => $call,
+            Leg::Tls($stream) => $call,
         }
     };
 }
@@ -33,11 +37,8 @@ impl Leg {
     /// The peer's address, as the record has it.
     pub(super) fn peer_address(&self) -> Address {
         match self {
-            Self::Tcp(stream) => match stream.peer_addr() {
-                Ok(address) => Address::Ip(address),
-                // Reset before anybody asked: there is no address any more.
-                Err(_) => Address::Unix("".into()),
-            },
+            Self::Tcp(stream) => address_of(stream),
+            Self::Tls(stream) => address_of(stream.socket()),
             Self::Unix(stream) => {
                 let address = stream.peer_addr().ok();
                 let path = address.as_ref().and_then(|address| address.as_pathname());
@@ -51,27 +52,51 @@ impl Leg {
         match self {
             Self::Tcp(stream) => Kernel::look(stream),
             Self::Unix(_) => None,
+            Self::Tls(stream) => Kernel::look(stream.socket()),
         }
     }
 
     /// Makes the drop that follows send an RST instead of a FIN, and throw away what was not sent yet. A unix socket has no
     /// reset: it is only closed.
-    pub(super) fn reset_on_drop(&self) {
+    pub(super) fn reset_on_drop(&mut self) {
         match self {
             // It fails only on a socket that is gone already, where there is nothing to reset.
             Self::Tcp(stream) => drop(stream.set_zero_linger()),
             Self::Unix(_) => {}
+            Self::Tls(stream) => {
+                stream.say_no_more();
+                drop(stream.socket().set_zero_linger());
+            }
         }
+    }
+
+    /// Passes the end of the other peer's bytes on: FIN, in order or cut off, as it came. With TLS it may have to wait.
+    pub(super) fn poll_end(&mut self, other: End, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tls(stream) if other == End::TlsTruncated => stream.poll_truncate(cx),
+            leg => Pin::new(leg).poll_shutdown(cx),
+        }
+    }
+}
+
+fn address_of(stream: &TcpStream) -> Address {
+    match stream.peer_addr() {
+        Ok(address) => Address::Ip(address),
+        // Reset before anybody asked: there is no address any more.
+        Err(_) => Address::Unix("".into()),
     }
 }
 
 /// How a transport ended, of an error that a read or a write gave.
 ///
-/// What is not a timeout is taken for a reset: the connection is gone, and not in order.
+/// FIN without close_notify is an error where there is TLS. What else is not a timeout is taken for a reset: the connection is gone, and not in order.
 pub(super) fn end_of(error: &io::Error) -> End {
-    use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
-    let silent = matches!(error.kind(), TimedOut | HostUnreachable | NetworkUnreachable);
-    if silent { End::Timeout } else { End::Reset }
+    use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut, UnexpectedEof};
+    match error.kind() {
+        TimedOut | HostUnreachable | NetworkUnreachable => End::Timeout,
+        UnexpectedEof => End::TlsTruncated,
+        _ => End::Reset,
+    }
 }
 
 impl AsyncRead for Leg {

@@ -23,6 +23,7 @@ mod relay;
 mod replayed;
 mod routes;
 mod session;
+mod tls;
 mod upgrade;
 mod verbatim;
 

@@ -14,7 +14,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::accept::Inner;
 use super::buffer;
-use super::dial::dial;
 use super::head::{self, Head, Parsed};
 use super::headers;
 use super::leg::Leg;
@@ -126,22 +125,22 @@ fn admit_verbatim(proxy: &Arc<Inner>, client: &Address, upgrade: &head::UpgradeH
     let facts = headers::facts("GET", shown, "1.1", |name| upgrade.head.all(name).next());
     let handshake = Handshake::begin(Arc::clone(&route.sink), facts.clone(), client.clone(), proxy.shutdown.clone());
     let mut head = Vec::with_capacity(upgrade.head.bytes.len() + 128);
-    write_head(&mut head, upgrade, client, proxy.config.forwarded.x_forwarded);
+    write_head(&mut head, upgrade, client, proxy);
     let accept = headers::accept_for(upgrade.key);
     Some(Request { route, permit, handshake, facts, accept, head, len: upgrade.head.bytes.len() })
 }
 
 /// The request's own bytes, line by line, but for the values of `X-Forwarded-…`, which closewatch sets.
-fn write_head(out: &mut Vec<u8>, upgrade: &head::UpgradeHead<'_>, client: &Address, how: XForwarded) {
+fn write_head(out: &mut Vec<u8>, upgrade: &head::UpgradeHead<'_>, client: &Address, proxy: &Inner) {
     let bytes = upgrade.head.bytes;
-    match how {
+    match proxy.config.forwarded.x_forwarded {
         XForwarded::Off => return out.extend_from_slice(bytes),
         XForwarded::Append => {}
     }
     let hops = headers::forwarded_for(upgrade.head.all(&headers::X_FORWARDED_FOR), client);
     let mut set = [
         (&headers::X_FORWARDED_FOR, &*hops, false),
-        (&headers::X_FORWARDED_PROTO, b"http", false),
+        (&headers::X_FORWARDED_PROTO, proxy.scheme().as_bytes(), false),
         (&headers::X_FORWARDED_HOST, upgrade.host.as_bytes(), false),
     ];
     for line in bytes[..bytes.len() - 2].split_inclusive(|byte| *byte == b'\n') {
@@ -175,7 +174,7 @@ fn write_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 
 /// Dials the upstream, puts the request to it, and reads the head of its answer.
 async fn ask(proxy: &Inner, route: &Route, head: &[u8], accept: &str) -> Result<(Leg, Vec<u8>), UpgradeError> {
-    let mut upstream = dial(&route.config.upstream.target, &proxy.config.timeouts).await?;
+    let mut upstream = route.dialer.dial().await?;
     let patience = proxy.config.timeouts.handshake;
     let exchange = async {
         let mut bytes = Vec::new();

@@ -10,7 +10,7 @@ use super::fields::{Millis, Rfc3339};
 use super::style::JsonStyle;
 use crate::close::{
     Address, Cause, Class, Close, CloseCode, CloseRecord, End, Handshake, HandshakeRecord, Initiator, Outcome, Request,
-    Saw, TcpFacts, Text, Violations,
+    Saw, TcpFacts, Text, TlsAlert, Violations,
 };
 use crate::export::entry;
 use crate::wire::Peer;
@@ -116,6 +116,7 @@ struct PeerFields<'a> {
     undelivered_bytes: u64,
     tcp: Option<TcpFields>,
     reset_after_fin: bool,
+    tls_alert: Option<TlsAlert>,
 }
 
 #[derive(Serialize)]
@@ -248,6 +249,7 @@ impl<'a> PeerFields<'a> {
             undelivered_bytes: facts.undelivered_bytes,
             tcp: facts.tcp.map(TcpFields::from),
             reset_after_fin: facts.reset_after_fin,
+            tls_alert: facts.tls_alert,
         }
     }
 }

@@ -1,10 +1,7 @@
 //! What an end leads to: FIN passed on as FIN, a reset as a reset, and the record when nothing more can happen.
 
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-
-use tokio::io::AsyncWrite;
 
 use super::{Relay, ResetCheck, STALLED_WATCH, Unacknowledged};
 use crate::close::{Cause, End, Event};
@@ -153,14 +150,14 @@ impl Relay {
         }
     }
 
-    /// Sends a FIN to `peer`. Once.
+    /// Sends a FIN to `peer`. Once, as soon as that can be.
     pub(super) fn send_fin(&mut self, peer: Peer, cx: &mut Context<'_>) {
-        let flow = &mut self.flows[peer.other().index()];
-        if std::mem::replace(&mut flow.fin_sent, true) {
+        if self.flows[peer.other().index()].fin_sent {
             return;
         }
-        // It never waits, and fails only where there is no connection any more: the next read tells how that came.
-        let _ = Pin::new(&mut self.legs[peer.index()]).poll_shutdown(cx);
+        let how = self.file.ledger().facts().of(peer.other()).end();
+        // It fails only where there is no connection any more: the next read tells how that came.
+        self.flows[peer.other().index()].fin_sent = self.legs[peer.index()].poll_end(how, cx).is_ready();
     }
 
     /// Resets `peer`'s leg: with the drop that follows the record.

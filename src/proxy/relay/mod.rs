@@ -28,6 +28,7 @@ use super::buffer;
 use super::kernel::HungUp;
 use super::leg::{Leg, end_of};
 use super::session::SessionFile;
+use super::tls::alert_of;
 use crate::close::{CloseCode, End, Event};
 use crate::shutdown::{Phase, Shutdown};
 use crate::wire::{Peer, ReservedBits, Tap};
@@ -232,7 +233,7 @@ impl Relay {
             let mut read = ReadBuf::new(buffer);
             match Pin::new(&mut self.legs[from.index()]).poll_read(cx, &mut read) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(error)) => self.read_ended(from, end_of(&error)),
+                Poll::Ready(Err(error)) => self.read_failed(from, &error),
                 Poll::Ready(Ok(())) if read.filled().is_empty() => self.read_ended(from, End::Fin),
                 Poll::Ready(Ok(())) => {
                     let now = self.file.now();
@@ -292,7 +293,7 @@ impl Relay {
         let mut read = ReadBuf::new(buffer);
         match Pin::new(&mut self.legs[peer.index()]).poll_read(cx, &mut read) {
             Poll::Pending => {}
-            Poll::Ready(Err(error)) => self.read_ended(peer, end_of(&error)),
+            Poll::Ready(Err(error)) => self.read_failed(peer, &error),
             Poll::Ready(Ok(())) if read.filled().is_empty() => self.read_ended(peer, End::Fin),
             Poll::Ready(Ok(())) => {
                 self.again = true;
@@ -326,12 +327,20 @@ impl Relay {
         self.again = true;
     }
 
+    /// Nothing more can be read from `peer`.
+    fn read_failed(&mut self, peer: Peer, error: &io::Error) {
+        if let Some(alert) = alert_of(error) {
+            self.file.on(Event::Alert { peer, alert }, self.file.now());
+        }
+        self.read_ended(peer, end_of(error));
+    }
+
     /// Nothing more comes from `peer`: everything before was read.
     fn read_ended(&mut self, peer: Peer, how: End) {
         let now = self.file.now();
         // After a reset that a write reported, the read says a plain end, which is not a FIN.
         let how = match (how, self.write_end[peer.index()]) {
-            (End::Fin, Some(reported)) => reported,
+            (End::Fin | End::TlsTruncated, Some(reported)) => reported,
             (how, _) => how,
         };
         self.end_peer(peer, how, now);
