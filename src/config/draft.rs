@@ -208,11 +208,7 @@ struct Earlier {
     takes: Option<(Option<HostMatch>, String)>,
 }
 
-fn read_routes(
-    top: &Section<'_, '_>,
-    sections: Vec<Section<'_, '_>>,
-    config: &mut Config,
-) -> Vec<UpstreamTlsDraft> {
+fn read_routes(top: &Section<'_, '_>, sections: Vec<Section<'_, '_>>, config: &mut Config) -> Vec<UpstreamTlsDraft> {
     if sections.is_empty() {
         top.wrong(top.line(), "routes", "is empty: at least one is needed".to_owned());
     }

@@ -209,9 +209,9 @@ pub fn expiry(identity: &CertifiedKey) -> Option<Timestamp> {
     /// The year 9999, the last that a certificate can name (RFC 5280 §4.1.2.5).
     const END_OF_TIME: Duration = Duration::from_secs(253_402_300_799);
     match verify_at(identity.cert.first()?, UnixTime::since_unix_epoch(END_OF_TIME))? {
-        CertificateError::ExpiredContext { not_after, .. } => i64::try_from(not_after.as_secs())
-            .ok()
-            .and_then(|seconds| Timestamp::from_second(seconds).ok()),
+        CertificateError::ExpiredContext { not_after, .. } => {
+            i64::try_from(not_after.as_secs()).ok().and_then(|seconds| Timestamp::from_second(seconds).ok())
+        }
         _ => None,
     }
 }

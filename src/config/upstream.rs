@@ -133,7 +133,10 @@ fn tcp(text: &str) -> Result<(Target, Option<ServerName<'static>>, Authority), S
     };
     let authority = url.authority().parse().map_err(|_| "has a host that cannot stand in a request".to_owned())?;
     let tls = if with_tls {
-        Some(ServerName::try_from(host.clone()).map_err(|_| "has a host that cannot stand in a certificate".to_owned())?)
+        Some(
+            ServerName::try_from(host.clone())
+                .map_err(|_| "has a host that cannot stand in a certificate".to_owned())?,
+        )
     } else {
         None
     };

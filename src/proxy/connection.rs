@@ -282,12 +282,7 @@ async fn answer_request(
         } else if request.method() == Method::CONNECT {
             answer(StatusCode::BAD_REQUEST, "no tunnels are opened here")
         } else if let Some(route) = route {
-            headers::forward_client(
-                request.headers_mut(),
-                client,
-                proxy.scheme(),
-                proxy.config.forwarded.x_forwarded,
-            );
+            headers::forward_client(request.headers_mut(), client, proxy.scheme(), proxy.config.forwarded.x_forwarded);
             match route.pool.forward(request).await {
                 Ok(response) => response,
                 Err(error) => {

@@ -16,5 +16,6 @@ mod real_peers;
 mod rig;
 mod run;
 mod storm;
+mod tls;
 mod transparency;
 mod upgrades;

@@ -158,11 +158,7 @@ fn step<Data>(
     (discard, step)
 }
 
-fn encrypt<Data>(
-    status: UnbufferedStatus<'_, '_, Data>,
-    bytes: &[u8],
-    out: &mut [u8],
-) -> Result<usize, EncryptError> {
+fn encrypt<Data>(status: UnbufferedStatus<'_, '_, Data>, bytes: &[u8], out: &mut [u8]) -> Result<usize, EncryptError> {
     match status.state {
         Ok(ConnectionState::WriteTraffic(mut traffic)) => traffic.encrypt(bytes, out),
         _ => Err(EncryptError::EncryptExhausted),

@@ -9,6 +9,6 @@ mod stream;
 mod upstream;
 mod watch;
 
-pub(super) use front::{Acceptor, AcceptError};
+pub(super) use front::{AcceptError, Acceptor};
 pub(super) use stream::{TlsError, TlsStream, alert_of, is_tls_failure};
 pub(super) use upstream::Connector;

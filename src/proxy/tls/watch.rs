@@ -40,6 +40,9 @@ impl Proxy {
     /// A change is believed when it has been the same for two looks: certificate and key are two files, and are not
     /// written in one moment.
     pub async fn watch_certificates(&self) {
+        if let Some(acceptor) = &self.inner().acceptor {
+            acceptor.announce();
+        }
         let mut loaded = self.stamps().await;
         let mut before = loaded.clone();
         while !loaded.is_empty() {
@@ -62,8 +65,10 @@ impl Proxy {
     async fn stamps(&self) -> Vec<Stamp> {
         let inner = self.inner();
         let front = inner.acceptor.iter().flat_map(|acceptor| acceptor.files());
-        let files: Vec<PathBuf> =
-            front.chain(inner.routes.connectors().flat_map(|connector| connector.files())).map(Path::to_owned).collect();
+        let files: Vec<PathBuf> = front
+            .chain(inner.routes.connectors().flat_map(|connector| connector.files()))
+            .map(Path::to_owned)
+            .collect();
         let stamps = move || files.iter().map(|file| stamp(file)).collect();
         tokio::task::spawn_blocking(stamps).await.unwrap_or_default()
     }
