@@ -37,10 +37,8 @@ enum Step {
     /// Something was done, there may be more.
     On,
     PeerClosed,
-    /// Nothing can be done without more ciphertext, and the handshake is over or not.
-    Rest {
-        open: bool,
-    },
+    /// Nothing can be done without more ciphertext.
+    Rest,
 }
 
 // === impl Machine ===
@@ -67,17 +65,16 @@ impl Machine {
             match step {
                 Ok(Step::On) => {}
                 Ok(Step::PeerClosed) => digest.peer_closed = true,
-                Ok(Step::Rest { open }) => {
-                    digest.open = open;
-                    return digest;
-                }
+                Ok(Step::Rest) => break,
                 Err(error) => drop(digest.error.get_or_insert(error)),
             }
             // Behind an error only the alert that says so: the record that caused it is not looked at again.
             if digest.error.is_some() && !self.owes_output() {
-                return digest;
+                break;
             }
         }
+        digest.open = self.is_open();
+        digest
     }
 
     /// Encrypts `bytes`, and appends the records to `out`. `partial` is what the last [`Machine::digest`] left.
@@ -101,6 +98,13 @@ impl Machine {
             Self::Server(machine) => close(machine.process_tls_records(partial), &mut out[at..]),
         };
         out.truncate(at + written);
+    }
+
+    fn is_open(&self) -> bool {
+        match self {
+            Self::Client(machine) => !machine.is_handshaking(),
+            Self::Server(machine) => !machine.is_handshaking(),
+        }
     }
 
     fn owes_output(&self) -> bool {
@@ -150,8 +154,9 @@ fn step<Data>(
             Ok(Step::On)
         }
         Ok(ConnectionState::PeerClosed) => Ok(Step::PeerClosed),
-        Ok(ConnectionState::BlockedHandshake) => Ok(Step::Rest { open: false }),
-        Ok(ConnectionState::WriteTraffic(_) | ConnectionState::Closed) => Ok(Step::Rest { open: true }),
+        Ok(ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_) | ConnectionState::Closed) => {
+            Ok(Step::Rest)
+        }
         // Early data is never agreed to.
         Ok(other) => Err(Error::General(format!("an unexpected state: {other:?}"))),
     };

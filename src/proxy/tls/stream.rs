@@ -71,6 +71,8 @@ pub(in crate::proxy) struct TlsStream {
     end: Option<End>,
     /// A write failed: the kernel says so once, and this may not have been the call that asked.
     broken: Option<io::ErrorKind>,
+    /// The handshake is over.
+    open: bool,
     /// close_notify was said, or is not to be said.
     closed: bool,
 }
@@ -125,8 +127,13 @@ impl TlsStream {
             owed: 0,
             end: None,
             broken: None,
+            open: false,
             closed: false,
         });
+        // A client speaks first.
+        let mut first = Vec::new();
+        stream.machine.digest(&mut [], &mut |_| {}, &mut first);
+        stream.unsent.push(&first);
         std::future::poll_fn(|cx| stream.poll_open(cx)).await?;
         Ok(stream)
     }
@@ -142,33 +149,19 @@ impl TlsStream {
 
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TlsError>> {
         loop {
-            let flushed = self.poll_send(cx);
-            if let Some(End::Failed(error)) = &self.end {
-                // The alert is on its way, as far as that can be.
-                return Poll::Ready(Err(TlsError::Refused(error.clone())));
-            }
-            ready!(flushed).map_err(TlsError::Broken)?;
-            // The client speaks first, and for that nothing needs to be read.
-            let (partial, machine) = (&mut self.partial, &mut self.machine);
-            let mut out = Vec::new();
-            let unread = &mut self.unread;
-            let digest = machine.digest(partial, &mut |bytes| unread.push(bytes), &mut out);
-            debug_assert!(digest.used == 0 && digest.error.is_none(), "nothing has come since it was last asked");
-            if !out.is_empty() {
-                self.unsent.push(&out);
-                continue;
-            }
-            if digest.open {
+            let sent = self.poll_send(cx);
+            // What is left to be sent, or has come behind it, even an end, is for the reads to find.
+            if self.open {
                 return Poll::Ready(Ok(()));
             }
-            match ready!(self.poll_receive(cx, &mut ReadBuf::new(&mut []))) {
-                Ok(()) => {}
-                Err(error) => return Poll::Ready(Err(TlsError::Broken(error))),
-            }
             match &self.end {
-                None | Some(End::Failed(_)) => {}
+                None => {}
+                // The alert is on its way, as far as that can be.
+                Some(End::Failed(error)) => return Poll::Ready(Err(TlsError::Refused(error.clone()))),
                 Some(End::Closed | End::Truncated) => return Poll::Ready(Err(TlsError::HungUp)),
             }
+            ready!(sent).map_err(TlsError::Broken)?;
+            ready!(self.poll_receive(cx, &mut ReadBuf::new(&mut []))).map_err(TlsError::Broken)?;
         }
     }
 
@@ -201,6 +194,7 @@ impl TlsStream {
             let digest = self.machine.digest(input, &mut plain, out);
             self.partial = input[digest.used..].to_vec();
             self.unsent.push(out);
+            self.open |= digest.open;
             if let Some(error) = digest.error {
                 self.end = Some(End::Failed(error));
             } else if digest.peer_closed {
