@@ -215,6 +215,11 @@ impl Rig {
         waiting.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
+    /// What clients speak.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.legs.client { "https" } else { "http" }
+    }
+
     /// The proxy itself.
     pub(crate) fn data_plane(&self) -> Proxy {
         self.data_plane.clone()

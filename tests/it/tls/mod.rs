@@ -3,7 +3,6 @@
 mod configuration;
 mod endings;
 mod handshakes;
-mod peers;
 mod reload;
 mod streams;
 
