@@ -104,7 +104,7 @@ impl UpstreamTls {
         let identity = load_pair(self.cert.as_deref(), self.key.as_deref())?;
         // Nobody asks them.
         let roots = if self.insecure { Arc::new(RootCertStore::empty()) } else { load_roots(self.ca.as_deref())? };
-        Ok(Self { identity, roots, ..self.clone() })
+        Ok(Self { roots, identity, ..self.clone() })
     }
 }
 
@@ -138,9 +138,10 @@ fn load_identity(cert: &Path, key: &Path) -> Result<Arc<CertifiedKey>, TlsFault>
     }
     let of_key = |why: String| fault(TlsFile::Key, format!("{}: {why}", key.display()));
     let private = PrivateKeyDer::from_pem_slice(&content(TlsFile::Key, key)?).map_err(|error| {
-        of_key(match error {
-            pem::Error::NoItemsFound => "holds no private key, or an encrypted one, which cannot be used".to_owned(),
-            error => format!("is not PEM ({error})"),
+        of_key(if matches!(error, pem::Error::NoItemsFound) {
+            "holds no private key, or an encrypted one, which cannot be used".to_owned()
+        } else {
+            format!("is not PEM ({error})")
         })
     })?;
     match CertifiedKey::from_der(chain, private, &provider()) {
@@ -208,12 +209,9 @@ fn check_time(certificate: &CertificateDer<'_>) -> Result<(), String> {
 pub fn expiry(identity: &CertifiedKey) -> Option<Timestamp> {
     /// The year 9999, the last that a certificate can name (RFC 5280 §4.1.2.5).
     const END_OF_TIME: Duration = Duration::from_secs(253_402_300_799);
-    match verify_at(identity.cert.first()?, UnixTime::since_unix_epoch(END_OF_TIME))? {
-        CertificateError::ExpiredContext { not_after, .. } => {
-            i64::try_from(not_after.as_secs()).ok().and_then(|seconds| Timestamp::from_second(seconds).ok())
-        }
-        _ => None,
-    }
+    let verified = verify_at(identity.cert.first()?, UnixTime::since_unix_epoch(END_OF_TIME))?;
+    let CertificateError::ExpiredContext { not_after, .. } = verified else { return None };
+    timestamp(not_after)
 }
 
 /// What a verifier without roots says of a certificate at some time: its own time is what it looks at first.
@@ -228,9 +226,12 @@ fn verify_at(certificate: &CertificateDer<'_>, time: UnixTime) -> Option<Certifi
     }
 }
 
+fn timestamp(time: UnixTime) -> Option<Timestamp> {
+    Timestamp::from_second(i64::try_from(time.as_secs()).ok()?).ok()
+}
+
 fn date(time: UnixTime) -> String {
-    let timestamp = i64::try_from(time.as_secs()).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
-    timestamp.map_or_else(|| "a time out of reach".to_owned(), |timestamp| timestamp.to_string())
+    timestamp(time).map_or_else(|| "a time out of reach".to_owned(), |timestamp| timestamp.to_string())
 }
 
 fn fault(file: TlsFile, message: String) -> TlsFault {

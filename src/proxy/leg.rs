@@ -74,7 +74,7 @@ impl Leg {
     pub(super) fn poll_end(&mut self, other: End, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tls(stream) if other == End::TlsTruncated => stream.poll_truncate(cx),
-            leg => Pin::new(leg).poll_shutdown(cx),
+            Self::Tcp(_) | Self::Unix(_) | Self::Tls(_) => Pin::new(self).poll_shutdown(cx),
         }
     }
 }
@@ -92,10 +92,12 @@ fn address_of(stream: &TcpStream) -> Address {
 /// FIN without close_notify is an error where there is TLS. What else is not a timeout is taken for a reset: the connection is gone, and not in order.
 pub(super) fn end_of(error: &io::Error) -> End {
     use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut, UnexpectedEof};
-    match error.kind() {
-        TimedOut | HostUnreachable | NetworkUnreachable => End::Timeout,
-        UnexpectedEof => End::TlsTruncated,
-        _ => End::Reset,
+    if matches!(error.kind(), TimedOut | HostUnreachable | NetworkUnreachable) {
+        End::Timeout
+    } else if error.kind() == UnexpectedEof {
+        End::TlsTruncated
+    } else {
+        End::Reset
     }
 }
 

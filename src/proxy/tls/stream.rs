@@ -95,12 +95,18 @@ struct Queue {
 
 /// The alert that ended a connection, received or sent, if `error` is one of a TLS connection.
 pub(in crate::proxy) fn alert_of(error: &io::Error) -> Option<TlsAlert> {
-    let alert = match error.get_ref()?.downcast_ref()? {
-        rustls::Error::AlertReceived(alert) => *alert,
-        rustls::Error::DecryptError => AlertDescription::BadRecordMac,
-        rustls::Error::PeerSentOversizedRecord => AlertDescription::RecordOverflow,
-        rustls::Error::InvalidMessage(_) => AlertDescription::DecodeError,
-        _ => AlertDescription::UnexpectedMessage,
+    use rustls::Error::{AlertReceived, DecryptError, InvalidMessage, PeerSentOversizedRecord};
+    let error = error.get_ref()?.downcast_ref()?;
+    let alert = if let AlertReceived(alert) = error {
+        *alert
+    } else if let DecryptError = error {
+        AlertDescription::BadRecordMac
+    } else if let PeerSentOversizedRecord = error {
+        AlertDescription::RecordOverflow
+    } else if let InvalidMessage(_) = error {
+        AlertDescription::DecodeError
+    } else {
+        AlertDescription::UnexpectedMessage
     };
     Some(TlsAlert(alert.into()))
 }
@@ -109,7 +115,7 @@ pub(in crate::proxy) fn alert_of(error: &io::Error) -> Option<TlsAlert> {
 pub(in crate::proxy) fn is_tls_failure(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source()).any(|error| {
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        inner.is_some_and(|inner| inner.is::<rustls::Error>())
+        inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
     })
 }
 
@@ -174,13 +180,12 @@ impl TlsStream {
             ready!(Pin::new(&mut self.socket).poll_read(cx, &mut read))?;
             let came = read.filled().len();
             if came == 0 {
-                return match self.broken {
-                    Some(kind) => Poll::Ready(Err(kind.into())),
-                    None => {
-                        self.end = Some(End::Truncated);
-                        Poll::Ready(Ok(()))
-                    }
-                };
+                // Behind a reset that a write was told of, there is no FIN.
+                if let Some(kind) = self.broken {
+                    return Poll::Ready(Err(kind.into()));
+                }
+                self.end = Some(End::Truncated);
+                return Poll::Ready(Ok(()));
             }
             input[..kept].copy_from_slice(&self.partial);
             let input = &mut input[..kept + came];

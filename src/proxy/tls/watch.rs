@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::{Acceptor, Connector};
 use crate::config::TlsFault;
 use crate::proxy::accept::Proxy;
 
@@ -64,11 +65,9 @@ impl Proxy {
     /// Off this thread: a file system may take its time.
     async fn stamps(&self) -> Vec<Stamp> {
         let inner = self.inner();
-        let front = inner.acceptor.iter().flat_map(|acceptor| acceptor.files());
-        let files: Vec<PathBuf> = front
-            .chain(inner.routes.connectors().flat_map(|connector| connector.files()))
-            .map(Path::to_owned)
-            .collect();
+        let front = inner.acceptor.iter().flat_map(Acceptor::files);
+        let files: Vec<PathBuf> =
+            front.chain(inner.routes.connectors().flat_map(Connector::files)).map(Path::to_owned).collect();
         let stamps = move || files.iter().map(|file| stamp(file)).collect();
         tokio::task::spawn_blocking(stamps).await.unwrap_or_default()
     }

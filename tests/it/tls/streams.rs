@@ -75,9 +75,9 @@ async fn a_slow_reader_gets_everything_and_then_the_close() {
             slow.expect(&rest).await;
             slow.hear(&close(1011, "boom")).await;
             if fast.has_tls() && slow.has_tls() {
-                slow.expect_cut_off().await
+                slow.expect_cut_off().await;
             } else {
-                slow.expect_fin().await
+                slow.expect_fin().await;
             }
             slow.fin().await;
             let record = rig.record().await;

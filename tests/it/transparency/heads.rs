@@ -16,9 +16,7 @@ const ODD_SWITCH: &str = "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUPGRADE:
 /// A request with what closewatch adds to it.
 fn with_added(rig: &Rig, request: &str, host: &str) -> String {
     let (request, scheme) = (request.strip_suffix("\r\n").unwrap(), rig.scheme());
-    format!(
-        "{request}x-forwarded-for: 127.0.0.1\r\nx-forwarded-proto: {scheme}\r\nx-forwarded-host: {host}\r\n\r\n"
-    )
+    format!("{request}x-forwarded-for: 127.0.0.1\r\nx-forwarded-proto: {scheme}\r\nx-forwarded-host: {host}\r\n\r\n")
 }
 
 #[tokio::test]
