@@ -277,8 +277,9 @@ def main():
     if problems:
         raise SystemExit("coverage.py:\n  " + "\n  ".join(problems))
     print(
-        f"coverage.py: {len(alerts)} alerts and {len(records)} records tested, {len({a.name for a in alerts})} runbooks with "
-        f"{len(queries)} queries and {len(outputs)} commands, {len(used)} metrics known"
+        f"coverage.py: {len(alerts)} alerts and {len(records)} records, 0 without a unit test, 0 alerts without a runbook: "
+        f"{len({a.name for a in alerts})} runbooks with {len(queries)} queries and {len(outputs)} commands; "
+        f"{len(used)} metrics known"
     )
 
 

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +16,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
+use super::handover::{Named, Successors};
+use super::sockets::{self, Sockets};
 use crate::admin::{self, Admin};
 use crate::close::CloseCode;
 use crate::config::Config;
-use crate::export::{ExportOptions, Exporter, JsonStyle, LogOptions};
-use crate::proxy::{self, Proxy};
+use crate::export::{ExportOptions, Exporter, JsonStyle, LogOptions, OtlpError, StartError};
+use crate::proxy::Proxy;
 use crate::shutdown::{Phase, Shutdown};
 
 /// What sessions may take beyond the configured times to say goodbye: two waits for a boundary and one for the FINs, each
@@ -48,6 +51,14 @@ pub(super) enum Error {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The instance before cannot be asked for its sockets, or the next one not be answered.
+    #[error("cannot use {path} (restart.socket)")]
+    Restart {
+        /// The socket.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
     /// The close log cannot be opened.
     #[error("cannot open the close log {target} (log.closes)")]
     CloseLog {
@@ -56,6 +67,9 @@ pub(super) enum Error {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The OTLP exporter cannot be started.
+    #[error("cannot export over OTLP (otel)")]
+    Otlp(#[source] OtlpError),
     /// A thread, a runtime or a signal handler cannot be had.
     #[error("cannot start")]
     Start(#[source] io::Error),
@@ -75,9 +89,7 @@ pub(super) struct Instance {
     config: Config,
     exporter: Exporter,
     shutdown: Shutdown,
-    front: TcpListener,
-    admin: Option<TcpListener>,
-    metrics: Option<TcpListener>,
+    sockets: Sockets,
 }
 
 /// The signals that an instance obeys.
@@ -88,30 +100,38 @@ struct Signals {
     reopen: Signal,
 }
 
+// === impl Error ===
+
+impl Error {
+    fn of_outputs(error: StartError, config: &Config) -> Self {
+        match error {
+            StartError::Log(source) => Self::CloseLog { target: config.log.closes.to_string(), source },
+            StartError::Otlp(error) => Self::Otlp(error),
+        }
+    }
+}
+
 // === impl Instance ===
 
 impl Instance {
     /// Opens what `config` names: addresses first, so that nothing is written by a process that cannot run.
     pub(super) fn open(config: Config) -> Result<Self, Error> {
-        let front = listen("listen", config.listen)?;
-        let admin = config.admin.listen.map(|address| listen("admin.listen", address)).transpose()?;
-        let metrics = config.metrics.listen.map(|address| listen("metrics.listen", address)).transpose()?;
-        let exporter = Exporter::start(outputs(&config))
-            .map_err(|source| Error::CloseLog { target: config.log.closes.to_string(), source })?;
+        let sockets = Sockets::open(&config)?;
+        let exporter = Exporter::start(outputs(&config)).map_err(|error| Error::of_outputs(error, &config))?;
         for route in &config.routes {
             exporter.declare_route(&route.name, &route.codes);
         }
-        Ok(Self { config, exporter, shutdown: Shutdown::new(), front, admin, metrics })
+        Ok(Self { config, exporter, shutdown: Shutdown::new(), sockets })
     }
 
     /// Where clients are accepted.
     pub(super) fn front(&self) -> io::Result<SocketAddr> {
-        self.front.local_addr()
+        self.sockets.front.local_addr()
     }
 
     /// Where the operator is answered, if anywhere.
     pub(super) fn admin(&self) -> Option<SocketAddr> {
-        self.admin.as_ref()?.local_addr().ok()
+        self.sockets.admin.as_ref()?.local_addr().ok()
     }
 
     /// Every output of the instance.
@@ -132,24 +152,45 @@ impl Instance {
         let mut signals = Signals::install().map_err(Error::Start)?;
         let proxy = Proxy::new(self.config.clone(), Arc::new(self.exporter.clone()), self.shutdown.clone());
         let state = Admin::new(self.exporter.clone(), self.shutdown.clone(), []);
+        let restart = match &self.config.restart.socket {
+            None => None,
+            Some(path) => {
+                let successors =
+                    Successors::bind(path).map_err(|source| Error::Restart { path: path.clone(), source })?;
+                Some((successors, self.sockets.to_hand_on().map_err(Error::Start)?))
+            }
+        };
+        let Sockets { front, admin, metrics, predecessor } = self.sockets;
         let operators = [
-            ("admin", self.admin, admin::admin_router(state.clone())),
-            ("metrics", self.metrics, admin::metrics_router(state)),
+            (sockets::ADMIN, admin, admin::admin_router(state.clone())),
+            (sockets::METRICS, metrics, admin::metrics_router(state)),
         ];
         for (name, listener, router) in operators {
             let Some(listener) = listener else { continue };
             announce(name, &listener.local_addr());
             let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::Start)?;
-            // They answer until the process is gone: the last scrape is the one that counts.
-            tokio::spawn(admin::serve(listener, router, std::future::pending()));
+            // They answer until the process is gone, or another one answers: the last scrape is the one that counts.
+            tokio::spawn(admin::serve(listener, router, handed_on(self.shutdown.clone())));
         }
         let watching = proxy.clone();
         tokio::spawn(async move { watching.watch_certificates().await });
-        let mut workers = start_workers(self.config.workers, &proxy, &self.front).map_err(Error::Start)?;
-        let front = self.front.local_addr();
-        drop(self.front);
+        let mut workers = start_workers(self.config.workers, &proxy, &front).map_err(Error::Start)?;
+        let address = front.local_addr();
+        drop(front);
         // Said last: whoever waits for it finds everything in its place.
-        announce("proxy", &front);
+        announce(sockets::PROXY, &address);
+        if let Some(predecessor) = predecessor {
+            match predecessor.may_go() {
+                Ok(()) => tracing::info!("took over from the instance before, which drains"),
+                Err(error) => tracing::warn!(%error, "the instance before goes on beside this one"),
+            }
+        }
+        if let Some((successors, sockets)) = restart {
+            if let Err(error) = successors.publish() {
+                tracing::warn!(%error, "the next instance cannot take over from this one");
+            }
+            tokio::spawn(watch_for_successors(successors, sockets, self.shutdown.clone()));
+        }
 
         let way_out = async {
             self.shutdown.reached(Phase::Unready).await;
@@ -157,7 +198,9 @@ impl Instance {
             tracing::info!(live = self.exporter.live().count(), "drain begins");
             drain(&self.config, &self.shutdown, &mut workers).await;
             flush(&self.exporter, FLUSH).await;
-            sleep(self.config.timeouts.final_scrape).await;
+            if !self.shutdown.has_successor() {
+                sleep(self.config.timeouts.final_scrape).await;
+            }
         };
         let ended = tokio::select! {
             () = way_out => Ended::Drained,
@@ -183,17 +226,32 @@ fn outputs(config: &Config) -> ExportOptions {
             instance: Some(rustix::system::uname().nodename().to_string_lossy().into()),
         },
         own_codes: config.drain.code.map(CloseCode).into_iter().collect(),
+        otel: config.otel.clone(),
         ..ExportOptions::default()
     }
-}
-
-fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {
-    proxy::bind(address).map_err(|source| Error::Bind { key, address, source })
 }
 
 fn announce(name: &str, address: &io::Result<SocketAddr>) {
     if let Ok(address) = address {
         tracing::info!(listener = name, %address, "listening");
+    }
+}
+
+/// Waits until another instance has the listening sockets.
+async fn handed_on(shutdown: Shutdown) {
+    shutdown.reached(Phase::Unready).await;
+    if !shutdown.has_successor() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Hands the sockets to the next instance when it asks, and then begins the way out. Its copies of them are gone when no
+/// client is accepted any more.
+async fn watch_for_successors(successors: Successors, sockets: Vec<Named>, shutdown: Shutdown) {
+    tokio::select! {
+        biased;
+        () = shutdown.reached(Phase::Draining) => {}
+        () = successors.wait(&sockets) => shutdown.hand_on(),
     }
 }
 
@@ -221,8 +279,10 @@ fn start_workers(count: usize, proxy: &Proxy, front: &TcpListener) -> io::Result
 /// The drain, from [`Phase::Unready`] to the end of the last worker.
 async fn drain(config: &Config, shutdown: &Shutdown, workers: &mut mpsc::Receiver<Infallible>) {
     let timeouts = &config.timeouts;
-    // Whoever sends clients here learns of it from the readiness probe, and takes a while.
-    sleep(timeouts.unready).await;
+    if !shutdown.has_successor() {
+        // Whoever sends clients here learns of it from the readiness probe, and takes a while.
+        sleep(timeouts.unready).await;
+    }
     shutdown.advance(Phase::Draining);
     if timeout(timeouts.drain, workers.recv()).await.is_ok() {
         return;
@@ -241,7 +301,7 @@ async fn flush(exporter: &Exporter, limit: Duration) {
     // It blocks, and the operator's addresses are still to be answered.
     let flushed = tokio::task::spawn_blocking(move || exporter.flush(limit)).await;
     if !matches!(flushed, Ok(true)) {
-        tracing::warn!("the close log could not be written out in time");
+        tracing::warn!("the outputs could not write everything out in time");
     }
 }
 

@@ -7,9 +7,11 @@ mod cli;
 pub mod demo;
 pub mod drain;
 mod failure;
+mod handover;
 mod instance;
 mod line;
 pub mod run;
+mod sockets;
 
 pub use cli::{Cli, Command, execute, parse};
 pub use failure::{FAILURE, USAGE, report};

@@ -17,7 +17,7 @@ pub(super) const MOST_WORKERS: usize = 1024;
 /// hyper's smallest buffer is 8 KiB. Above 1 MiB a head is an attack: each connection may hold that much.
 const HEADER_BYTES: std::ops::RangeInclusive<u64> = 8 * 1024..=1024 * 1024;
 
-/// Each route has some 150 series from the start.
+/// Each route has some 290 series from the start.
 const MOST_ROUTES: usize = 10_000;
 
 /// What remains of a control frame's 125 bytes after the code (RFC 6455 §5.5).
@@ -93,6 +93,10 @@ impl Draft {
         if let Some(section) = top.section("drain") {
             read_drain(section, &mut config.drain);
         }
+        if let Some(mut restart) = top.section("restart") {
+            restart.set("socket", &mut config.restart.socket, |v| values::optional_path(text(v)?));
+            restart.finish();
+        }
         if let Some(section) = top.section("limits") {
             read_limits(section, &mut config.limits);
         }
@@ -102,7 +106,11 @@ impl Draft {
         }
         if let Some(mut relay) = top.section("relay") {
             relay.set("verbatim", &mut config.relay.verbatim, |v| switch(text(v)?));
+            relay.set("splice", &mut config.relay.splice, |v| switch(text(v)?));
             relay.finish();
+        }
+        if let Some(section) = top.section("otel") {
+            config.otel.read(section);
         }
         if let Some(section) = top.section("classes") {
             config.classes = read_classes(&section);

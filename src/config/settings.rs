@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use super::otel::Otel;
 use super::route::{ClassTable, Route};
 use super::tls::{Tls, UpstreamTls};
 use super::upstream::Upstream;
-use super::values::{show_address, show_count, show_duration, show_limit, show_switch};
+use super::values::{show_address, show_count, show_duration, show_limit, show_path, show_switch};
 
 /// All that a run needs to know.
 #[derive(Clone, Debug, Serialize)]
@@ -37,12 +38,16 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// What a drain says to the peers.
     pub drain: Drain,
+    /// How the next instance takes over.
+    pub restart: Restart,
     /// What is bounded.
     pub limits: Limits,
     /// What is added to requests.
     pub forwarded: Forwarded,
     /// How bytes are moved.
     pub relay: Relay,
+    /// What is exported over OTLP.
+    pub otel: Otel,
     /// Classes of codes on every route; already part of each route's rules. Default empty.
     pub classes: ClassTable,
     /// Where sessions go: at least one, with unique names, in the order of the file.
@@ -63,6 +68,14 @@ pub struct Metrics {
     /// Its address. Port 0 lets the system choose. Default none.
     #[serde(serialize_with = "show_address")]
     pub listen: Option<SocketAddr>,
+}
+
+/// How the next instance takes over from this one.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Restart {
+    /// The unix socket on which the listening sockets are handed on. Default none.
+    #[serde(serialize_with = "show_path")]
+    pub socket: Option<PathBuf>,
 }
 
 /// What is written down, where, and how much of it.
@@ -176,6 +189,9 @@ pub struct Relay {
     /// Whether a valid upgrade is relayed byte for byte, or every one goes through hyper. Default on.
     #[serde(serialize_with = "show_switch")]
     pub verbatim: bool,
+    /// Whether the payload of large frames is moved within the kernel, or all of it through a buffer. Default on.
+    #[serde(serialize_with = "show_switch")]
+    pub splice: bool,
 }
 
 /// Declares a set of words, the first of which is the default.
@@ -208,13 +224,15 @@ macro_rules! words {
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())
             }
         }
     )+ };
 }
+
+pub(super) use words;
 
 words! {
     /// How much of a request's path a record keeps.
@@ -285,9 +303,11 @@ impl Config {
             log: Log::default(),
             timeouts: Timeouts::default(),
             drain: Drain::default(),
+            restart: Restart::default(),
             limits: Limits::default(),
             forwarded: Forwarded::default(),
             relay: Relay::default(),
+            otel: Otel::default(),
             classes: BTreeMap::new(),
             routes: Vec::new(),
         }
@@ -324,7 +344,7 @@ impl Default for Log {
 
 impl Default for Relay {
     fn default() -> Self {
-        Self { verbatim: true }
+        Self { verbatim: true, splice: true }
     }
 }
 

@@ -16,7 +16,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, RootCertStore};
 use serde::{Serialize, Serializer};
 
-use super::values::{show_path, show_switch};
+use super::values::{show_file, show_switch};
 
 /// The largest file that is read; a system's bundle of roots takes a quarter of it.
 const LARGEST_FILE: u64 = 1024 * 1024;
@@ -25,10 +25,10 @@ const LARGEST_FILE: u64 = 1024 * 1024;
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Tls {
     /// The certificate, with what leads to its root behind it (PEM). Default none.
-    #[serde(serialize_with = "show_path")]
+    #[serde(serialize_with = "show_file")]
     pub cert: Option<PathBuf>,
     /// Its private key (PEM). Default none.
-    #[serde(serialize_with = "show_path")]
+    #[serde(serialize_with = "show_file")]
     pub key: Option<PathBuf>,
     /// What both files held when the configuration was read.
     #[serde(skip)]
@@ -42,10 +42,10 @@ pub struct UpstreamTls {
     #[serde(serialize_with = "show_ca")]
     pub ca: Option<PathBuf>,
     /// closewatch's own certificate (PEM). Default none.
-    #[serde(serialize_with = "show_path")]
+    #[serde(serialize_with = "show_file")]
     pub cert: Option<PathBuf>,
     /// Its private key (PEM). Default none.
-    #[serde(serialize_with = "show_path")]
+    #[serde(serialize_with = "show_file")]
     pub key: Option<PathBuf>,
     /// The name that is asked for (SNI) and has to be in the certificate. Default the host of the URL.
     #[serde(serialize_with = "show_name")]

@@ -45,6 +45,22 @@ pub(super) fn number_from_text(text: &str, allowed: std::ops::RangeInclusive<usi
     in_range(text.parse().ok(), &format!("{text:?}"), &allowed)
 }
 
+/// A share, from 0 to 1.
+pub(super) fn ratio(value: &DeValue<'_>) -> Parsed<f64> {
+    let digits = match (value.as_float(), value.as_integer()) {
+        (Some(float), _) => float.as_str().to_owned(),
+        (None, Some(_)) => integer(value)?.to_string(),
+        (None, None) => return Err(format!("expected a number from 0 to 1, not {}", described(value))),
+    };
+    ratio_from_text(&digits)
+}
+
+/// As [`ratio`], from the environment.
+pub(super) fn ratio_from_text(text: &str) -> Parsed<f64> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| format!("{text} is not a number from 0 to 1"))
+}
+
 /// What stands there, for a message: `a boolean`, `an array`.
 pub(super) fn described(value: &DeValue<'_>) -> String {
     let name = value.type_str();
@@ -76,6 +92,15 @@ pub(super) fn optional_address(text: &str) -> Parsed<Option<SocketAddr>> {
     match text {
         "" | "off" => Ok(None),
         _ => address(text).map(Some).map_err(|error| format!("{error}, or \"off\"")),
+    }
+}
+
+/// An absolute path, or `off`.
+pub(super) fn optional_path(text: &str) -> Parsed<Option<PathBuf>> {
+    match text {
+        "off" => Ok(None),
+        path if path.starts_with('/') => Ok(Some(path.into())),
+        _ => Err(format!("{text:?} is not an absolute path, nor \"off\"")),
     }
 }
 
@@ -150,9 +175,18 @@ pub(super) fn show_address<S: Serializer>(address: &Option<SocketAddr>, serializ
     }
 }
 
-/// Writes a path as it would be configured: none is empty.
+/// Writes a path as it would be configured: none is `off`.
 #[expect(clippy::ref_option, reason = "the signature that serde asks for")]
 pub(super) fn show_path<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => serializer.collect_str(&path.display()),
+        None => serializer.serialize_str("off"),
+    }
+}
+
+/// Writes a file's path as it would be configured: none is empty.
+#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
+pub(super) fn show_file<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
     match path {
         Some(path) => serializer.collect_str(&path.display()),
         None => serializer.serialize_str(""),

@@ -1,14 +1,26 @@
 //! Reaching an upstream.
 
-use std::io;
+use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use nix::libc;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 
-use super::kernel;
 use super::leg::Leg;
 use super::tls::{Connector, TlsError};
+use crate::close::Address;
 use crate::config::{Route, Target, Timeouts, UpstreamTls};
+
+/// A connection to an upstream.
+pub(super) struct Reached {
+    pub(super) leg: Leg,
+    /// Where it goes, as the record has it.
+    pub(super) address: Address,
+    /// Of the first bytes for it, those that were sent already.
+    pub(super) sent: usize,
+}
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -49,45 +61,84 @@ impl Dialer {
         self.tls.as_ref()
     }
 
-    /// Connects within `timeouts.dial`, trying each address of a name in turn; and within `timeouts.tls` behind that.
-    pub(super) async fn dial(&self) -> Result<Leg, DialError> {
+    /// Connects within `timeouts.dial`, trying each address of a name in turn; with TLS within `timeouts.tls` behind that.
+    /// Sends what it can of `first` where that costs no waiting; the rest is left to the caller.
+    pub(super) async fn dial(&self, first: &[u8]) -> Result<Reached, DialError> {
         let patience = self.timeouts.dial;
-        let leg = tokio::time::timeout(patience, self.connect()).await.unwrap_or(Err(DialError::Timeout(patience)))?;
-        match (&self.tls, leg) {
+        // In the clear only what is to be read in the clear.
+        let connecting = connect(&self.target, if self.tls.is_some() { &[] } else { first });
+        let reached = tokio::time::timeout(patience, connecting).await;
+        let Reached { leg, address, sent } = reached.unwrap_or(Err(DialError::Timeout(patience)))?;
+        let leg = match (&self.tls, leg) {
             (Some(connector), Leg::Tcp(socket)) => {
-                let address = socket.peer_addr().map_or_else(|_| "an upstream".to_owned(), |peer| peer.to_string());
-                match connector.connect(socket, self.timeouts.tls).await {
-                    Ok(stream) => Ok(Leg::Tls(stream)),
-                    Err(source) => Err(DialError::Tls { address, source }),
-                }
+                // Boxed: most have none of it.
+                let stream = Box::pin(connector.connect(socket, self.timeouts.tls)).await;
+                Leg::Tls(stream.map_err(|source| DialError::Tls { address: address.to_string(), source })?)
             }
-            (_, leg) => Ok(leg),
-        }
+            (_, leg) => leg,
+        };
+        Ok(Reached { leg, address, sent })
     }
 
-    async fn connect(&self) -> Result<Leg, DialError> {
-        match &self.target {
-            Target::Unix { path } => {
-                let failed = |source| DialError::Connect { address: path.display().to_string(), source };
-                Ok(Leg::Unix(UnixStream::connect(path).await.map_err(failed)?))
-            }
-            Target::Tcp { host, port } => {
-                let resolved = lookup_host((host.as_str(), *port)).await;
-                let addresses = resolved.map_err(|source| DialError::Resolve { host: host.clone(), source })?;
-                let mut failure = DialError::Resolve {
-                    host: host.clone(),
-                    source: io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
-                };
-                for address in addresses {
-                    let connected = TcpStream::connect(address).await;
-                    let prepare = |stream| kernel::prepare(&stream, self.timeouts.dead_peer).map(|()| stream);
-                    match connected.and_then(prepare) {
-                        Ok(stream) => return Ok(Leg::Tcp(stream)),
-                        Err(source) => failure = DialError::Connect { address: address.to_string(), source },
+    /// Has the kernel watch over a connection that is kept.
+    pub(super) fn keep_alive(&self, leg: &Leg) {
+        leg.keep_alive(self.timeouts.dead_peer);
+    }
+}
+
+async fn connect(target: &Target, first: &[u8]) -> Result<Reached, DialError> {
+    match target {
+        Target::Unix { path } => {
+            let failed = |source| DialError::Connect { address: path.display().to_string(), source };
+            let leg = Leg::Unix(UnixStream::connect(path).await.map_err(failed)?);
+            Ok(Reached { leg, address: Address::Unix(path.to_string_lossy().into()), sent: 0 })
+        }
+        Target::Tcp { host, port } => {
+            let resolved = lookup_host((host.as_str(), *port)).await;
+            let addresses = resolved.map_err(|source| DialError::Resolve { host: host.clone(), source })?;
+            let mut failure = DialError::Resolve {
+                host: host.clone(),
+                source: io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
+            };
+            for address in addresses {
+                match connect_tcp(address, first).await {
+                    Ok((stream, sent)) => {
+                        return Ok(Reached { leg: Leg::Tcp(stream), address: Address::Ip(address), sent });
                     }
+                    Err(source) => failure = DialError::Connect { address: address.to_string(), source },
                 }
-                Err(failure)
             }
+            Err(failure)
         }
     }
+}
+
+/// Connects without Nagle's delay. Keepalive is left to whoever keeps the connection for longer.
+async fn connect_tcp(address: SocketAddr, first: &[u8]) -> io::Result<(TcpStream, usize)> {
+    let kind = Type::STREAM.nonblocking().cloexec();
+    let socket = Socket::new_raw(Domain::for_address(address), kind, Some(Protocol::TCP))?;
+    socket.set_tcp_nodelay(true)?;
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut stream = std::net::TcpStream::from(socket);
+    // Between two sockets of one host the handshake is over when `connect` returns: a write that goes through has waited
+    // for nothing, and has asked what else would have to be asked.
+    if address.ip().is_loopback() && !first.is_empty() {
+        match stream.write(first) {
+            Ok(sent) => return Ok((TcpStream::from_std(stream)?, sent)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // It was up: the next write tells what has become of it.
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
+                return Ok((TcpStream::from_std(stream)?, 0));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let stream = TcpStream::from_std(stream)?;
+    stream.writable().await?;
+    #[expect(clippy::disallowed_methods, reason = "how the connect went is asked before anything is read")]
+    let failure = stream.take_error()?;
+    failure.map_or(Ok((stream, 0)), Err)
 }

@@ -136,7 +136,11 @@ impl tower_service::Service<Uri> for Connect {
 
     fn call(&mut self, _: Uri) -> Self::Future {
         let dialer = Arc::clone(&self.0);
-        Box::pin(async move { Ok(TokioIo::new(dialer.dial().await?)) })
+        Box::pin(async move {
+            let leg = dialer.dial(&[]).await?.leg;
+            dialer.keep_alive(&leg);
+            Ok(TokioIo::new(leg))
+        })
     }
 }
 

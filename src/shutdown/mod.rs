@@ -4,7 +4,7 @@
 //! readiness endpoint. *May import* nothing of ours.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
@@ -32,6 +32,7 @@ pub struct Shutdown(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     phase: AtomicU8,
+    successor: AtomicBool,
     changed: Arc<Notify>,
 }
 
@@ -59,6 +60,17 @@ impl Shutdown {
         if self.0.phase.fetch_max(phase as u8, Ordering::AcqRel) < phase as u8 {
             self.0.changed.notify_waiters();
         }
+    }
+
+    /// Begins the way out of a process whose listening sockets another one has taken over.
+    pub fn hand_on(&self) {
+        self.0.successor.store(true, Ordering::Release);
+        self.advance(Phase::Unready);
+    }
+
+    /// Whether another process has taken over the listening sockets: whoever waits behind them is its to serve.
+    pub fn has_successor(&self) -> bool {
+        self.0.successor.load(Ordering::Acquire)
     }
 
     /// Waits until `phase` has come.

@@ -18,38 +18,40 @@ EMPTY = {}
 BEFORE, AFTER, RANGE = 25, 22, 20
 
 
-def filled(text):
-    text = re.sub(r"\$\{?__rate_interval\}?", "5s", text)
-    text = re.sub(r"\$\{?__range_s\}?", str(RANGE), text)
-    text = re.sub(r"\$\{?__range\}?", "%ds" % RANGE, text)
-    return re.sub(r"\$\{?[a-z]\w*(:\w+)?\}?", ".+", text)
-
-
 def finite(series):
     values = series["values"] if "values" in series else [series["value"]]
     return any(math.isfinite(float(value)) for _, value in values)
 
 
 class Checks:
-    def __init__(self, prometheus, end):
-        self.prometheus, self.end = prometheus, end
+    """Asks for `span` seconds up to `end`, for annotations for all of `history`; `rate` is the window of rates."""
+
+    def __init__(self, prometheus, end, span, history, rate="5s", step=1, expected=EMPTY):
+        self.prometheus, self.end, self.span, self.rate, self.step = prometheus, end, span, rate, step
+        self.history, self.expected = history, expected
         self.asked, self.failures, self.empty = 0, [], []
 
-    def ask(self, file, where, ref, expr, instant=False, span=RANGE):
+    def filled(self, text):
+        text = re.sub(r"\$\{?__rate_interval\}?", self.rate, text)
+        text = re.sub(r"\$\{?__range_s\}?", str(self.span), text)
+        text = re.sub(r"\$\{?__range\}?", "%ds" % self.span, text)
+        return re.sub(r"\$\{?[a-z]\w*(:\w+)?\}?", ".+", text)
+
+    def ask(self, file, where, ref, expr, instant=False, span=None):
         """The series that have a number; none is a failure, unless it is expected."""
         self.asked += 1
         try:
-            expr = filled(expr)
+            expr = self.filled(expr)
             got = (
                 self.prometheus.instant(expr, self.end)
                 if instant
-                else self.prometheus.over(expr, self.end - span, self.end, 1)
+                else self.prometheus.over(expr, self.end - (span or self.span), self.end, self.step)
             )
         except ValueError as error:
             self.failures.append("%s: %s, %s: %s: %s" % (file, where, ref, error, expr))
             return []
         got = [series for series in got if finite(series)]
-        if not got and (file, where, ref) in EMPTY:
+        if not got and (file, where, ref) in self.expected:
             self.empty.append((file, where, ref))
         elif not got:
             self.failures.append("%s: %s, %s: no data: %s" % (file, where, ref, expr))
@@ -77,12 +79,12 @@ class Checks:
             self.panel(file, panel)
         for annotation in dashboard["annotations"]["list"]:
             if "target" in annotation:
-                self.ask(file, annotation["name"], "Anno", annotation["target"]["expr"], span=BEFORE + AFTER)
+                self.ask(file, annotation["name"], "Anno", annotation["target"]["expr"], span=self.history)
         for variable in dashboard["templating"]["list"]:
             if variable["type"] == "query":
                 self.asked += 1
                 match = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"])
-                values = self.prometheus.api("label/%s/values" % match[2], **{"match[]": filled(match[1])})
+                values = self.prometheus.api("label/%s/values" % match[2], **{"match[]": self.filled(match[1])})
                 if not values:
                     self.failures.append("%s: the variable %s has no values" % (file, variable["name"]))
 
@@ -93,14 +95,14 @@ def main():
     binary, began = sys.argv[1], time.monotonic()
     with Stage() as stage:
         demos = [Demo(stage, binary, "demo-%d" % i, 15) for i in (1, 2)]
-        prometheus = stage.prometheus({"demo-%d" % i: demo.admin for i, demo in enumerate(demos, 1)}, "1s")
+        prometheus = stage.prometheus({"closewatch": {"demo-%d" % i: demo.admin for i, demo in enumerate(demos, 1)}}, "1s")
         pinger = Pinger(demos[0].front)
         pinger.start()
         time.sleep(BEFORE)
         stage.stop(demos[1].process)
         Demo(stage, binary, "demo-2", 15, demos[1].admin)
         time.sleep(AFTER)
-        checks = Checks(prometheus, time.time())
+        checks = Checks(prometheus, time.time(), RANGE, BEFORE + AFTER)
         for file, dashboard in model.dashboards().items():
             checks.dashboard(file, dashboard)
         pinger.over = True

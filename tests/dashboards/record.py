@@ -52,7 +52,7 @@ def main():
         for instance in instances:
             instance.start()
             wait_for(instance.name, ready("http://127.0.0.1:%d/readyz" % instance.admin))
-        prometheus = stage.prometheus({i.name: "127.0.0.1:%d" % i.admin for i in instances}, "%ds" % SCRAPE)
+        prometheus = stage.prometheus({"closewatch": {i.name: "127.0.0.1:%d" % i.admin for i in instances}}, "%ds" % SCRAPE)
         began = time.time()
         asyncio.run(traffic.run(instances, minutes * 60, 4))
         path.write_text(json.dumps(record(prometheus, began + 20, time.time())))

@@ -6,13 +6,12 @@ for a while; from 0.78 on the instances are restarted, one after the other.
 """
 
 import asyncio
-import base64
 import contextlib
-import hashlib
 import os
 import random
-import socket
-import struct
+
+import peers
+from peers import CLOSE, PING, PONG, TEXT, Ended, Refused
 
 CONFIG = """
 listen = "127.0.0.1:{front}"
@@ -36,120 +35,24 @@ upstream = "http://127.0.0.1:{back}"
 """
 
 IDLE_LIMIT = (60.3, 61)
-TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 
-class Ended(Exception):
-    pass
+class Backend(peers.Backend):
+    """The path's last part says how it ends a session, if it does."""
 
+    cuts_idle = False
 
-class Socket:
-    """One end of a session: frames out, frames in."""
-
-    def __init__(self, reader, writer, masks):
-        self.reader, self.writer, self.masks, self.heard = reader, writer, masks, asyncio.get_running_loop().time()
-        self.closing = False
-
-    def send(self, opcode, payload=b""):
-        mask = 128 if self.masks else 0
-        length = (
-            bytes([mask | len(payload)])
-            if len(payload) < 126
-            else bytes([mask | 126]) + struct.pack(">H", len(payload))
-        )
-        self.writer.write(bytes([0x80 | opcode]) + length + (b"\0\0\0\0" if self.masks else b"") + payload)
-
-    def close_frame(self, code=None, reason=""):
-        self.closing = True
-        self.send(CLOSE, b"" if code is None else struct.pack(">H", code) + reason.encode())
-
-    async def frame(self):
-        try:
-            first, second = await self.reader.readexactly(2)
-            length = second & 127
-            if length == 126:
-                (length,) = struct.unpack(">H", await self.reader.readexactly(2))
-            key = await self.reader.readexactly(4) if second & 128 else b"\0\0\0\0"
-            payload = bytes(byte ^ key[i % 4] for i, byte in enumerate(await self.reader.readexactly(length)))
-        except (OSError, asyncio.IncompleteReadError):
-            raise Ended from None
-        self.heard = asyncio.get_running_loop().time()
-        return first & 15, payload
-
-    def reset(self):
-        raw = self.writer.get_extra_info("socket")
-        if raw is not None:
-            with contextlib.suppress(OSError):
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
-
-    async def leave(self):
-        with contextlib.suppress(OSError):
-            self.writer.close()
-            await self.writer.wait_closed()
-
-
-class Backend:
-    """Echoes and pings. The path's last part says how it ends a session, if it does."""
-
-    def __init__(self, port):
-        self.port, self.server, self.sockets, self.cuts_idle = port, None, set(), False
-
-    async def open(self):
-        self.server = await asyncio.start_server(self.serve, "127.0.0.1", self.port)
-
-    async def crash(self):
-        self.server.close()
-        for s in list(self.sockets):
-            s.reset()
-
-    async def serve(self, reader, writer):
-        # Cancelled when the story is over; Python 3.11 would print each as an error.
-        with contextlib.suppress(OSError, Ended, asyncio.IncompleteReadError, ValueError, asyncio.CancelledError):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            path = head.split(" ")[1]
-            if "upgrade: websocket" not in head.lower():
-                writer.write(
-                    b"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-                    % (b"200 OK" if random.random() < 0.9 else b"404 Not Found")
-                )
-                await writer.drain()
-                writer.close()
-                return
-            if path.endswith("/refuse"):
-                writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-                await writer.drain()
-                writer.close()
-                return
-            key = next(
-                line.split(": ")[1] for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key")
-            )
-            accept = base64.b64encode(
-                hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
-            ).decode()
-            writer.write(
-                (
-                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                    "Sec-WebSocket-Accept: %s\r\n\r\n" % accept
-                ).encode()
-            )
-            s = Socket(reader, writer, False)
-            self.sockets.add(s)
-            watch = asyncio.create_task(self.watch(s, path))
-            try:
-                await self.talk(s)
-            finally:
-                watch.cancel()
-                self.sockets.discard(s)
-                await s.leave()
+    async def answer(self, path, upgrade):
+        if not upgrade:
+            return "200 OK" if random.random() < 0.9 else "404 Not Found"
+        return "403 Forbidden" if path.endswith("/refuse") else "101 Switching Protocols"
 
     async def watch(self, s, path):
         """Ends the session as its path says, or for silence."""
-        last = path.rsplit("/", 1)[1]
-        loop, began = asyncio.get_running_loop(), asyncio.get_running_loop().time()
+        last, loop = path.rsplit("/", 1)[1], asyncio.get_running_loop()
         while True:
             await asyncio.sleep(0.2)
-            if last.isdigit() and loop.time() - began > 8 + int(last) % 7:
+            if last.isdigit() and loop.time() - s.opened > 8 + int(last) % 7:
                 s.close_frame(
                     int(last),
                     {1011: "unhandled exception", 4401: "Unauthorized", 1008: "rate limit"}.get(int(last), ""),
@@ -162,17 +65,6 @@ class Backend:
             if path.startswith("/feed") and self.cuts_idle and IDLE_LIMIT[0] < loop.time() - s.heard < IDLE_LIMIT[1]:
                 s.reset()
                 return
-
-    async def talk(self, s):
-        while True:
-            opcode, payload = await s.frame()
-            if opcode == CLOSE:
-                if not s.closing:
-                    s.send(CLOSE, payload)
-                    await s.writer.drain()
-                return
-            if opcode in (PING, TEXT) and not s.closing:
-                s.send(PONG if opcode == PING else TEXT, payload)
 
 
 class Instance:
@@ -221,19 +113,13 @@ async def client(instances, first=None):
 
 async def session(instance, path, end, life, quiet):
     """Whether the client had what it wanted."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", instance.front)
-    key = base64.b64encode(os.urandom(16)).decode()
-    writer.write(
-        (
-            "GET %s HTTP/1.1\r\nHost: ws.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            "Sec-WebSocket-Key: %s\r\n\r\n" % (path, key)
-        ).encode()
-    )
-    s = Socket(reader, writer, True)
     try:
-        head = await reader.readuntil(b"\r\n\r\n")
-        if b" 101 " not in head:
-            return path.endswith("refuse")
+        s = await peers.connect(instance.front, path)
+    except Refused:
+        return path.endswith("refuse")
+    except Ended:
+        return False
+    try:
         now = asyncio.get_running_loop().time
         until = now() + life if end != "stay" else now() + 400
         speaks = now() if not quiet else until
@@ -249,7 +135,7 @@ async def session(instance, path, end, life, quiet):
                 continue
             if opcode == CLOSE:
                 s.send(CLOSE, payload)
-                await writer.drain()
+                await s.writer.drain()
                 return end == "stay"
             if opcode == PING:
                 s.send(PONG, payload)
@@ -262,7 +148,7 @@ async def session(instance, path, end, life, quiet):
         while (await s.frame())[0] != CLOSE:
             pass
         return True
-    except (Ended, asyncio.IncompleteReadError):
+    except Ended:
         return False
     finally:
         await s.leave()

@@ -91,7 +91,7 @@ fn opened_is_closed_plus_active_in_every_scrape() {
 }
 
 #[test]
-fn a_route_begins_with_some_150_series_at_zero() {
+fn a_route_begins_with_some_290_series_at_zero() {
     let exporter = silent();
     let before = exposition(&exporter).lines().count();
     let mut rules = CodeRules::default();
@@ -102,8 +102,20 @@ fn a_route_begins_with_some_150_series_at_zero() {
     let text = exposition(&exporter);
     let series: Vec<_> = text.lines().filter(|line| line.contains("route=\"chat\"")).collect();
     assert!(text.lines().count() > before);
-    assert!((120..=160).contains(&series.len()), "{}", series.len());
+    assert!((250..=320).contains(&series.len()), "{}", series.len());
     assert!(series.iter().all(|line| line.ends_with(" 0")), "{series:#?}");
+}
+
+#[test]
+fn the_length_of_the_first_end_can_be_seen_to_be_counted() {
+    let exporter = silent();
+    exporter.declare_route("chat", &CodeRules::default());
+    let count = |class| {
+        value(&exporter, &format!("closewatch_session_duration_seconds_count{{class=\"{class}\",route=\"chat\"}}"))
+    };
+    for class in ["clean", "planned", "policy", "protocol", "overload", "abnormal"] {
+        assert_eq!(count(class), Some(0.0), "{class}");
+    }
 }
 
 #[test]

@@ -16,6 +16,9 @@ use tokio::time::timeout;
 /// How long anything is waited for: more than any configured wait, on a busy machine too.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The binary under test.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_closewatch");
+
 /// What becomes of the child's standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
@@ -45,9 +48,18 @@ pub(crate) struct Workspace(PathBuf);
 
 impl Child {
     pub(crate) fn start(arguments: &[&str], output: Output) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_closewatch"))
+        Self::start_in(&[], arguments, output)
+    }
+
+    /// With these variables in its environment, and no others.
+    pub(crate) fn start_in(environment: &[(&str, &str)], arguments: &[&str], output: Output) -> Self {
+        Self::run(Command::new(BINARY).env_clear().envs(environment.iter().copied()), arguments, output)
+    }
+
+    /// Whatever `command` is, with these arguments: something that becomes closewatch, say.
+    pub(crate) fn run(command: &mut Command, arguments: &[&str], output: Output) -> Self {
+        let mut process = command
             .args(arguments)
-            .env_clear()
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

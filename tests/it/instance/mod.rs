@@ -7,7 +7,7 @@ mod http;
 mod metrics;
 mod running;
 
-pub(crate) use child::{Child, Output, PATIENCE, Workspace};
+pub(crate) use child::{BINARY, Child, Output, PATIENCE, Workspace};
 pub(crate) use http::{get, until};
 pub(crate) use metrics::Metrics;
 pub(crate) use running::Running;

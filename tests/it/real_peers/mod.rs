@@ -6,6 +6,6 @@
 
 mod endings;
 mod pairs;
-mod process;
+pub(crate) mod process;
 mod secrets;
 mod stacks;

@@ -108,7 +108,9 @@ impl Rig {
             *tls = UpstreamTls { roots: authority().roots(), ..UpstreamTls::default() };
         }
         // `tests/run` runs what depends on it a second time with the fast paths off.
-        config.relay.verbatim = std::env::var_os("CLOSEWATCH_TEST_FAST_PATHS").is_none_or(|value| value != "off");
+        let fast = std::env::var_os("CLOSEWATCH_TEST_FAST_PATHS").is_none_or(|value| value != "off");
+        config.relay.verbatim = fast;
+        config.relay.splice = fast;
         configure(&mut config);
         let story = Story::default();
         let (sink, told) = sink(story.clone());

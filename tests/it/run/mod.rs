@@ -1,5 +1,6 @@
 //! The program as a whole, from its arguments to its exit code.
 
+mod activated;
 mod admin;
 mod lines;
 mod log;

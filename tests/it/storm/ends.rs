@@ -28,6 +28,8 @@ pub(super) struct Script {
     pub(super) number: usize,
     /// Messages that the client sends and the upstream echoes, before the end.
     pub(super) messages: usize,
+    /// Bytes in each of them.
+    pub(super) size: usize,
     pub(super) end: End,
 }
 
@@ -57,8 +59,9 @@ const CODES: [(u16, &str); 6] = [
 // === impl Script ===
 
 impl Script {
-    /// A script of chance's choosing.
-    pub(super) fn random(number: usize, random: &mut fastrand::Rng) -> Self {
+    /// The script with this number, of chance's choosing: the same for both peers and the record.
+    pub(super) fn of(seed: u64, number: usize) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed.wrapping_add(number as u64));
         let peer = if random.bool() { Peer::Client } else { Peer::Upstream };
         let (code, _) = CODES[random.usize(..CODES.len())];
         let end = match random.u8(..7) {
@@ -71,7 +74,16 @@ impl Script {
             _ => End::ResetInsideFrame(peer),
         };
         let messages = if matches!(end, End::CloseAtOnce(_)) { 0 } else { random.usize(..4) };
-        Self { number, messages, end }
+        // Most messages are small. Some are more than is read at once, and a few more than sockets hold: but an upstream that
+        // resets would take what waits of its last echo with it.
+        let resets = matches!(end, End::CloseAndReset(..) | End::Reset(_) | End::ResetInsideFrame(_));
+        let size = match random.u8(..100) {
+            _ if resets && peer == Peer::Upstream => 360,
+            0..96 => 360,
+            96..99 => random.usize(100..100_000),
+            _ => random.usize(100_000..1_000_000),
+        };
+        Self { number, messages, size, end }
     }
 
     pub(super) fn verdict(self) -> Verdict {

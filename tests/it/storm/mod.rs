@@ -3,3 +3,6 @@
 mod aftermath;
 mod ends;
 mod peers;
+mod play;
+mod restart;
+mod soak;

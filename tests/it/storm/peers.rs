@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use closewatch::wire::Peer;
@@ -13,32 +12,31 @@ use super::ends::{End, Script};
 use crate::rig::{Frame, REQUEST, SWITCH, close, empty_close, text};
 
 /// The upstream of every session: plays the part that the path names.
-pub(super) async fn upstreams(listener: TcpListener, scripts: Arc<[Script]>) {
+pub(super) async fn upstreams(listener: TcpListener, seed: u64) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        let scripts = Arc::clone(&scripts);
         tokio::spawn(async move {
-            upstream(stream, &scripts).await.unwrap();
+            upstream(stream, seed).await.unwrap();
         });
     }
 }
 
-async fn upstream(mut stream: TcpStream, scripts: &[Script]) -> io::Result<()> {
+async fn upstream(mut stream: TcpStream, seed: u64) -> io::Result<()> {
     // What waits to be sent is lost with a reset.
     stream.set_nodelay(true)?;
     let head = head(&mut stream).await?;
     let number = head.strip_prefix("GET /").and_then(|rest| rest.split(' ').next()).unwrap();
-    let script = scripts[number.parse::<usize>().unwrap()];
+    let script = Script::of(seed, number.parse().unwrap());
     let mut greeting = SWITCH.as_bytes().to_vec();
     if let End::CloseAtOnce(code) = script.end {
         greeting.extend(close(code, "").bytes(Peer::Upstream));
     }
     stream.write_all(&greeting).await?;
     for _ in 0..script.messages {
-        expect(&mut stream, &message().bytes(Peer::Client)).await?;
-        stream.write_all(&message().bytes(Peer::Upstream)).await?;
+        expect(&mut stream, &message(script.size).bytes(Peer::Client)).await?;
+        stream.write_all(&message(script.size).bytes(Peer::Upstream)).await?;
     }
-    play(Peer::Upstream, stream, script.end).await
+    play(Peer::Upstream, stream, script).await
 }
 
 /// The client of one session, from its first byte to its last.
@@ -48,14 +46,14 @@ pub(super) async fn client(proxy: SocketAddr, script: Script) -> io::Result<()> 
     stream.write_all(REQUEST.replace("/chat", &format!("/{}", script.number)).as_bytes()).await?;
     head(&mut stream).await?;
     for _ in 0..script.messages {
-        stream.write_all(&message().bytes(Peer::Client)).await?;
-        expect(&mut stream, &message().bytes(Peer::Upstream)).await?;
+        stream.write_all(&message(script.size).bytes(Peer::Client)).await?;
+        expect(&mut stream, &message(script.size).bytes(Peer::Upstream)).await?;
     }
-    play(Peer::Client, stream, script.end).await
+    play(Peer::Client, stream, script).await
 }
 
 /// Plays `role`'s part of the end.
-async fn play(role: Peer, mut stream: TcpStream, end: End) -> io::Result<()> {
+async fn play(role: Peer, mut stream: TcpStream, Script { end, size, .. }: Script) -> io::Result<()> {
     let (first, frame) = match end {
         End::Close(peer, code) => (peer, close(code, "")),
         End::EmptyClose(peer) => (peer, empty_close()),
@@ -66,7 +64,7 @@ async fn play(role: Peer, mut stream: TcpStream, end: End) -> io::Result<()> {
         }
         End::Reset(peer) if peer == role => return reset(&stream),
         End::ResetInsideFrame(peer) if peer == role => {
-            let begun = &message().bytes(role)[..100];
+            let begun = &message(size).bytes(role)[..size / 2];
             stream.write_all(begun).await?;
             return reset(&stream);
         }
@@ -101,8 +99,8 @@ async fn play(role: Peer, mut stream: TcpStream, end: End) -> io::Result<()> {
     stream.shutdown().await
 }
 
-fn message() -> Frame {
-    text(&"the quick brown fox jumps over the lazy dog; ".repeat(8))
+fn message(size: usize) -> Frame {
+    text(&"the quick brown fox jumps over the lazy dog; ".repeat(size.div_ceil(45))[..size])
 }
 
 fn reset(stream: &TcpStream) -> io::Result<()> {

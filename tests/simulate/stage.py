@@ -25,6 +25,11 @@ def free_port():
         return s.getsockname()[1]
 
 
+def found(program):
+    """Its path; install.sh puts what Debian packages on the PATH."""
+    return shutil.which(program) or sys.exit("%s is missing" % program)
+
+
 def wait_for(what, check, seconds=20):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -57,7 +62,7 @@ class Stage:
         # A shell gives background jobs no SIGINT, and Python would not unwind for SIGTERM.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: sys.exit(1))
-        self.folder = Path(tempfile.mkdtemp(prefix="closewatch-dashboards-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="closewatch-stage-"))
         self.processes = []
         return self
 
@@ -85,35 +90,75 @@ class Stage:
         process.send_signal(signal.SIGTERM)
         process.wait(seconds)
 
-    def prometheus(self, targets, interval):
-        binary = shutil.which("prometheus") or sys.exit("prometheus is missing: apt-get install prometheus")
-        groups = "\n".join(
-            '          - targets: ["%s"]\n            labels: { instance: "%s" }' % (address, name)
-            for name, address in targets.items()
-        )
-        (self.folder / "prometheus.yml").write_text(
-            "global:\n  scrape_interval: %s\nscrape_configs:\n  - job_name: closewatch\n    static_configs:\n%s\n"
-            % (interval, groups.replace("          ", "      "))
-        )
-        port = free_port()
+    def prometheus(self, jobs, interval, name="prometheus", rules=(), alertmanager=None, lookback="5m"):
+        """A Prometheus that scrapes `{job: {instance: address}}`, and is up."""
+        return Prometheus(self, name, jobs, interval, rules, alertmanager, lookback)
+
+    def alertmanager(self, config):
+        """The URL of an Alertmanager with this configuration, which is up."""
+        binary = found("prometheus-alertmanager")
+        path = self.folder / "alertmanager.yml"
+        path.write_text(config)
+        url = "127.0.0.1:%d" % free_port()
         self.start(
-            "prometheus",
+            "alertmanager",
             [
                 binary,
-                "--config.file=%s" % (self.folder / "prometheus.yml"),
-                "--storage.tsdb.path=%s" % (self.folder / "data"),
-                "--web.listen-address=127.0.0.1:%d" % port,
+                "--config.file=%s" % path,
+                "--storage.path=%s" % (self.folder / "alertmanager"),
+                "--web.listen-address=" + url,
+                "--cluster.listen-address=",
                 "--log.level=warn",
             ],
         )
-        url = "http://127.0.0.1:%d" % port
-        wait_for("Prometheus at %s" % url, ready(url + "/-/ready"))
-        return Prometheus(url)
+        url = "http://" + url
+        wait_for("Alertmanager at %s" % url, ready(url + "/-/ready"))
+        return url
 
 
 class Prometheus:
-    def __init__(self, url):
-        self.url = url
+    """Its process, which can be stopped and started again, and its API."""
+
+    def __init__(self, stage, name, jobs, interval, rules, alertmanager, lookback):
+        self.stage, self.name = stage, name
+        # JSON is YAML.
+        config = {
+            "global": {"scrape_interval": interval},
+            "rule_files": [str(path) for path in rules],
+            "scrape_configs": [
+                {
+                    "job_name": job,
+                    "static_configs": [
+                        {"targets": [address], "labels": {"instance": instance}}
+                        for instance, address in instances.items()
+                    ],
+                }
+                for job, instances in jobs.items()
+            ],
+        }
+        if alertmanager:
+            address = alertmanager.removeprefix("http://")
+            config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [address]}]}]}
+        path = stage.folder / (name + ".yml")
+        path.write_text(json.dumps(config, indent=1))
+        address = "127.0.0.1:%d" % free_port()
+        self.url = "http://" + address
+        self.command = [
+            found("prometheus"),
+            "--config.file=%s" % path,
+            "--storage.tsdb.path=%s" % (stage.folder / (name + ".data")),
+            "--web.listen-address=" + address,
+            "--query.lookback-delta=" + lookback,
+            "--log.level=warn",
+        ]
+        self.start()
+
+    def start(self):
+        self.process, _ = self.stage.start(self.name, self.command)
+        wait_for("Prometheus at %s" % self.url, ready(self.url + "/-/ready"))
+
+    def stop(self):
+        self.stage.stop(self.process)
 
     def api(self, path, **parameters):
         url = "%s/api/v1/%s?%s" % (self.url, path, urllib.parse.urlencode(parameters, doseq=True))

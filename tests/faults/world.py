@@ -1,0 +1,136 @@
+"""Three hosts in a row: a client's, closewatch's, an upstream's. Each has a kernel's network of its own; the cables between
+them are `Link`s."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from link import Link, Namespace
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "simulate"))
+from peers import CLOSE, PING, PONG, TEXT, Backend, Ended, connect  # noqa: E402, F401
+
+CLIENT, FRONT = "10.77.1.1", "10.77.1.2"
+BACK, UPSTREAM = "10.77.2.1", "10.77.2.2"
+PORT = 8080
+# Kept short, so that a test does not take minutes.
+DEAD_PEER = 3
+PATIENCE = 30
+
+
+class Upstream(Backend):
+    """Hands each session over, and leaves it alone until `end`."""
+
+    def __init__(self, listening):
+        super().__init__(PORT)
+        self.listening, self.waiting, self.over = listening, asyncio.Queue(), asyncio.Event()
+
+    async def open(self):
+        self.server = await asyncio.start_server(self.serve, sock=self.listening)
+
+    async def end(self):
+        self.shut()
+        self.over.set()
+        while self.sockets:
+            await asyncio.sleep(0)
+
+    async def talk(self, s):
+        await self.waiting.put(s)
+        await self.over.wait()
+
+
+class Closewatch:
+    """The binary, its records as they come, and its own log in a file."""
+
+    def __init__(self, process, folder):
+        self.process, self.folder = process, folder
+
+    async def record(self):
+        """The next session's."""
+        while True:
+            line = await asyncio.wait_for(self.process.stdout.readline(), PATIENCE)
+            assert line, "closewatch ended"
+            record = json.loads(line)
+            if record["event"] == "websocket.closed":
+                return record
+
+    async def kill(self, how=signal.SIGKILL):
+        self.process.send_signal(how)
+        await self.process.wait()
+
+
+class World:
+    """All of it; ended by `async with`."""
+
+    def __init__(self, binary, folder, number):
+        self.binary, self.folder, self.number = binary, folder, number
+
+    async def __aenter__(self):
+        self.folder.mkdir()
+        async with contextlib.AsyncExitStack() as stack:
+            hosts = ["closewatch-%d-%d-%s" % (os.getpid(), self.number, host) for host in ("client", "proxy", "upstream")]
+            self.client, self.proxy, self.upstream = (stack.enter_context(Namespace(host)) for host in hosts)
+            self.client_link = Link((self.client, CLIENT, FRONT), (self.proxy, FRONT, CLIENT))
+            stack.callback(self.client_link.close)
+            self.upstream_link = Link((self.proxy, BACK, UPSTREAM), (self.upstream, UPSTREAM, BACK))
+            stack.callback(self.upstream_link.close)
+            self.stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *failure):
+        await self.stack.aclose()
+
+    async def serve(self):
+        """An upstream in this process."""
+        backend = Upstream(self.upstream.listen((UPSTREAM, PORT)))
+        await backend.open()
+        self.stack.push_async_callback(backend.end)
+        return backend
+
+    async def closewatch(self, *options, environment=None):
+        """Starts it; it listens when this returns."""
+        config = self.folder / "closewatch.toml"
+        config.write_text(
+            'listen = "%s:%d"\nupstream = "http://%s:%d"\n[admin]\nlisten = "off"\n'
+            '[timeouts]\ndead_peer = "%ds"\ndial = "5s"\n' % (FRONT, PORT, UPSTREAM, PORT, DEAD_PEER)
+        )
+        words = ["ip", "netns", "exec", self.proxy.name, self.binary, "--config", config, *options]
+        process = await asyncio.create_subprocess_exec(
+            *words,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=os.environ | (environment or {}),
+            limit=1 << 20,
+        )
+
+        async def end():
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+        self.stack.push_async_callback(end)
+        while b'listening listener="proxy"' not in (line := await asyncio.wait_for(process.stderr.readline(), PATIENCE)):
+            assert line, "closewatch did not start"
+        log = asyncio.create_task(self._keep(process.stderr))
+        self.stack.callback(log.cancel)
+        return Closewatch(process, self.folder)
+
+    async def _keep(self, stream):
+        with open(self.folder / "closewatch.log", "ab") as log:
+            while line := await stream.readline():
+                log.write(line)
+                log.flush()
+
+    async def dial(self, path="/"):
+        """A client's end of a session."""
+        return await connect(PORT, path, PATIENCE, await self.client.connect((FRONT, PORT)))
+
+    async def session(self, backend):
+        """Both ends of one."""
+        client = await self.dial()
+        return client, await asyncio.wait_for(backend.waiting.get(), PATIENCE)

@@ -1,0 +1,82 @@
+"""Shipped rules in a faster world: everything lasts a twelfth, and nothing else changes.
+
+`rules(text)` and `alertmanager(text)` give the same files with
+
+- every range, offset, `for` and interval divided by FACTOR: with a scrape interval divided alike, each window holds as many
+  samples as in life;
+- every `rate()` divided by FACTOR, so that it is per second of real life again, and every threshold stays as it is shipped;
+- the edges of `session_duration_seconds` divided, upwards to an edge that exists, its quantiles multiplied: a session of a
+  minute lasts five seconds here.
+
+Idle times before the end are not divided, since edges of a twelfth do not exist: silent sessions of 60 s are 60 s silent.
+"""
+
+import re
+
+from model import ROOT
+
+FACTOR = 12
+UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+DURATION = r"\d+(?:%s)\b" % "|".join(UNITS)
+# Where a duration stands: a range, an offset, a key of a rule or a group; a key of Alertmanager's.
+IN_RULES = r"(?<=\[)%s(?=\])|(?<=offset )%s|(?<=for: )%s$|(?<=interval: )%s$" % ((DURATION,) * 4)
+IN_ALERTMANAGER = r"(?<=_wait: )%s|(?<=_interval: )%s" % ((DURATION,) * 2)
+
+
+def shorter(duration):
+    """A twelfth of "15m", as Prometheus writes it."""
+    value, unit = re.fullmatch(r"(\d+)(\w+)", duration).groups()
+    whole, rest = divmod(int(value) * UNITS[unit], FACTOR)
+    assert not rest, "%s cannot be divided by %d" % (duration, FACTOR)
+    return "%dms" % whole
+
+
+def divided(where, text):
+    """Every duration that stands there made shorter."""
+    text, count = re.subn(where, lambda match: shorter(match[0]), text, flags=re.M)
+    assert count, "no durations"
+    return text
+
+
+def called(text, function, before, after):
+    """Every call of `function` with something before and behind it."""
+    out, at = [], 0
+    for match in re.finditer(r"(?<![\w:])%s\(" % function, text):
+        depth, end = 1, match.end()
+        while depth:
+            depth += {"(": 1, ")": -1}.get(text[end], 0)
+            end += 1
+        assert match.start() >= at, "%s within %s" % (function, function)
+        out += [text[at : match.start()], before, text[match.start() : end], after]
+        at = end
+    assert out, "no %s()" % function
+    return "".join(out) + text[at:]
+
+
+def edges():
+    """Those of `session_duration_seconds`, from the source."""
+    source = (ROOT / "src/export/metrics/names.rs").read_text(encoding="utf-8")
+    text = re.search(r"SESSION_DURATION_BUCKETS: &\[f64\] = &\[(.*?)\]", source, re.S)[1]
+    return sorted(float(edge.replace("_", "")) for edge in re.findall(r"[\d._]+\d", text))
+
+
+def edge(match):
+    wanted = float(match[2]) / FACTOR
+    return match[1] + "%g" % min(each for each in edges() if each >= wanted)
+
+
+def rules(text):
+    text = re.sub(r"^ *#.*\n", "", text, flags=re.M)
+    foreign = re.findall(r"\b(?:time|timestamp|irate|deriv|predict_linear|idelta)\(", text)
+    assert not foreign, "how to compress %s is not known" % foreign
+    text = divided(IN_RULES, text)
+    text = re.sub(r'(closewatch_session_duration_seconds_bucket\{[^}]*le=~")(\d+)', edge, text)
+    if "rate(" in text:
+        text = called(text, "rate", "(", " / %d)" % FACTOR)
+    if "histogram_quantile(" in text:
+        text = called(text, "histogram_quantile", "(", " * %d)" % FACTOR)
+    return text
+
+
+def alertmanager(text):
+    return divided(IN_ALERTMANAGER, text)

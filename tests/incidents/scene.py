@@ -1,0 +1,305 @@
+"""What an incident is made of: closewatch as built, a backend behind it, clients before it, a hop between. All real sockets."""
+
+import asyncio
+import contextlib
+import random
+import re
+
+import peers
+from peers import CLOSE, PING, PONG, TEXT, Ended, Refused
+from stage import free_port, ready, wait_for
+
+CONFIG = """
+listen = "127.0.0.1:{front}"
+upstream = "http://127.0.0.1:{back}"
+workers = 1
+[admin]
+listen = "127.0.0.1:{admin}"
+[log]
+closes = "{closes}"
+level = "warn"
+[timeouts]
+linger = "1s"
+handshake = "2s"
+drain = "4s"
+drain_jitter = "2s"
+final_scrape = "4s"
+[limits]
+sessions = {sessions}
+"""
+
+
+class Closewatch:
+    """One process of the built binary, with addresses that it keeps over restarts."""
+
+    def __init__(self, stage, binary, name, back, closes="off", sessions=0, descriptors=None):
+        self.stage, self.name = stage, name
+        self.front, self.admin = free_port(), free_port()
+        self.address = "127.0.0.1:%d" % self.admin
+        config = stage.folder / (name + ".toml")
+        config.write_text(
+            CONFIG.format(front=self.front, admin=self.admin, back=back, closes=closes, sessions=sessions)
+        )
+        self.command = [binary, "--config", config]
+        if descriptors:
+            self.command = ["sh", "-c", 'ulimit -n %d && exec "$@"' % descriptors, "sh", *self.command]
+
+    def start(self):
+        self.process, _ = self.stage.start(self.name, self.command)
+        wait_for(self.name, ready("http://%s/livez" % self.address))
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def drain(self):
+        self.stage.stop(self.process, 30)
+
+
+class Backend(peers.Backend):
+    """A backend whose faults are switched on while the story goes."""
+
+    def __init__(self, port):
+        super().__init__(port)
+        # Seconds until it answers an upgrade, and what it says.
+        self.delay, self.status = 0, "101 Switching Protocols"
+        # (path's begin, seconds, what is done to a session of that age): for sessions that open while it stands here.
+        self.faults = []
+
+    async def answer(self, path, upgrade):
+        await asyncio.sleep(self.delay)
+        return self.status if upgrade else "200 OK"
+
+    async def watch(self, s, path):
+        for begin, after, fault in self.faults:
+            if path.startswith(begin):
+                await asyncio.sleep(after)
+                fault(s)
+
+    def all(self, fault):
+        """To every session that is up; how many there were."""
+        up = list(self.sockets)
+        for s in up:
+            fault(s)
+        return len(up)
+
+
+def closes(code, reason=""):
+    return lambda s: s.close_frame(code, reason)
+
+
+def blinds(s):
+    """No frame: a length with its highest bit set, and something behind."""
+    s.closing = True
+    s.writer.write(b"\x82\x7f" + b"\xff" * 64)
+    s.writer.write_eof()
+
+
+def dies(s):
+    """As the kernel ends the sockets of a process that was killed: FIN, or RST if something was unread."""
+    if random.random() < 0.5:
+        s.reset()
+    else:
+        s.writer.transport.abort()
+
+
+class Hop:
+    """A load balancer: passes bytes, and ends both connections with a FIN after `limit` seconds without any."""
+
+    def __init__(self, port, to, limit):
+        self.port, self.to, self.limit = port, to, limit
+
+    async def open(self):
+        self.server = await asyncio.start_server(self.serve, "127.0.0.1", self.port, backlog=1024)
+
+    async def serve(self, reader, writer):
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.to)
+
+            async def pump(source, sink):
+                nonlocal last
+                with contextlib.suppress(OSError):
+                    while data := await source.read(65536):
+                        last = loop.time()
+                        sink.write(data)
+                        await sink.drain()
+
+            last = loop.time()
+            pumps = [
+                asyncio.create_task(pump(reader, far_writer)),
+                asyncio.create_task(pump(far_reader, writer)),
+            ]
+            try:
+                while (silent := loop.time() - last) < self.limit:
+                    done, _ = await asyncio.wait(
+                        pumps, timeout=self.limit - silent, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    if done:
+                        break
+            finally:
+                for each in pumps:
+                    each.cancel()
+                for each in (writer, far_writer):
+                    each.close()
+
+
+async def client(port, path="/", life=(10, 60), end=1000, speaks=(4, 12), pause=(0.2, 1.5), first=(0, 8), patience=None):
+    """Sessions one after the other, for ever. Each lasts `life`, says something every `speaks` (None: nothing), and is ended
+    by the client with `end`: a code, None (a Close without one), "leave" (1001, and off), "fin" or "reset". Whoever is thrown
+    out comes back after `pause`; an upgrade is given up after `patience`."""
+    await asyncio.sleep(random.uniform(*first))
+    while True:
+        try:
+            s = await peers.connect(port, path, patience)
+        except (OSError, Ended, Refused):
+            await asyncio.sleep(random.uniform(*pause))
+            continue
+        await stay(s, random.uniform(*life), end, speaks)
+        await asyncio.sleep(random.uniform(*pause))
+
+
+async def stay(s, life, end, speaks):
+    now = asyncio.get_running_loop().time
+    until, reading = now() + life, asyncio.create_task(listen(s))
+    try:
+        while not reading.done() and (left := until - now()) > 0:
+            await asyncio.wait({reading}, timeout=min(left, random.uniform(*speaks)) if speaks else left)
+            if speaks and not reading.done():
+                s.send(random.choice((TEXT, TEXT, PING)), b"hello")
+        if reading.done():
+            return
+        if end == "reset":
+            s.reset()
+        elif end == "leave":
+            s.close_frame(1001)
+        elif end != "fin":
+            s.close_frame(end)
+            await asyncio.wait({reading}, timeout=5)
+    finally:
+        reading.cancel()
+        await s.leave()
+
+
+async def listen(s):
+    """Reads to the end of a session, and answers."""
+    with contextlib.suppress(Ended, OSError):
+        while True:
+            opcode, payload = await s.frame()
+            if opcode == CLOSE:
+                if not s.closing:
+                    s.send(CLOSE, payload)
+                    await s.writer.drain()
+                return
+            if opcode == PING:
+                s.send(PONG, payload)
+
+
+class Incident:
+    """One closewatch (or more) and what happens to it; a job of its own in Prometheus.
+
+    `expected` is {alert: minutes of life within which it has to fire}; no other alert may. Times in the stories are seconds
+    of the run; FACTOR of them are one of life.
+    """
+
+    title = ""
+    #: Ends within a minute: part of `run --quick`.
+    quick = False
+    expected = {}
+    #: A query to which there has to be an answer in the end; RUN is the time of the run. For incidents that fire nothing.
+    evidence = None
+    instances = 1
+    #: Of closewatch: what of it is not as in CONFIG.
+    options = {}
+    #: How many clients, and what they do.
+    clients = 60
+    habits = {}
+    #: A Prometheus of its own, which the incident may restart.
+    own_prometheus = False
+
+    def __init__(self, stage, binary, start):
+        self.start, self.began, self.running = start, None, set()
+        self.name = "".join("-" + c.lower() if c.isupper() else c for c in type(self).__name__)[1:]
+        self.backends = [self.backend(free_port()) for _ in range(self.instances)]
+        self.closewatches = [
+            Closewatch(stage, binary, "%s-%d" % (self.name, i), self.behind(backend), **self.options)
+            for i, backend in enumerate(self.backends, 1)
+        ]
+
+    # === For whoever inherits ===
+
+    def backend(self, port):
+        return Backend(port)
+
+    def behind(self, backend):
+        """The port that closewatch is given."""
+        return backend.port
+
+    def before(self):
+        """The ports that clients are given."""
+        return [each.front for each in self.closewatches]
+
+    async def prepare(self):
+        """What has to be there before any client."""
+
+    async def story(self):
+        """What goes wrong; `await self.at(self.start)` first, then `self.begins()`."""
+
+    # ===
+
+    @property
+    def targets(self):
+        return {each.name: each.address for each in self.closewatches}
+
+    def clock(self):
+        return asyncio.get_running_loop().time() - self.zero
+
+    async def at(self, second):
+        await asyncio.sleep(max(0, second - self.clock()))
+
+    def begins(self):
+        self.began = self.clock()
+
+    def run(self, task):
+        task = asyncio.create_task(task)
+        self.running.add(task)
+        task.add_done_callback(self.running.discard)
+        return task
+
+    def come(self, count, **habits):
+        """Clients, evenly over the instances."""
+        ports = self.before()
+        for i in range(count):
+            self.run(client(ports[i % len(ports)], **habits))
+
+    def happened(self, prometheus, now, run):
+        """Whether there is evidence of it."""
+        expr = self.evidence.replace("RUN", "%ds" % run)
+        expr = re.sub(r"((?:closewatch_\w+|up)(?:\{[^}]*)?)(?=[}\[])", self.job_only, expr)
+        return bool(prometheus.instant(expr, now))
+
+    def job_only(self, match):
+        """A selector, of its own job only."""
+        selector, job = match[1], 'job="%s"' % self.name
+        return selector + (", " + job if "{" in selector else "{" + job + "}")
+
+    async def play(self, zero):
+        self.zero = zero
+        for backend in self.backends:
+            await backend.open()
+        await self.prepare()
+        self.come(self.clients, **self.habits)
+        await self.story()
+
+    async def end(self):
+        """Cancels what is left of it, and raises what failed in it."""
+        for backend in self.backends:
+            backend.shut()
+        tasks = set(self.running)
+        for task in tasks:
+            task.cancel()
+        done, late = await asyncio.wait(tasks, timeout=10) if tasks else ((), ())
+        assert not late, "%s does not end: %s" % (self.name, late)
+        for task in done:
+            if not task.cancelled():
+                task.result()

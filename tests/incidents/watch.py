@@ -1,0 +1,91 @@
+"""What Alertmanager shows while the incidents go on, held against what was expected."""
+
+import asyncio
+import json
+import sys
+
+from compress import FACTOR
+from stage import fetch
+
+PREFIX = "Closewatch"
+
+
+def key(labels):
+    """An alert as the incidents name it: without the prefix, with the label that tells its variants apart."""
+    variant = labels.get("long") or labels.get("limit")
+    return labels["alertname"].removeprefix(PREFIX) + (" " + variant if variant else "")
+
+
+def known(alert, alerts):
+    """The alert as the rules have it: some labels come from the series."""
+    return alert if alert in alerts else alert.split(" ")[0]
+
+
+class Watch:
+    """(job, alert, severity) → the second of the run at which Alertmanager had it first."""
+
+    def __init__(self, url):
+        self.url, self.first = url + "/api/v2/alerts", {}
+
+    async def look(self, clock):
+        while True:
+            for alert in json.loads(await asyncio.to_thread(fetch, self.url)):
+                labels = alert["labels"]
+                self.first.setdefault((labels.get("job"), key(labels), labels["severity"]), clock())
+            await asyncio.sleep(0.4)
+
+    def of(self, incident):
+        """[(minutes of life since it began, alert, severity)], in turn."""
+        found = [
+            (max(0, second - incident.began) * FACTOR / 60, alert, severity)
+            for (job, alert, severity), second in self.first.items()
+            if job == incident.name
+        ]
+        return sorted(found)
+
+
+class Verdict:
+    """Counts what is wrong, and says it."""
+
+    def __init__(self, incidents, watch, end):
+        self.incidents, self.watch = incidents, watch
+        self.false_pages, self.failures, self.rows = 0, 0, []
+        for incident in incidents:
+            self.one(incident, end)
+        unknown = {job for job, *_ in watch.first} - {incident.name for incident in incidents}
+        for job in unknown:
+            self.fail("%s: an alert of no incident" % job)
+
+    def fail(self, what):
+        self.failures += 1
+        print("incidents: " + what, file=sys.stderr)
+
+    def one(self, incident, end):
+        fired = self.watch.of(incident)
+        for minutes, alert, severity in fired:
+            limit = incident.expected.get(alert)
+            if limit is None:
+                self.fail("%s: %s (%s) fired after %.1f min" % (incident.name, alert, severity, minutes))
+                self.false_pages += severity == "critical"
+            elif minutes > limit and not any(each[1] == alert and each[0] <= limit for each in fired):
+                self.fail("%s: %s fired after %.1f min, not %g" % (incident.name, alert, minutes, limit))
+        watched = (end - incident.began) * FACTOR / 60
+        for alert, limit in incident.expected.items():
+            if limit <= watched and alert not in {each[1] for each in fired}:
+                self.fail("%s: %s stayed silent for %.1f min" % (incident.name, alert, watched))
+        self.rows.append((incident, watched, fired))
+
+    def table(self, alerts):
+        """The incidents, what fired after how many minutes of life, and for how long all else was silent."""
+        lines = ["| incident | fired, after minutes | silent |", "|---|---|---|"]
+        for incident, watched, fired in self.rows:
+            said = [
+                ("**%s %.1f**" if severity == "critical" else "%s %.1f") % (alert, minutes)
+                for minutes, alert, severity in fired
+            ]
+            silent = alerts - {known(alert, alerts) for _, alert, _ in fired}
+            lines.append(
+                "| %s | %s | %s %d, for %.0f min |"
+                % (incident.title, " · ".join(said) or "–", "other" if said else "all", len(silent), watched)
+            )
+        return "\n".join(lines)

@@ -1,0 +1,150 @@
+//! Playing scripts through an instance, and what is to be seen of it from outside.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::Path;
+
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::ends::{Script, Verdict};
+use super::peers;
+use crate::instance::{Running, until};
+
+const AT_A_TIME: usize = 200;
+
+/// Empty pipes that a worker keeps to splice with.
+const POOLED_PIPES: usize = 4;
+
+/// An instance, and the upstream of all the sessions of a seed.
+pub(super) struct Storm {
+    pub(super) running: Running,
+    pub(super) seed: u64,
+    /// Descriptors at the beginning.
+    idle: (usize, usize),
+    pub(super) upstream: SocketAddr,
+    pub(super) upstreams: AbortOnDropHandle<()>,
+}
+
+impl Storm {
+    pub(super) async fn begin() -> Self {
+        Self::through(Running::start().await).await
+    }
+
+    pub(super) async fn through(mut running: Running) -> Self {
+        let seed = fastrand::u64(..);
+        let listener = std::mem::replace(&mut running.upstream, TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let upstream = listener.local_addr().unwrap();
+        let upstreams = AbortOnDropHandle::new(tokio::spawn(peers::upstreams(listener, seed)));
+        let mut storm = Self { running, seed, idle: (0, 0), upstream, upstreams };
+        storm.idle = storm.descriptors();
+        storm
+    }
+
+    /// Plays the scripts with these numbers, [`AT_A_TIME`] of them at once: each leaves one record, and the right one.
+    pub(super) async fn play(&mut self, numbers: Range<usize>) {
+        clients(self.running.proxy, self.seed, numbers.clone()).await;
+        assert!(!self.upstreams.is_finished(), "the upstream failed");
+        let mut records = Vec::new();
+        for _ in numbers.clone() {
+            records.push(self.running.record().await);
+        }
+        judge(self.seed, numbers, records);
+    }
+
+    /// Nothing is live, waits or was dropped, and all of `sessions` are in the books.
+    pub(super) async fn assert_over(&self, sessions: usize) {
+        let metrics = self.running.scrape().await;
+        for (name, expected) in
+            [("sessions_opened_total", sessions), ("closes_total", sessions), ("sessions_active", 0)]
+        {
+            assert_eq!(metrics.sum(&format!("closewatch_{name}"), &[]), expected as u64, "{name}");
+        }
+        for name in ["sessions_stalled", "spilled_bytes", "records_dropped_total", "blind_sessions_total"] {
+            assert_eq!(metrics.sum(&format!("closewatch_{name}"), &[]), 0, "{name}");
+        }
+    }
+
+    /// How many descriptors the instance has open, and how many of them are ends of pipes: those of a pool stay.
+    fn descriptors(&self) -> (usize, usize) {
+        let folder = Path::new("/proc").join(self.running.child.pid.to_string()).join("fd");
+        let kinds =
+            std::fs::read_dir(folder).unwrap().filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+        let (pipes, others): (Vec<_>, Vec<_>) = kinds.partition(|kind| kind.to_string_lossy().starts_with("pipe:"));
+        (others.len(), pipes.len())
+    }
+
+    /// Waits until every descriptor is closed but those that were open at the beginning, and pooled pipes.
+    pub(super) async fn closed_all(&self) {
+        let (others, pipes) = self.idle;
+        let pooled = std::thread::available_parallelism().unwrap().get() * POOLED_PIPES * 2;
+        let closed = async || {
+            let now = self.descriptors();
+            now.0 == others && now.1 <= pipes + pooled
+        };
+        until("every descriptor to be closed", closed).await;
+    }
+
+    /// Bytes of anonymous memory that it has in use.
+    pub(super) fn memory(&self) -> u64 {
+        let status = Path::new("/proc").join(self.running.child.pid.to_string()).join("status");
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() * 1024
+    }
+}
+
+/// Plays the clients' parts of the scripts with these numbers.
+pub(super) async fn clients(proxy: SocketAddr, seed: u64, mut numbers: Range<usize>) {
+    let mut clients = JoinSet::new();
+    loop {
+        while clients.len() < AT_A_TIME
+            && let Some(number) = numbers.next()
+        {
+            clients.spawn(peers::client(proxy, Script::of(seed, number)));
+        }
+        let Some(client) = clients.join_next().await else { break };
+        client.unwrap().unwrap();
+    }
+}
+
+/// Each of the scripts with these numbers has left one record, and the right one.
+pub(super) fn judge(seed: u64, numbers: Range<usize>, records: Vec<Value>) {
+    let mut by_path = BTreeMap::new();
+    for record in records {
+        assert_eq!(record["event"], "websocket.closed");
+        let path = record["request"]["path"].as_str().unwrap().to_owned();
+        if let Some(other) = by_path.insert(path, record) {
+            panic!("two records of one session: {other}");
+        }
+    }
+    assert_eq!(by_path.len(), numbers.len());
+    let mut wrong = Vec::new();
+    for script in numbers.map(|number| Script::of(seed, number)) {
+        let record = &by_path[&format!("/{}", script.number)];
+        let (given, expected) = (verdict(record), script.verdict());
+        if given != expected {
+            wrong.push(format!("{script:?}\n  expected {expected:?}\n  was      {given:?}\n  of {record}"));
+        }
+    }
+    let shown = wrong.iter().take(3).cloned().collect::<Vec<_>>().join("\n");
+    assert!(wrong.is_empty(), "seed {seed}: {} of {} are wrong:\n{shown}", wrong.len(), by_path.len());
+}
+
+fn verdict(record: &Value) -> Verdict {
+    let text = |field: &str| record[field].as_str().unwrap().to_owned();
+    let number = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{value} in {record}"));
+    Verdict {
+        code: number(&record["code"]),
+        class: text("class"),
+        initiator: text("initiator"),
+        cause: text("cause"),
+        handshake: text("handshake"),
+        messages: ["client", "upstream"].map(|peer| number(&record[peer]["text_messages"])),
+        client_saw: number(&record["client"]["saw"]["code"]),
+        upstream_saw: number(&record["upstream"]["saw"]["code"]),
+    }
+}

@@ -1,0 +1,43 @@
+//! The storm that does not end: `tests/soak`.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::time::Instant;
+
+use super::play::Storm;
+
+/// Sessions between two looks at what is left behind.
+const ROUND: usize = 2000;
+
+/// What all rounds together may leave behind in memory: nothing that grows with them.
+const GROWTH: u64 = 4 * 1024 * 1024;
+
+#[tokio::test]
+#[ignore = "takes minutes: tests/soak runs it"]
+async fn hours_of_sessions_leave_nothing_behind() {
+    let minutes = std::env::var("CLOSEWATCH_SOAK_MINUTES").map_or(3.0, |minutes| minutes.parse::<f64>().unwrap());
+    let until_then = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
+    let mut storm = Storm::begin().await;
+    let mut played = 0;
+    let mut memory = Vec::new();
+    while Instant::now() < until_then {
+        storm.play(played..played + ROUND).await;
+        played += ROUND;
+        storm.assert_over(played).await;
+        storm.closed_all().await;
+        memory.push(storm.memory());
+        println!("{played} sessions, {} KiB", memory.last().unwrap() / 1024);
+    }
+    // Half of the rounds to reach its size, which it then keeps.
+    let (early, late) = memory.split_at(memory.len().div_ceil(2));
+    let (before, after) = (early.iter().max().unwrap(), late.iter().min().unwrap_or(&0));
+    assert!(*after < before + GROWTH, "memory grows: {memory:?}");
+
+    storm.running.child.signal(Signal::TERM);
+    let log = storm.running.child.rest_of_log().await;
+    assert_eq!(storm.running.child.exit_code().await, Some(0));
+    let alarming = |line: &&str| ["WARN", "ERROR", "panicked"].iter().any(|word| line.contains(word));
+    assert_eq!(log.lines().find(alarming), None);
+    println!("{played} sessions, {played} records, seed {}", storm.seed);
+}
