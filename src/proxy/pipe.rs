@@ -1,6 +1,7 @@
 //! Pipes: the way of payload from one socket to another past closewatch's own memory, with `splice(2)`.
 //!
-//! A pipe is held by a session only while bytes are in it; empty ones are pooled, a few per worker.
+//! A pipe is held by a session only while bytes are in it; empty ones are pooled, a few per worker, as long as any session
+//! there may want one again.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -32,6 +33,8 @@ thread_local! {
     static IDLE: RefCell<Vec<Box<Pipe>>> = const { RefCell::new(Vec::new()) };
     /// How many there are, lent ones too: a session never leaves its worker.
     static PIPES: Cell<usize> = const { Cell::new(0) };
+    /// How many directions are spliced.
+    static SPLICED: Cell<usize> = const { Cell::new(0) };
     /// How many more times the kernel is not asked.
     static REFUSED: Cell<u32> = const { Cell::new(0) };
 }
@@ -44,6 +47,10 @@ pub(super) struct Pipe {
     len: usize,
     _counted: Counted,
 }
+
+/// A direction that is spliced, or was: it may want a pipe again. With the last one the idle pipes go.
+#[derive(Debug)]
+pub(super) struct Spliced(());
 
 /// One of the pipes that there may be.
 #[derive(Debug)]
@@ -93,7 +100,7 @@ impl Pipe {
 
     /// Gives it back to its worker, or closes it if there are bytes left in it that nobody wants.
     pub(super) fn give_back(self: Box<Self>) {
-        if self.len == 0 {
+        if self.len == 0 && SPLICED.get() > 0 {
             // Without the thread-local the thread is at its end.
             let _ = IDLE.try_with(|idle| {
                 let mut idle = idle.borrow_mut();
@@ -141,6 +148,25 @@ impl Pipe {
     }
 }
 
+// === impl Spliced ===
+
+impl Spliced {
+    pub(super) fn new() -> Self {
+        SPLICED.set(SPLICED.get() + 1);
+        Self(())
+    }
+}
+
+impl Drop for Spliced {
+    fn drop(&mut self) {
+        SPLICED.set(SPLICED.get().saturating_sub(1));
+        if SPLICED.get() == 0 {
+            // Without the thread-local they are gone already.
+            let _ = IDLE.try_with(RefCell::take);
+        }
+    }
+}
+
 // === impl Counted ===
 
 impl Counted {
@@ -164,7 +190,7 @@ pub(super) mod tests {
     use tokio::io::AsyncWriteExt;
     use tokio::net::UnixStream;
 
-    use super::{Filled, IDLE, MOST, PIPES, Pipe};
+    use super::{Filled, IDLE, MOST, PIPES, Pipe, Spliced};
     use crate::proxy::leg::Leg;
 
     /// How many pipes this thread has, and how many of them are idle.
@@ -181,17 +207,26 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn there_are_so_many_and_few_of_them_are_kept() {
+    fn there_are_so_many_and_few_of_them_are_kept_while_anybody_may_want_one() {
+        let directions = [Spliced::new(), Spliced::new()];
         for pipe in all() {
             pipe.give_back();
         }
         assert_eq!(pipes(), (super::MOST_IDLE, super::MOST_IDLE));
+        let [first, last] = directions;
+        drop(first);
+        assert_eq!(pipes(), (super::MOST_IDLE, super::MOST_IDLE));
+        drop(last);
+        assert_eq!(pipes(), (0, 0));
+        Pipe::take().unwrap().give_back();
+        assert_eq!(pipes(), (0, 0));
     }
 
     #[tokio::test]
     async fn one_with_bytes_in_it_is_never_used_again() {
         let (mut peer, ours) = UnixStream::pair().unwrap();
         let leg = Leg::Unix(ours);
+        let _spliced = Spliced::new();
         let mut pipe = Pipe::take().unwrap();
         peer.write_all(&[1; 1000]).await.unwrap();
         let filled = std::future::poll_fn(|cx| pipe.fill(&leg, 600, cx)).await;

@@ -8,7 +8,7 @@ use tokio::io::AsyncWrite;
 
 use crate::close::CloseCode;
 use crate::proxy::leg::Leg;
-use crate::proxy::pipe::Pipe;
+use crate::proxy::pipe::{Pipe, Spliced};
 use crate::wire::Tap;
 
 /// What has become of the bytes of one peer. Holds no buffer while the other peer takes what it is given.
@@ -17,6 +17,8 @@ pub(super) struct Flow {
     pub(super) tap: Tap,
     /// How the sender's next bytes are moved.
     pub(super) way: Way,
+    /// Set once any were spliced.
+    pub(super) spliced: Option<Spliced>,
     /// What the other peer's socket did not take yet: first what is in the pipe, then the spill. While there is any, the
     /// sender is not read.
     pub(super) pipe: Option<Box<Pipe>>,
@@ -72,6 +74,7 @@ impl Flow {
         Self {
             tap,
             way: Way::Buffer,
+            spliced: None,
             pipe: None,
             spill: None,
             written: 0,

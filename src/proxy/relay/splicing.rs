@@ -8,7 +8,7 @@ use super::flow::{Course, Way};
 use crate::close::End;
 use crate::proxy::buffer;
 use crate::proxy::leg::{Leg, end_of};
-use crate::proxy::pipe::{Filled, Pipe};
+use crate::proxy::pipe::{Filled, Pipe, Spliced};
 use crate::wire::{MAX_HEADER, Peer};
 
 /// What has to be left of a frame to be spliced: less costs more in calls than it saves in copies.
@@ -34,6 +34,9 @@ impl Relay {
         let flow = &mut self.flows[from.index()];
         let worthwhile = self.limits.splice && plain && full && flow.tap.ahead() >= WORTHWHILE;
         flow.way = if worthwhile { Way::Pipe } else { Way::Buffer };
+        if worthwhile {
+            flow.spliced.get_or_insert_with(Spliced::new);
+        }
     }
 
     /// Moves at most `ahead` bytes of `from`, which are payload of one frame.

@@ -185,10 +185,15 @@ async fn send_a_large_frame([mut client, mut upstream]: [TcpStream; 2]) -> [TcpS
 }
 
 #[tokio::test]
-async fn a_large_frame_is_spliced_and_its_pipe_is_given_back() {
+async fn a_large_frame_is_spliced_and_its_pipe_is_given_back_and_goes_with_the_session() {
     let (relay, peers) = relay().await;
-    polls(relay, send_a_large_frame(peers)).await;
-    assert_eq!(pipe::tests::pipes(), (1, 1));
+    polls(relay, async {
+        let peers = send_a_large_frame(peers).await;
+        assert_eq!(pipe::tests::pipes(), (1, 1));
+        peers
+    })
+    .await;
+    assert_eq!(pipe::tests::pipes(), (0, 0));
 }
 
 #[tokio::test]

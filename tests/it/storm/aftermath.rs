@@ -1,7 +1,7 @@
 //! The storm, and what is left behind it.
 
 use super::play::Storm;
-use crate::instance::{Metrics, get};
+use crate::instance::{Metrics, get, until};
 
 const SESSIONS: usize = 5000;
 
@@ -15,6 +15,7 @@ const GROWTH: u64 = (SESSIONS - WARM_UP) as u64 * 1024;
 #[tokio::test]
 async fn a_storm_of_sessions_leaves_records_and_nothing_else() {
     let mut storm = Storm::begin().await;
+    let idle = storm.descriptors();
     storm.play(0..WARM_UP).await;
     let warm = storm.memory();
     // In the thick of it, the books balance in every scrape.
@@ -31,7 +32,7 @@ async fn a_storm_of_sessions_leaves_records_and_nothing_else() {
     assert!(scraping.await.unwrap_err().is_cancelled(), "a scrape failed");
 
     storm.assert_over(SESSIONS).await;
-    storm.closed_all().await;
+    until("every descriptor to be closed", async || storm.descriptors() == idle).await;
     let grown = storm.memory().saturating_sub(warm);
     assert!(grown < GROWTH, "grown by {grown} bytes to {}", warm + grown);
 }

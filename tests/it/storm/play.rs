@@ -12,19 +12,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::ends::{Script, Verdict};
 use super::peers;
-use crate::instance::{Running, until};
+use crate::instance::Running;
 
 const AT_A_TIME: usize = 200;
-
-/// Empty pipes that a worker keeps to splice with.
-const POOLED_PIPES: usize = 4;
 
 /// An instance, and the upstream of all the sessions of a seed.
 pub(super) struct Storm {
     pub(super) running: Running,
     pub(super) seed: u64,
-    /// Descriptors at the beginning.
-    idle: (usize, usize),
     pub(super) upstream: SocketAddr,
     pub(super) upstreams: AbortOnDropHandle<()>,
 }
@@ -39,9 +34,7 @@ impl Storm {
         let listener = std::mem::replace(&mut running.upstream, TcpListener::bind("127.0.0.1:0").await.unwrap());
         let upstream = listener.local_addr().unwrap();
         let upstreams = AbortOnDropHandle::new(tokio::spawn(peers::upstreams(listener, seed)));
-        let mut storm = Self { running, seed, idle: (0, 0), upstream, upstreams };
-        storm.idle = storm.descriptors();
-        storm
+        Self { running, seed, upstream, upstreams }
     }
 
     /// Plays the scripts with these numbers, [`AT_A_TIME`] of them at once: each leaves one record, and the right one.
@@ -68,24 +61,9 @@ impl Storm {
         }
     }
 
-    /// How many descriptors the instance has open, and how many of them are ends of pipes: those of a pool stay.
-    fn descriptors(&self) -> (usize, usize) {
-        let folder = Path::new("/proc").join(self.running.child.pid.to_string()).join("fd");
-        let kinds =
-            std::fs::read_dir(folder).unwrap().filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
-        let (pipes, others): (Vec<_>, Vec<_>) = kinds.partition(|kind| kind.to_string_lossy().starts_with("pipe:"));
-        (others.len(), pipes.len())
-    }
-
-    /// Waits until every descriptor is closed but those that were open at the beginning, and pooled pipes.
-    pub(super) async fn closed_all(&self) {
-        let (others, pipes) = self.idle;
-        let pooled = std::thread::available_parallelism().unwrap().get() * POOLED_PIPES * 2;
-        let closed = async || {
-            let now = self.descriptors();
-            now.0 == others && now.1 <= pipes + pooled
-        };
-        until("every descriptor to be closed", closed).await;
+    /// How many descriptors the instance has open.
+    pub(super) fn descriptors(&self) -> usize {
+        std::fs::read_dir(Path::new("/proc").join(self.running.child.pid.to_string()).join("fd")).unwrap().count()
     }
 
     /// Bytes of anonymous memory that it has in use.

@@ -263,10 +263,10 @@ async fn a_receiver_reset_in_the_middle_of_a_spliced_frame_costs_nobody_else_any
 
 #[tokio::test]
 async fn a_drain_lets_a_spliced_frame_come_to_its_end_and_puts_its_close_behind() {
-    let mut rig = Rig::with_small_buffers(|config| config.relay.splice = true);
+    let mut rig = Rig::with(|config| config.relay.splice = true);
     let (mut client, mut upstream) = rig.session().await;
-    // More than both sockets' buffers can grow to.
-    let bytes = binary(&payload(24_000_000)).bytes(Peer::Upstream);
+    // More than all sockets' buffers grow to. They are large, so that the rest does not take as long as a drain waits.
+    let bytes = binary(&payload(32_000_000)).bytes(Peer::Upstream);
     let sent = upstream.send_until(&bytes, rig.until("the session to stall", |seen| seen.stalled == 1)).await;
     let second = &bytes[sent..];
     rig.advance(Phase::Closing);
