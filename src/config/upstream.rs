@@ -21,8 +21,8 @@ pub struct Upstream {
     pub target: Target,
     /// Whom to expect there, if TLS is to be spoken: the host.
     pub tls: Option<ServerName<'static>>,
-    /// What to put into `Host` where closewatch itself must fill it in: host and, unless it is that of the scheme, port. `localhost` for
-    /// a Unix socket.
+    /// What to put into `Host` where closewatch itself must fill it in: host and, unless it is that of the scheme, port.
+    /// `localhost` for a Unix socket.
     pub authority: Authority,
     written: String,
 }

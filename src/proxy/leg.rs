@@ -130,7 +130,8 @@ impl Leg {
 
 /// How a transport ended, of an error that a read or a write gave.
 ///
-/// FIN without close_notify is an error where there is TLS. What else is not a timeout is taken for a reset: the connection is gone, and not in order.
+/// FIN without close_notify is an error where there is TLS. What else is not a timeout is taken for a reset: the connection
+/// is gone, and not in order.
 pub(super) fn end_of(error: &io::Error) -> End {
     use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut, UnexpectedEof};
     if matches!(error.kind(), TimedOut | HostUnreachable | NetworkUnreachable) {

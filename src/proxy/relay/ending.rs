@@ -192,12 +192,14 @@ impl Relay {
                 self.file.on(Event::Ended { peer, how }, now);
             }
             let ledger = self.file.ledger();
+            let cut = ledger.own_end(peer.other()).is_some_and(|end| end.how == End::TlsTruncated);
             if ledger.end(peer).is_none() || (odd && !ledger.knows_network(peer)) {
                 self.note_kernel(peer, odd, now);
             }
             match farewell {
-                // To close is a FIN too, but where something was left unread, which makes it a reset.
-                Farewell::Fin if self.flows[peer.index()].ended => {}
+                // To close is a FIN too, but where something was left unread, which makes it a reset. With TLS it says
+                // close_notify first, which is not to be made up.
+                Farewell::Fin if self.flows[peer.index()].ended && !cut => {}
                 Farewell::Fin => self.send_fin(peer, cx),
                 Farewell::Reset => {
                     if self.file.ledger().end(peer).is_none() {

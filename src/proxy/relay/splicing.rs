@@ -30,9 +30,9 @@ impl Relay {
     ///
     /// Only a sender that fills more than the buffer is spliced: what comes in small pieces is cheaper to copy.
     pub(super) fn choose_way(&mut self, from: Peer, full: bool) {
-        let plain = self.legs.iter().all(Leg::is_plain);
         let flow = &mut self.flows[from.index()];
-        let worthwhile = self.limits.splice && plain && full && flow.tap.ahead() >= WORTHWHILE;
+        let worthwhile =
+            full && self.limits.splice && flow.tap.ahead() >= WORTHWHILE && self.legs.iter().all(Leg::is_plain);
         flow.way = if worthwhile { Way::Pipe } else { Way::Buffer };
         if worthwhile {
             flow.spliced.get_or_insert_with(Spliced::new);
