@@ -30,5 +30,5 @@ pub use settings::{
     Admin, Config, Drain, Forwarded, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Metrics, Relay, Timeouts,
     XForwarded,
 };
-pub use tls::{Tls, TlsFault, TlsFile, UpstreamTls, expiry, provider};
+pub use tls::{Tls, TlsFault, TlsFile, UpstreamTls, expiry, load_roots, provider};
 pub use upstream::{Target, Upstream};

@@ -153,7 +153,8 @@ fn load_identity(cert: &Path, key: &Path) -> Result<Arc<CertifiedKey>, TlsFault>
     }
 }
 
-fn load_roots(ca: Option<&Path>) -> Result<Arc<RootCertStore>, TlsFault> {
+/// Those who may vouch for others: in a file, or the system's.
+pub fn load_roots(ca: Option<&Path>) -> Result<Arc<RootCertStore>, TlsFault> {
     let mut roots = RootCertStore::empty();
     let Some(path) = ca else {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -239,7 +240,7 @@ fn fault(file: TlsFile, message: String) -> TlsFault {
 }
 
 #[expect(clippy::ref_option, reason = "the signature that serde asks for")]
-fn show_ca<S: Serializer>(ca: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn show_ca<S: Serializer>(ca: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
     match ca {
         Some(path) => serializer.collect_str(&path.display()),
         None => serializer.serialize_str("system"),

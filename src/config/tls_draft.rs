@@ -70,11 +70,7 @@ impl TlsDraft {
 impl UpstreamTlsDraft {
     pub(super) fn read(mut section: Section<'_, '_>) -> Self {
         let draft = Self {
-            ca: section.given("ca", |v| match text(v)? {
-                "" => Err("is empty: \"system\", or a file".to_owned()),
-                "system" => Ok(None),
-                path => Ok(Some(path.into())),
-            }),
+            ca: section.given("ca", ca),
             cert: section.given("cert", file),
             key: section.given("key", file),
             server_name: section.given("server_name", |v| match text(v)? {
@@ -137,6 +133,15 @@ impl UpstreamTlsDraft {
         mistakes.extend(name.map(|given| given.mistake(UNUSED)));
         let insecure = self.insecure.as_ref().filter(|given| given.value);
         mistakes.extend(insecure.map(|given| given.mistake(UNUSED)));
+    }
+}
+
+/// The path of a file of roots, or none: the system's.
+pub(super) fn ca(value: &DeValue<'_>) -> Parsed<Option<PathBuf>> {
+    match text(value)? {
+        "" => Err("is empty: \"system\", or a file".to_owned()),
+        "system" => Ok(None),
+        path => Ok(Some(path.into())),
     }
 }
 

@@ -211,7 +211,7 @@ fn the_documentation_of_defaults_holds() {
         "forwarded": { "x_forwarded": "append" },
         "relay": { "verbatim": "on", "splice": "on" },
         "otel": {
-            "endpoint": "off", "protocol": "http/protobuf", "headers": {}, "timeout": "10s", "traces": "on", "logs": "off",
+            "endpoint": "off", "ca": "system", "protocol": "http/protobuf", "headers": {}, "timeout": "10s", "traces": "on", "logs": "off",
             "metrics": "off", "sampler": "parentbased_always_on", "sampler_ratio": 1.0, "sample_clean": 1.0,
             "propagators": ["tracecontext"], "queue": 32_768, "interval": "1m", "resource": {},
         },
