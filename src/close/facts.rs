@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use super::{Cause, CloseCode, End, Text};
+use super::{Cause, CloseCode, End, Text, TlsAlert};
 use crate::wire::{Peer, Violation};
 
 /// Everything seen of a session. All times count from its opening, on the monotonic clock.
@@ -26,6 +26,8 @@ pub struct PeerFacts {
     pub close: Option<Box<Close>>,
     /// How its transport ended.
     pub end: Option<Ended>,
+    /// The alert that ended its TLS, by it or to it; its end is a reset then.
+    pub tls_alert: Option<TlsAlert>,
     /// A reset came behind its FIN.
     pub reset_after_fin: bool,
     /// Text messages, counted at their last frame.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::facts::{Close, Decision, Ended, Facts, OwnClose, PeerFacts, Seq, TcpFacts};
 use super::pings::Pings;
-use super::{Cause, CloseCode, End, Text};
+use super::{Cause, CloseCode, End, Text, TlsAlert};
 use crate::wire::{CloseBody, Frame, MessageKind, Opcode, Peer, Violation};
 
 /// Something that happened in a session.
@@ -58,6 +58,13 @@ pub enum Event<'a> {
         peer: Peer,
         /// How.
         how: End,
+    },
+    /// A fatal alert ended the TLS of a leg. Its end follows.
+    Alert {
+        /// Whose leg.
+        peer: Peer,
+        /// Which.
+        alert: TlsAlert,
     },
     /// closewatch reset a leg: its last act there.
     Reset {
@@ -195,6 +202,9 @@ impl Ledger {
                         self.ended.get_or_insert(seq);
                     }
                 }
+            }
+            Event::Alert { peer, alert } => {
+                self.rest(peer).tls_alert.get_or_insert(alert);
             }
             Event::Reset { peer } => self.rest(peer).was_reset = true,
             Event::Decided { cause } => {

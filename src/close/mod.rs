@@ -5,6 +5,7 @@
 //!
 //! Pure: no clock (time is an argument), no I/O, no async.
 
+mod alert;
 pub mod catalog;
 mod code;
 mod facts;
@@ -22,6 +23,7 @@ mod text;
 mod trace;
 mod verdict;
 
+pub use alert::TlsAlert;
 pub use code::CloseCode;
 pub use facts::{Close, Decision, Ended, Facts, OwnClose, PeerFacts, Seq, TcpFacts, Violations};
 pub use labels::{Cause, Class, End, Handshake, Initiator, Outcome, Rejection, UnknownLabel};

@@ -34,7 +34,7 @@ pub fn execute(args: &Args) -> ExitCode {
 fn summary(out: &mut impl Write, file: &Path, config: &Config) -> io::Result<()> {
     let none = || "off".to_owned();
     writeln!(out, "{}: ok", file.display())?;
-    writeln!(out, "  listen   {}", config.listen)?;
+    writeln!(out, "  listen   {}{}", config.listen, if config.tls.identity.is_some() { " (TLS)" } else { "" })?;
     writeln!(out, "  admin    {}", config.admin.listen.map_or_else(none, |address| address.to_string()))?;
     writeln!(out, "  metrics  {}", config.metrics.listen.map_or_else(none, |address| address.to_string()))?;
     for route in &config.routes {

@@ -179,6 +179,8 @@ impl Instance {
             // They answer until the process is gone, or another one answers: the last scrape is the one that counts.
             tokio::spawn(admin::serve(listener, router, handed_on(self.shutdown.clone())));
         }
+        let watching = proxy.clone();
+        tokio::spawn(async move { watching.watch_certificates().await });
         let mut workers = start_workers(self.config.workers, &proxy, &front).map_err(Error::Start)?;
         let address = front.local_addr();
         drop(front);

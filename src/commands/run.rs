@@ -42,7 +42,15 @@ pub fn execute(overrides: &Overrides) -> ExitCode {
     }
 }
 
-fn warn_of_exposure(config: &config::Config) {
+/// Says what a configuration opens to others.
+pub(super) fn warn_of_exposure(config: &config::Config) {
+    for route in config.routes.iter().filter(|route| route.upstream_tls.as_ref().is_some_and(|tls| tls.insecure)) {
+        tracing::warn!(
+            route = route.name,
+            upstream = %route.upstream,
+            "INSECURE: this upstream is not verified; whoever is in between can read and change everything"
+        );
+    }
     if let Some(address) = config.admin.listen.filter(|address| !address.ip().is_loopback()) {
         tracing::warn!(%address, "the admin address is open beyond this host: it shows paths, hosts and close reasons");
     }

@@ -5,13 +5,14 @@ use serde_json::Value;
 use super::settings::Config;
 
 /// What is used up at the start: sockets are bound, threads run, outputs are open. A table stands for all its keys.
-const FIXED: [&str; 20] = [
+const FIXED: [&str; 21] = [
     "listen",
     "workers",
     "admin",
     "metrics",
     "restart",
     "otel.endpoint",
+    "otel.ca",
     "otel.protocol",
     "otel.headers",
     "otel.timeout",

@@ -7,6 +7,7 @@ use super::forwarded::Forwarded;
 use super::route::{ClassTable, HostMatch, Route, check_code, check_codes, check_name, check_path};
 use super::section::{Document, Section};
 use super::settings::{Config, Drain, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Timeouts};
+use super::tls_draft::{TlsDraft, UpstreamTlsDraft};
 use super::upstream::Upstream;
 use super::values::{self, Parsed, duration, limit, number, optional_address, positive, switch, text, text_or_number};
 use crate::close::{Class, CloseCode};
@@ -29,6 +30,10 @@ pub(super) struct Draft {
     pub(super) config: Config,
     /// The key `upstream` at the top.
     pub(super) upstream: Option<TopUpstream>,
+    pub(super) tls: TlsDraft,
+    pub(super) upstream_tls: UpstreamTlsDraft,
+    /// Of each route in the configuration.
+    pub(super) route_tls: Vec<UpstreamTlsDraft>,
     /// Whether there are `[[routes]]`, right or wrong.
     pub(super) has_routes: bool,
 }
@@ -44,7 +49,14 @@ pub(super) struct TopUpstream {
 impl Draft {
     /// The defaults, as if from an empty file.
     pub(super) fn empty() -> Self {
-        Self { config: Config::without_routes(), upstream: None, has_routes: false }
+        Self {
+            config: Config::without_routes(),
+            upstream: None,
+            tls: TlsDraft::default(),
+            upstream_tls: UpstreamTlsDraft::default(),
+            route_tls: Vec::new(),
+            has_routes: false,
+        }
     }
 
     /// Reads a whole file, or all that is wrong with its syntax. Other mistakes come with the draft.
@@ -63,6 +75,8 @@ impl Draft {
             .line_of("upstream")
             .map(|line| TopUpstream { line, value: top.read("upstream", |v| upstream(text(v)?)) });
 
+        let tls = top.section("tls").map(TlsDraft::read).unwrap_or_default();
+        let upstream_tls = top.section("upstream_tls").map(UpstreamTlsDraft::read).unwrap_or_default();
         if let Some(mut admin) = top.section("admin") {
             admin.set("listen", &mut config.admin.listen, |v| optional_address(text(v)?));
             admin.finish();
@@ -102,11 +116,12 @@ impl Draft {
             config.classes = read_classes(&section);
         }
         let has_routes = top.line_of("routes").is_some();
+        let mut route_tls = Vec::new();
         if let Some(sections) = top.sections("routes") {
-            read_routes(&top, sections, &mut config);
+            route_tls = read_routes(&top, sections, &mut config);
         }
         top.finish();
-        Self { config, upstream, has_routes }
+        Self { config, upstream, tls, upstream_tls, route_tls, has_routes }
     }
 }
 
@@ -125,6 +140,7 @@ fn read_timeouts(mut section: Section<'_, '_>, timeouts: &mut Timeouts) {
         dial,
         head,
         keep_alive,
+        tls,
         handshake,
         idle,
         linger,
@@ -136,7 +152,9 @@ fn read_timeouts(mut section: Section<'_, '_>, timeouts: &mut Timeouts) {
         drain_jitter,
         final_scrape,
     } = timeouts;
-    for (key, slot) in [("dial", dial), ("head", head), ("keep_alive", keep_alive), ("handshake", handshake)] {
+    for (key, slot) in
+        [("dial", dial), ("head", head), ("keep_alive", keep_alive), ("tls", tls), ("handshake", handshake)]
+    {
         section.set(key, slot, |v| positive(&text_or_number(v)?));
     }
     for (key, slot) in [("idle", idle), ("half_closed", half_closed), ("dead_peer", dead_peer)] {
@@ -206,7 +224,7 @@ struct Earlier {
     takes: Option<(Option<HostMatch>, String)>,
 }
 
-fn read_routes(top: &Section<'_, '_>, sections: Vec<Section<'_, '_>>, config: &mut Config) {
+fn read_routes(top: &Section<'_, '_>, sections: Vec<Section<'_, '_>>, config: &mut Config) -> Vec<UpstreamTlsDraft> {
     if sections.is_empty() {
         top.wrong(top.line(), "routes", "is empty: at least one is needed".to_owned());
     }
@@ -215,17 +233,21 @@ fn read_routes(top: &Section<'_, '_>, sections: Vec<Section<'_, '_>>, config: &m
         excess.wrong(excess.line(), "", format!("{count} routes are more than limits.routes = {most}"));
     }
     let mut earlier: Vec<Earlier> = Vec::new();
-    for section in sections {
-        read_route(section, &mut earlier, config);
-    }
+    sections.into_iter().filter_map(|section| read_route(section, &mut earlier, config)).collect()
 }
 
-fn read_route(mut section: Section<'_, '_>, earlier: &mut Vec<Earlier>, config: &mut Config) {
+/// Adds a route, and gives what it says of TLS.
+fn read_route(
+    mut section: Section<'_, '_>,
+    earlier: &mut Vec<Earlier>,
+    config: &mut Config,
+) -> Option<UpstreamTlsDraft> {
     let name = section.read("name", |v| check_name(text(v)?));
     let host = section.read("host", |v| HostMatch::parse(text(v)?));
     let path = section.read("path", |v| check_path(text(v)?));
     let upstream = section.read("upstream", |v| upstream(text(v)?));
     let idle = section.read("idle", |v| limit(&text_or_number(v)?));
+    let tls = section.section("upstream_tls").map(UpstreamTlsDraft::read).unwrap_or_default();
     let named = read_codes(&mut section);
     let classes = section.section("classes").map_or_else(ClassTable::new, |table| read_classes(&table));
     for key in ["name", "upstream"] {
@@ -254,12 +276,12 @@ fn read_route(mut section: Section<'_, '_>, earlier: &mut Vec<Earlier>, config: 
     earlier.push(Earlier { line: section.line(), name: name.clone().unwrap_or_default(), takes });
     section.finish();
 
-    if let (Some(name), Some(upstream)) = (name, upstream) {
-        let idle = idle.unwrap_or(config.timeouts.idle);
-        let mut route = Route { host, path, idle, named, classes, ..Route::new(&name, upstream) };
-        route.build_rules(&config.classes);
-        config.routes.push(route);
-    }
+    let (name, upstream) = (name?, upstream?);
+    let idle = idle.unwrap_or(config.timeouts.idle);
+    let mut route = Route { host, path, idle, named, classes, ..Route::new(&name, upstream) };
+    route.build_rules(&config.classes);
+    config.routes.push(route);
+    Some(tls)
 }
 
 fn read_codes(section: &mut Section<'_, '_>) -> Vec<String> {

@@ -9,6 +9,7 @@ use super::error::{Error, Mistake, Place};
 use super::overrides::{Overrides, UPSTREAM};
 use super::route::Route;
 use super::settings::Config;
+use super::tls_draft::UpstreamTlsDraft;
 
 /// The largest file that is read: a thousand routes take a tenth of it, and `/dev/zero` takes no more.
 const LARGEST_FILE: u64 = 4 * 1024 * 1024;
@@ -62,7 +63,7 @@ fn assemble(file: Option<(&Path, &str)>, overrides: &Overrides) -> Result<Config
     }
     overrides.apply(&mut draft, &mut mistakes);
 
-    let Draft { mut config, upstream, has_routes } = draft;
+    let Draft { mut config, upstream, tls, upstream_tls, mut route_tls, has_routes } = draft;
     match upstream {
         Some(upstream) if !has_routes => config.routes.extend(upstream.value.map(|upstream| {
             let mut route = Route { idle: config.timeouts.idle, ..Route::new("default", upstream) };
@@ -72,14 +73,38 @@ fn assemble(file: Option<(&Path, &str)>, overrides: &Overrides) -> Result<Config
         None if !has_routes => mistakes.push(missing(file)),
         Some(_) | None => {}
     }
+    config.tls = tls.settle(&mut mistakes);
+    route_tls.resize_with(config.routes.len(), UpstreamTlsDraft::default);
+    settle_upstream_tls(&mut config, &upstream_tls, route_tls, &mut mistakes);
     if mistakes.is_empty() {
         return Ok(config);
     }
     Err(invalid(mistakes))
 }
 
+/// Gives each route what is said of its upstream's TLS: by itself, or for all.
+fn settle_upstream_tls(
+    config: &mut Config,
+    all: &UpstreamTlsDraft,
+    own: Vec<UpstreamTlsDraft>,
+    mistakes: &mut Vec<Mistake>,
+) {
+    config.upstream_tls = all.settings();
+    for (route, own) in config.routes.iter_mut().zip(own) {
+        match &mut route.upstream_tls {
+            Some(tls) => *tls = own.over(all).settle(mistakes),
+            None => own.refuse(mistakes),
+        }
+    }
+    if config.routes.iter().all(|route| route.upstream_tls.is_none()) {
+        all.refuse(mistakes);
+    }
+}
+
 fn invalid(mut mistakes: Vec<Mistake>) -> Error {
     mistakes.sort_by(|a, b| a.place.cmp(&b.place));
+    // What is said for all routes is wrong on each.
+    mistakes.dedup();
     Error::Invalid { mistakes }
 }
 

@@ -17,6 +17,8 @@ mod route;
 mod routes;
 mod section;
 mod settings;
+mod tls;
+mod tls_draft;
 mod upstream;
 mod values;
 
@@ -32,4 +34,5 @@ pub use settings::{
     AddressHeader, Admin, Config, Drain, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Metrics, Relay, Timeouts,
     XForwarded,
 };
+pub use tls::{Tls, TlsFault, TlsFile, UpstreamTls, expiry, load_roots, provider};
 pub use upstream::{Target, Upstream};

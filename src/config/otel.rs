@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
 use super::section::Section;
 use super::settings::words;
+use super::tls::{load_roots, show_ca};
+use super::tls_draft::ca;
 use super::values::{Parsed, number, positive, ratio, ratio_from_text, show_duration, text, text_or_number};
 
 /// The most entries that may wait: at one or two kilobytes each, a gigabyte or two.
@@ -16,9 +19,12 @@ const MOST_QUEUED: usize = 1 << 20;
 /// OpenTelemetry: traces, and, if they are asked for, logs and metrics. Without an endpoint nothing of it is done.
 #[derive(Clone, Debug, Serialize)]
 pub struct Otel {
-    /// The collector: `http://host:port`. Over HTTP each signal has its usual path behind it. Default none.
+    /// The collector: `http://host:port`, or `https://`. Over HTTP each signal has its usual path behind it. Default none.
     #[serde(serialize_with = "show_url")]
     pub endpoint: Option<String>,
+    /// Who may vouch for a collector with TLS (PEM). Default the system's roots.
+    #[serde(serialize_with = "show_ca")]
+    pub ca: Option<PathBuf>,
     /// What is spoken to it. Default `http/protobuf`.
     pub protocol: OtelProtocol,
     /// Headers, or over gRPC metadata, of every request. `OTEL_EXPORTER_OTLP_HEADERS` adds to them. Default none.
@@ -78,7 +84,7 @@ words! {
     OtelProtocol {
         /// Protobuf over HTTP/1.1.
         Http = "http/protobuf",
-        /// gRPC, without TLS.
+        /// gRPC.
         Grpc = "grpc",
     }
 
@@ -115,6 +121,7 @@ impl Default for Otel {
     fn default() -> Self {
         Self {
             endpoint: None,
+            ca: None,
             protocol: OtelProtocol::default(),
             headers: BTreeMap::new(),
             timeout: Duration::from_secs(10),
@@ -141,6 +148,7 @@ impl Otel {
             "" | "off" => Ok(None),
             url => check_url(url).map(Some),
         });
+        section.set("ca", &mut self.ca, ca);
         section.set("protocol", &mut self.protocol, |v| OtelProtocol::parse(text(v)?));
         section.set("timeout", &mut self.timeout, |v| positive(&text_or_number(v)?));
         section.set("traces", &mut self.traces, |v| OtelSignal::parse(text(v)?));
@@ -163,7 +171,19 @@ impl Otel {
         let headers = read_texts(&mut section, "headers", check_header);
         self.headers.extend(headers.into_iter().map(|(name, value)| (name, Secret(value))));
         self.resource.extend(read_texts(&mut section, "resource", |_, _| Ok(())));
+        if self.has_tls()
+            && let Err(fault) = load_roots(self.ca.as_deref())
+        {
+            let line = section.line_of("ca").unwrap_or_else(|| section.line());
+            section.wrong(line, "ca", fault.to_string());
+        }
         section.finish();
+    }
+
+    /// Whether TLS is spoken to any collector.
+    pub fn has_tls(&self) -> bool {
+        let signals = [&self.traces, &self.logs, &self.metrics].into_iter();
+        signals.filter_map(|signal| self.target(signal, "")).any(|(url, _)| url.starts_with("https:"))
     }
 
     /// Where a signal goes, and how; `None` if it goes nowhere. `path` is its usual one over HTTP.
@@ -188,6 +208,10 @@ impl Otel {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let mut env = Environment { variable, ignored: Vec::new() };
         env.put("OTEL_EXPORTER_OTLP_ENDPOINT", &mut self.endpoint, |url| check_url(url).map(Some));
+        env.put("OTEL_EXPORTER_OTLP_CERTIFICATE", &mut self.ca, |path| {
+            let path = PathBuf::from(path);
+            load_roots(Some(&path)).map(|_| Some(path)).map_err(|fault| fault.to_string())
+        });
         env.put("OTEL_EXPORTER_OTLP_PROTOCOL", &mut self.protocol, OtelProtocol::parse);
         env.put("OTEL_EXPORTER_OTLP_TIMEOUT", &mut self.timeout, millis);
         for (name, signal) in [("TRACES", &mut self.traces), ("LOGS", &mut self.logs), ("METRICS", &mut self.metrics)] {
@@ -264,11 +288,8 @@ fn check_header(name: &str, value: &str) -> Parsed<()> {
 fn check_url(url: &str) -> Parsed<String> {
     let uri: http::Uri = url.parse().map_err(|_| format!("{url:?} is not a URL: \"http://host:port\""))?;
     match uri.scheme_str() {
-        Some("http") => Ok(url.to_owned()),
-        Some("https") => {
-            Err("TLS to the collector is not there yet: send to one on this host or in this cluster".to_owned())
-        }
-        _ => Err(format!("{url:?} does not begin with http://")),
+        Some("http" | "https") => Ok(url.to_owned()),
+        _ => Err(format!("{url:?} does not begin with http:// or https://")),
     }
 }
 
@@ -399,7 +420,7 @@ mod tests {
     #[test]
     fn what_cannot_be_followed_is_said_and_changes_nothing() {
         for (name, value) in [
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://a:4318"),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "a:4318"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::draft::{Draft, MOST_WORKERS, TopUpstream, upstream};
 use super::error::{Mistake, Place};
 use super::settings::{LogLevel, LogTarget};
-use super::values::{Parsed, address, number_from_text, optional_address};
+use super::tls_draft::{Given, path};
+use super::values::{Parsed, address, number_from_text, optional_address, switch};
 
 /// The flags of a run, each with its variable in the environment; a flag wins over its variable.
 ///
@@ -20,9 +21,32 @@ pub struct Overrides {
     #[arg(long, value_name = "ADDR", env = "CLOSEWATCH_LISTEN")]
     pub listen: Option<String>,
 
-    /// Where sessions go: http://host:port, or unix:/path/to.sock
+    /// Where sessions go: http://host:port, https://host:port, or unix:/path/to.sock
     #[arg(long, value_name = "URL", env = "CLOSEWATCH_UPSTREAM")]
     pub upstream: Option<String>,
+
+    /// TLS in front: the certificate and its chain (PEM)
+    #[arg(long, value_name = "FILE", env = "CLOSEWATCH_TLS_CERT")]
+    pub tls_cert: Option<String>,
+
+    /// TLS in front: the certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", env = "CLOSEWATCH_TLS_KEY")]
+    pub tls_key: Option<String>,
+
+    /// Who may vouch for https:// upstreams (PEM) [default: the system's roots]
+    #[arg(long, value_name = "FILE", env = "CLOSEWATCH_UPSTREAM_CA")]
+    pub upstream_ca: Option<String>,
+
+    /// Take any certificate of an https:// upstream: whoever is in between can read and change everything
+    #[arg(
+        long,
+        value_name = "on|off",
+        env = "CLOSEWATCH_INSECURE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "on"
+    )]
+    pub insecure: Option<String>,
 
     /// The operator's listener, or "off" [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDR", env = "CLOSEWATCH_ADMIN")]
@@ -69,6 +93,22 @@ impl Overrides {
         let log_level = self.log_level.as_deref();
         set.put("--log-level", "CLOSEWATCH_LOG_LEVEL", log_level, &mut config.log.level, LogLevel::parse);
 
+        let file = |text: &str| Ok(Some(path(text)));
+        for (flag, variable, given, slot) in [
+            ("--tls-cert", "CLOSEWATCH_TLS_CERT", &self.tls_cert, &mut draft.tls.cert),
+            ("--tls-key", "CLOSEWATCH_TLS_KEY", &self.tls_key, &mut draft.tls.key),
+            ("--upstream-ca", "CLOSEWATCH_UPSTREAM_CA", &self.upstream_ca, &mut draft.upstream_tls.ca),
+        ] {
+            set.place(flag, variable, given.as_deref(), slot, file);
+        }
+        let insecure = self.insecure.as_deref();
+        let slot = &mut draft.upstream_tls.insecure;
+        set.place("--insecure", "CLOSEWATCH_INSECURE", insecure, slot, |text| switch(text).map(Some));
+        for own in &mut draft.route_tls {
+            own.ca = own.ca.take().filter(|_| self.upstream_ca.is_none());
+            own.insecure = own.insecure.take().filter(|_| self.insecure.is_none());
+        }
+
         if let Some(given) = &self.upstream {
             let mut value = None;
             let parse = |text: &str| upstream(text).map(Some);
@@ -89,6 +129,22 @@ struct Setter<'m> {
 }
 
 impl Setter<'_> {
+    /// As [`Setter::put`], and keeps that it was the flag.
+    fn place<T>(
+        &mut self,
+        flag: &'static str,
+        variable: &'static str,
+        given: Option<&str>,
+        slot: &mut Option<Given<T>>,
+        parse: impl FnOnce(&str) -> Parsed<Option<T>>,
+    ) {
+        let mut value = None;
+        self.put(flag, variable, given, &mut value, parse);
+        if let Some(value) = value {
+            *slot = Some(Given { value, place: Place::Flag { flag, variable }, key: None });
+        }
+    }
+
     fn put<T>(
         &mut self,
         flag: &'static str,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use super::tls::UpstreamTls;
 use super::upstream::Upstream;
 use super::values::show_limit;
 use crate::close::{Class, CloseCode, CodeMatch, CodeRules, catalog};
@@ -33,6 +34,9 @@ pub struct Route {
     pub path: String,
     /// Where its sessions go.
     pub upstream: Upstream,
+    /// How that is verified, if it is `https://`. Default the configuration's `upstream_tls`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_tls: Option<UpstreamTls>,
     /// Without a frame either way until closewatch ends a session, or never. Default `timeouts.idle`.
     #[serde(serialize_with = "show_limit")]
     pub idle: Option<Duration>,
@@ -64,6 +68,7 @@ impl Route {
             name: name.to_owned(),
             host: None,
             path: "/".to_owned(),
+            upstream_tls: upstream.tls.is_some().then(UpstreamTls::default),
             upstream,
             idle: None,
             codes: CodeRules::default(),

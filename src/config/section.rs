@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Mistake, Place};
+use super::tls_draft::Given;
 use super::values::{Parsed, described};
 
 /// A file's text, and what was found wrong in it so far.
@@ -109,6 +110,17 @@ impl<'d, 't> Section<'d, 't> {
                 None
             }
         }
+    }
+
+    /// The value of `key` with its place, if it is there and right.
+    pub(super) fn given<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&DeValue<'t>) -> Parsed<T>,
+    ) -> Option<Given<T>> {
+        let value = self.read(key, parse)?;
+        let place = Place::File { path: self.document.path.to_owned(), line: self.line_of(key)? };
+        Some(Given { value, place, key: Some(self.full(key)) })
     }
 
     /// Puts the value of `key` into `slot`; if it is not there, or wrong, the default stays.

@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer};
 use super::forwarded::Forwarded;
 use super::otel::Otel;
 use super::route::{ClassTable, Route};
+use super::tls::{Tls, UpstreamTls};
 use super::upstream::Upstream;
 use super::values::{show_address, show_count, show_duration, show_limit, show_path, show_switch};
 
@@ -24,6 +25,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Worker threads; 0 is one per core. Default 0.
     pub workers: usize,
+    /// TLS in front.
+    pub tls: Tls,
+    /// TLS of `https://` upstreams; already part of each route's.
+    pub upstream_tls: UpstreamTls,
     /// The operator's listener.
     pub admin: Admin,
     /// The second address for metrics and health.
@@ -118,6 +123,9 @@ pub struct Timeouts {
     /// common balancers give up theirs, so that none sends a request into a connection that is just being closed.
     #[serde(serialize_with = "show_duration")]
     pub keep_alive: Duration,
+    /// For a peer to come to the end of its TLS handshake. More than 0. Default 10 s.
+    #[serde(serialize_with = "show_duration")]
+    pub tls: Duration,
     /// For the upstream to answer an upgrade. More than 0. Default 30 s.
     #[serde(serialize_with = "show_duration")]
     pub handshake: Duration,
@@ -304,6 +312,8 @@ impl Config {
         Self {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
             workers: 0,
+            tls: Tls::default(),
+            upstream_tls: UpstreamTls::default(),
             admin: Admin::default(),
             metrics: Metrics::default(),
             log: Log::default(),
@@ -361,6 +371,7 @@ impl Default for Timeouts {
             dial: seconds(5),
             head: seconds(10),
             keep_alive: seconds(75),
+            tls: seconds(10),
             handshake: seconds(30),
             idle: None,
             linger: seconds(5),

@@ -5,21 +5,24 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use http::uri::Authority;
+use rustls::pki_types::ServerName;
 use serde::{Serialize, Serializer};
 use url::Url;
 
 /// The longest path that fits into a Unix socket's address on Linux: `sun_path` has 108 bytes, the last is NUL.
 const LONGEST_SOCKET_PATH: usize = 107;
 
-const ALLOWED: &str = "http://host:port, http://host (port 80), or unix:/path/to.sock";
+const ALLOWED: &str = "http://host:port, http://host (port 80), https:// for TLS (port 443), or unix:/path/to.sock";
 
 /// An upstream as it was configured, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
     /// What to dial.
     pub target: Target,
-    /// What to put into `Host` where closewatch itself must fill it in: host and, unless it is 80, port. `localhost` for
-    /// a Unix socket.
+    /// Whom to expect there, if TLS is to be spoken: the host.
+    pub tls: Option<ServerName<'static>>,
+    /// What to put into `Host` where closewatch itself must fill it in: host and, unless it is that of the scheme, port.
+    /// `localhost` for a Unix socket.
     pub authority: Authority,
     written: String,
 }
@@ -52,11 +55,12 @@ impl FromStr for Upstream {
     type Err = UpstreamError;
 
     fn from_str(text: &str) -> Result<Self, UpstreamError> {
-        let (target, authority) = match text.strip_prefix("unix:") {
-            Some(path) => (unix(path).map_err(|why| refused(text, &why))?, Authority::from_static("localhost")),
-            None => tcp(text).map_err(|why| refused(text, &why))?,
+        let parsed = match text.strip_prefix("unix:") {
+            Some(path) => unix(path).map(|target| (target, None, Authority::from_static("localhost"))),
+            None => tcp(text),
         };
-        Ok(Self { target, authority, written: text.to_owned() })
+        let (target, tls, authority) = parsed.map_err(|why| refused(text, &why))?;
+        Ok(Self { target, tls, authority, written: text.to_owned() })
     }
 }
 
@@ -97,18 +101,19 @@ fn unix(path: &str) -> Result<Target, String> {
     Ok(Target::Unix { path: path.into() })
 }
 
-fn tcp(text: &str) -> Result<(Target, Authority), String> {
+fn tcp(text: &str) -> Result<(Target, Option<ServerName<'static>>, Authority), String> {
     // The URL standard drops tabs, newlines and outer spaces in silence; a configuration should not.
     if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err("contains a space or control character".to_owned());
     }
     let Some((scheme, rest)) = text.split_once("://") else { return Err("has no scheme".to_owned()) };
-    match scheme.to_ascii_lowercase().as_str() {
-        "http" => {}
-        "https" | "wss" => return Err("asks for TLS, and TLS upstreams are not supported yet".to_owned()),
+    let with_tls = match scheme.to_ascii_lowercase().as_str() {
+        "http" => false,
+        "https" => true,
         "ws" => return Err("should begin with http://, which WebSocket begins as".to_owned()),
+        "wss" => return Err("should begin with https://, which WebSocket begins as".to_owned()),
         _ => return Err("has an unknown scheme".to_owned()),
-    }
+    };
     if rest.contains('@') {
         return Err("contains a user name or password, which would end up in logs".to_owned());
     }
@@ -127,7 +132,15 @@ fn tcp(text: &str) -> Result<(Target, Authority), String> {
         None => return Err("has no host".to_owned()),
     };
     let authority = url.authority().parse().map_err(|_| "has a host that cannot stand in a request".to_owned())?;
-    Ok((Target::Tcp { host, port }, authority))
+    let tls = if with_tls {
+        Some(
+            ServerName::try_from(host.clone())
+                .map_err(|_| "has a host that cannot stand in a certificate".to_owned())?,
+        )
+    } else {
+        None
+    };
+    Ok((Target::Tcp { host, port }, tls, authority))
 }
 
 #[cfg(test)]
@@ -150,10 +163,14 @@ mod tests {
             ("http://chat.internal:80/", target("chat.internal", 80), "chat.internal"),
             ("HTTP://Chat.Internal:9000", target("chat.internal", 9000), "chat.internal:9000"),
             ("http://[::1]:9000", target("::1", 9000), "[::1]:9000"),
+            ("https://chat.internal", target("chat.internal", 443), "chat.internal"),
+            ("https://chat.internal:443", target("chat.internal", 443), "chat.internal"),
+            ("https://[::1]:9443", target("::1", 9443), "[::1]:9443"),
         ] {
             let upstream = upstream(text);
             assert_eq!(upstream.target, expected, "{text}");
             assert_eq!(upstream.authority, authority, "{text}");
+            assert_eq!(upstream.tls.is_some(), text.starts_with("https"), "{text}");
             assert_eq!(upstream.to_string(), text, "kept as written");
         }
     }
@@ -172,8 +189,8 @@ mod tests {
             ("", "no scheme"),
             ("127.0.0.1:9000", "no scheme"),
             ("localhost:9000", "no scheme"),
-            ("https://chat.internal", "TLS upstreams are not supported yet"),
-            ("wss://chat.internal", "TLS upstreams are not supported yet"),
+            ("wss://chat.internal", "https://"),
+            ("https://host:0", "port 0"),
             ("ws://chat.internal", "http://"),
             ("ftp://chat.internal", "unknown scheme"),
             ("http://", "not a URL"),

@@ -184,6 +184,15 @@ pub(super) fn show_path<S: Serializer>(path: &Option<PathBuf>, serializer: S) ->
     }
 }
 
+/// Writes a file's path as it would be configured: none is empty.
+#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
+pub(super) fn show_file<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => serializer.collect_str(&path.display()),
+        None => serializer.serialize_str(""),
+    }
+}
+
 /// Writes `on` or `off`.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 pub(super) fn show_switch<S: Serializer>(on: &bool, serializer: S) -> Result<S::Ok, S::Error> {

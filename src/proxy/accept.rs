@@ -15,6 +15,7 @@ use super::connection;
 use super::leg::Leg;
 use super::routes::Routes;
 use super::sources::Sources;
+use super::tls::Acceptor;
 use crate::close::{Address, CloseSink, Rejection};
 use crate::config::{Config, Timeouts};
 use crate::shutdown::{Phase, Shutdown};
@@ -32,6 +33,7 @@ pub struct Proxy(Arc<ArcSwap<Inner>>);
 /// What every connection needs, under one configuration: a reload makes another, and whoever holds this one ends with it.
 pub(super) struct Inner {
     pub(super) config: Config,
+    pub(super) acceptor: Option<Acceptor>,
     pub(super) routes: Routes,
     pub(super) sink: Arc<dyn CloseSink>,
     pub(super) shutdown: Shutdown,
@@ -55,6 +57,15 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+// === impl Inner ===
+
+impl Inner {
+    /// What clients speak, as `X-Forwarded-Proto` has it.
+    pub(super) const fn scheme(&self) -> &'static str {
+        if self.acceptor.is_some() { "https" } else { "http" }
+    }
+}
+
 // === impl Proxy ===
 
 impl Proxy {
@@ -63,6 +74,7 @@ impl Proxy {
         let routes = Routes::new(&config, &*sink);
         Self(Arc::new_cyclic(|latest| {
             ArcSwap::from_pointee(Inner {
+                acceptor: Acceptor::new(&config.tls),
                 config,
                 routes,
                 sink,
@@ -82,6 +94,7 @@ impl Proxy {
         let before = self.0.load();
         let sink = Arc::clone(&before.sink);
         self.0.store(Arc::new(Inner {
+            acceptor: Acceptor::new(&config.tls),
             routes: Routes::new(&config, &*sink),
             config,
             sink,
@@ -96,6 +109,11 @@ impl Proxy {
     /// The waits of the configuration in force.
     pub fn timeouts(&self) -> Timeouts {
         self.0.load().config.timeouts.clone()
+    }
+
+    /// What is in force.
+    pub(super) fn inner(&self) -> Arc<Inner> {
+        self.0.load_full()
     }
 
     /// Serves the clients of `listener` on the current runtime until [`Phase::Draining`], and those that it has taken

@@ -22,7 +22,7 @@ use ulid::Ulid;
 use super::accept::Inner;
 use super::buffer;
 use super::client::Client;
-use super::front::{Counted, Front, InFlight, Late, Progress};
+use super::front::{Counted, FIRST_REQUEST, Front, InFlight, Late, Progress};
 use super::headers::{self, Ambiguous};
 use super::leg::Leg;
 use super::plain::{Body, answer};
@@ -31,7 +31,8 @@ use super::relay::Relay;
 use super::replayed::Replayed;
 use super::session::SessionFile;
 use super::sources::{Full, Place};
-use super::upgrade::{Asked, Established, Handshake, Permit, upgrade};
+use super::tls::AcceptError;
+use super::upgrade::{Asked, Established, Handshake, Permit, chain, upgrade};
 use super::verbatim::{self, Opening};
 use crate::close::{Address, Live, Outcome, Rejection, Request as RequestFacts, Session};
 use crate::shutdown::Phase;
@@ -45,6 +46,10 @@ const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\nc
 
 /// What is said where hyper only hangs up: to HTTP/2 that nobody has agreed on.
 const NOT_HTTP_1: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// What is said to a client that speaks HTTP where TLS is spoken.
+const NO_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n\
+    content-length: 41\r\n\r\nclosewatch: this port speaks TLS (https)\n";
 
 /// What is said to a client whose upgrade is still not answered when the process ends.
 const TOO_LATE: &[u8] =
@@ -99,6 +104,7 @@ async fn open_session(
             return None;
         }
     };
+    let leg = secure(&proxy, leg, &client).await?;
     let (established, leg, early) = shake_hands(&proxy, leg, &client).await?;
     let Established { route, upstream, upstream_address, early: upstream_early, request, .. } = established;
     let Established { reserved_bits, handshake, permit, .. } = established;
@@ -149,6 +155,46 @@ async fn identify(proxy: &Inner, leg: &mut Leg, address: Address) -> Option<Clie
         };
     }
     Some(client)
+}
+
+/// The client's leg with TLS on it, if that is what is spoken here. A failure stands with the failed upgrades: for a
+/// browser it is one.
+async fn secure(proxy: &Inner, leg: Leg, client: &Client) -> Option<Leg> {
+    let (acceptor, socket) = match (&proxy.acceptor, leg) {
+        (Some(acceptor), Leg::Tcp(socket)) => (acceptor, socket),
+        (_, leg) => return Some(leg),
+    };
+    let accepting = acceptor.accept(socket, proxy.config.timeouts.tls);
+    let hurry = async {
+        proxy.shutdown.reached(Phase::Draining).await;
+        tokio::time::sleep(FIRST_REQUEST).await;
+    };
+    let accepted = tokio::select! {
+        biased;
+        accepted = accepting => accepted,
+        // On the way out nobody is waited for that has not even asked.
+        () = hurry => return None,
+    };
+    let failed = |detail: &str| {
+        tracing::debug!(client = %client.address, detail, "no TLS with a client");
+        let sink = Arc::clone(&proxy.routes.none);
+        let facts = RequestFacts { real_address: client.proxied.clone(), ..RequestFacts::default() };
+        (Handshake::begin(sink, facts, client.address.clone(), proxy.shutdown.clone()), detail.into())
+    };
+    match accepted {
+        Ok(stream) => return Some(Leg::Tls(stream)),
+        Err(AcceptError::Silent) => {}
+        Err(AcceptError::Plain(socket)) => {
+            let (handshake, detail) = failed("the client speaks HTTP without TLS");
+            handshake.end(Outcome::TlsFailed, StatusCode::BAD_REQUEST, Some(detail));
+            say_last(&mut Leg::Tcp(socket), NO_TLS).await;
+        }
+        Err(AcceptError::Failed(error)) => {
+            let (handshake, detail) = failed(&chain(&error));
+            handshake.fail(Outcome::TlsFailed, detail);
+        }
+    }
+    None
 }
 
 /// Gives the session-to-be whose 101 has been written, the client's leg, and what the client sent behind its request.
@@ -303,7 +349,7 @@ async fn answer_request(
         } else if request.method() == Method::CONNECT {
             answer(StatusCode::BAD_REQUEST, "no tunnels are opened here")
         } else if let Some(route) = route {
-            headers::forward_client(request.headers_mut(), client, &proxy.config.forwarded);
+            headers::forward_client(request.headers_mut(), client, proxy);
             match route.pool.forward(request).await {
                 Ok(response) => response,
                 Err(error) => {

@@ -9,8 +9,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 
 use super::leg::Leg;
+use super::tls::{Connector, TlsError};
 use crate::close::Address;
-use crate::config::{Target, Timeouts};
+use crate::config::{Route, Target, Timeouts, UpstreamTls};
 
 /// A connection to an upstream.
 pub(super) struct Reached {
@@ -33,13 +34,56 @@ pub(super) enum DialError {
     /// Refused, unreachable, or no descriptor left.
     #[error("cannot connect to {address}")]
     Connect { address: String, source: io::Error },
+    /// Connected, and then no TLS: it is not who it should be, or does not want closewatch.
+    #[error("no TLS with {address}")]
+    Tls { address: String, source: TlsError },
 }
 
-/// Connects to `target` within `timeouts.dial`, trying each address of a name in turn. Sends what it can of `first` where
-/// that costs no waiting; the rest is left to the caller.
-pub(super) async fn dial(target: &Target, timeouts: &Timeouts, first: &[u8]) -> Result<Reached, DialError> {
-    let connected = tokio::time::timeout(timeouts.dial, connect(target, first));
-    connected.await.unwrap_or(Err(DialError::Timeout(timeouts.dial)))
+/// The way to one upstream.
+pub(super) struct Dialer {
+    target: Target,
+    timeouts: Timeouts,
+    tls: Option<Connector>,
+}
+
+// === impl Dialer ===
+
+impl Dialer {
+    pub(super) fn new(route: &Route, timeouts: &Timeouts) -> Self {
+        let plain = UpstreamTls::default();
+        let settings = route.upstream_tls.as_ref().unwrap_or(&plain);
+        let tls = route.upstream.tls.as_ref().map(|host| Connector::new(host, settings));
+        Self { target: route.upstream.target.clone(), timeouts: timeouts.clone(), tls }
+    }
+
+    /// What speaks TLS there, if anything does.
+    pub(super) const fn connector(&self) -> Option<&Connector> {
+        self.tls.as_ref()
+    }
+
+    /// Connects within `timeouts.dial`, trying each address of a name in turn; with TLS within `timeouts.tls` behind that.
+    /// Sends what it can of `first` where that costs no waiting; the rest is left to the caller.
+    pub(super) async fn dial(&self, first: &[u8]) -> Result<Reached, DialError> {
+        let patience = self.timeouts.dial;
+        // In the clear only what is to be read in the clear.
+        let connecting = connect(&self.target, if self.tls.is_some() { &[] } else { first });
+        let reached = tokio::time::timeout(patience, connecting).await;
+        let Reached { leg, address, sent } = reached.unwrap_or(Err(DialError::Timeout(patience)))?;
+        let leg = match (&self.tls, leg) {
+            (Some(connector), Leg::Tcp(socket)) => {
+                // Boxed: most have none of it.
+                let stream = Box::pin(connector.connect(socket, self.timeouts.tls)).await;
+                Leg::Tls(stream.map_err(|source| DialError::Tls { address: address.to_string(), source })?)
+            }
+            (_, leg) => leg,
+        };
+        Ok(Reached { leg, address, sent })
+    }
+
+    /// Has the kernel watch over a connection that is kept.
+    pub(super) fn keep_alive(&self, leg: &Leg) {
+        leg.keep_alive(self.timeouts.dead_peer);
+    }
 }
 
 async fn connect(target: &Target, first: &[u8]) -> Result<Reached, DialError> {

@@ -17,7 +17,7 @@ use super::plain::Body;
 use super::replayed::Replayed;
 
 /// How long a client that has only connected has for its request once a drain has begun: a round trip or two.
-const FIRST_REQUEST: Duration = Duration::from_secs(1);
+pub(super) const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// The client's leg while hyper has it.
 pub(super) struct Front {

@@ -6,9 +6,10 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 use opentelemetry::propagation::Extractor;
 
+use super::accept::Inner;
 use super::client::Client;
 use crate::close::{Address, HandshakeTrace, Propagation, Request as RequestFacts, RouteSink, Text};
-use crate::config::{Forwarded, XForwarded};
+use crate::config::XForwarded;
 
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -124,7 +125,8 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 
 /// Says who the client is: `X-Forwarded-For` is appended to, `-Proto` and `-Host` are set, whatever the client wrote there;
 /// of a trusted source these two are kept.
-pub(super) fn forward_client(headers: &mut HeaderMap, client: &Client, forwarded: &Forwarded) {
+pub(super) fn forward_client(headers: &mut HeaderMap, client: &Client, proxy: &Inner) {
+    let forwarded = &proxy.config.forwarded;
     match forwarded.x_forwarded {
         XForwarded::Off => return,
         XForwarded::Append => {}
@@ -138,7 +140,7 @@ pub(super) fn forward_client(headers: &mut HeaderMap, client: &Client, forwarded
     }
     let keep = |headers: &HeaderMap, name| client.is_trusted(forwarded) && headers.contains_key(name);
     if !keep(headers, X_FORWARDED_PROTO) {
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proxy.scheme()));
     }
     if !keep(headers, X_FORWARDED_HOST) {
         match headers.get(header::HOST).cloned() {

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::kernel::{self, Kernel};
+use super::tls::TlsStream;
 use crate::close::End;
 
 /// A connection to a peer. A new kind of transport is a new variant here, and nothing elsewhere.
@@ -17,6 +18,8 @@ use crate::close::End;
 pub(super) enum Leg {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// Boxed: it is the size of ten sockets.
+    Tls(Box<TlsStream>),
 }
 
 /// Calls the same method on whichever stream a leg is.
@@ -25,6 +28,18 @@ macro_rules! on_stream {
         match $leg {
             Leg::Tcp($stream) => $call,
             Leg::Unix($stream) => $call,
+            Leg::Tls($stream) => $call,
+        }
+    };
+}
+
+/// The same where the peers' bytes are on the socket itself.
+macro_rules! on_socket {
+    ($leg:expr, $stream:ident => $call:expr) => {
+        match $leg {
+            Leg::Tcp($stream) => $call,
+            Leg::Unix($stream) => $call,
+            Leg::Tls(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         }
     };
 }
@@ -36,6 +51,7 @@ impl Leg {
     pub(super) fn keep_alive(&self, dead_peer: Option<Duration>) {
         match self {
             Self::Tcp(stream) => kernel::keep_alive(stream, dead_peer),
+            Self::Tls(stream) => kernel::keep_alive(stream.socket(), dead_peer),
             // The other end is on this host: its kernel knows.
             Self::Unix(_) => {}
         }
@@ -46,6 +62,15 @@ impl Leg {
         match self {
             Self::Tcp(stream) => Kernel::look(stream),
             Self::Unix(_) => None,
+            Self::Tls(stream) => Kernel::look(stream.socket()),
+        }
+    }
+
+    /// Whether what is on the socket is what the peers say: then it can go from socket to socket.
+    pub(super) const fn is_plain(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => true,
+            Self::Tls(_) => false,
         }
     }
 
@@ -56,7 +81,7 @@ impl Leg {
         cx: &mut Context<'_>,
         mut read: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
-        on_stream!(self, stream => loop {
+        on_socket!(self, stream => loop {
             ready!(stream.poll_read_ready(cx))?;
             match stream.try_io(Interest::READABLE, || read(stream.as_fd())) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -71,7 +96,7 @@ impl Leg {
         cx: &mut Context<'_>,
         mut write: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
-        on_stream!(self, stream => loop {
+        on_socket!(self, stream => loop {
             ready!(stream.poll_write_ready(cx))?;
             match stream.try_io(Interest::WRITABLE, || write(stream.as_fd())) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -82,22 +107,40 @@ impl Leg {
 
     /// Makes the drop that follows send an RST instead of a FIN, and throw away what was not sent yet. A unix socket has no
     /// reset: it is only closed.
-    pub(super) fn reset_on_drop(&self) {
+    pub(super) fn reset_on_drop(&mut self) {
         match self {
             // It fails only on a socket that is gone already, where there is nothing to reset.
             Self::Tcp(stream) => drop(stream.set_zero_linger()),
             Self::Unix(_) => {}
+            Self::Tls(stream) => {
+                stream.say_no_more();
+                drop(stream.socket().set_zero_linger());
+            }
+        }
+    }
+
+    /// Passes the end of the other peer's bytes on: FIN, in order or cut off, as it came. With TLS it may have to wait.
+    pub(super) fn poll_end(&mut self, other: End, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tls(stream) if other == End::TlsTruncated => stream.poll_truncate(cx),
+            Self::Tcp(_) | Self::Unix(_) | Self::Tls(_) => Pin::new(self).poll_shutdown(cx),
         }
     }
 }
 
 /// How a transport ended, of an error that a read or a write gave.
 ///
-/// What is not a timeout is taken for a reset: the connection is gone, and not in order.
+/// FIN without close_notify is an error where there is TLS. What else is not a timeout is taken for a reset: the connection
+/// is gone, and not in order.
 pub(super) fn end_of(error: &io::Error) -> End {
-    use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
-    let silent = matches!(error.kind(), TimedOut | HostUnreachable | NetworkUnreachable);
-    if silent { End::Timeout } else { End::Reset }
+    use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut, UnexpectedEof};
+    if matches!(error.kind(), TimedOut | HostUnreachable | NetworkUnreachable) {
+        End::Timeout
+    } else if error.kind() == UnexpectedEof {
+        End::TlsTruncated
+    } else {
+        End::Reset
+    }
 }
 
 impl AsyncRead for Leg {

@@ -27,6 +27,7 @@ mod replayed;
 mod routes;
 mod session;
 mod sources;
+mod tls;
 mod upgrade;
 mod verbatim;
 

@@ -14,17 +14,17 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
-use super::dial::{DialError, dial};
+use super::dial::{DialError, Dialer};
 use super::headers;
 use super::leg::Leg;
-use crate::config::{Target, Timeouts, Upstream};
+use crate::config::Upstream;
 
 /// A body that passes through, or one of closewatch's own.
 pub(super) type Body = BoxBody<Bytes, hyper::Error>;
 
 /// The keep-alive connections to one upstream.
 pub(super) struct Pool {
-    client: Client<Dialer, Incoming>,
+    client: Client<Connect, Incoming>,
     authority: Authority,
 }
 
@@ -43,19 +43,18 @@ pub(super) enum PlainError {
 }
 
 #[derive(Clone)]
-struct Dialer(Arc<(Target, Timeouts)>);
+struct Connect(Arc<Dialer>);
 
 // === impl Pool ===
 
 impl Pool {
-    pub(super) fn new(upstream: &Upstream, timeouts: &Timeouts, header_bytes: usize) -> Self {
-        let dialer = Dialer(Arc::new((upstream.target.clone(), timeouts.clone())));
+    pub(super) fn new(upstream: &Upstream, dialer: Arc<Dialer>, header_bytes: usize) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .http1_preserve_header_case(true)
             .http1_max_buf_size(header_bytes)
             .set_host(false)
-            .build(dialer);
+            .build(Connect(dialer));
         Self { client, authority: upstream.authority.clone() }
     }
 
@@ -137,9 +136,9 @@ fn origin(authority: &Authority, path: PathAndQuery) -> Result<Uri, http::uri::I
     Uri::from_parts(parts)
 }
 
-// === impl Dialer ===
+// === impl Connect ===
 
-impl tower_service::Service<Uri> for Dialer {
+impl tower_service::Service<Uri> for Connect {
     type Response = TokioIo<Leg>;
     type Error = DialError;
     type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Leg>, DialError>> + Send>>;
@@ -149,10 +148,10 @@ impl tower_service::Service<Uri> for Dialer {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let to = Arc::clone(&self.0);
+        let dialer = Arc::clone(&self.0);
         Box::pin(async move {
-            let leg = dial(&to.0, &to.1, &[]).await?.leg;
-            leg.keep_alive(to.1.dead_peer);
+            let leg = dialer.dial(&[]).await?.leg;
+            dialer.keep_alive(&leg);
             Ok(TokioIo::new(leg))
         })
     }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::dial::Dialer;
 use super::plain::Pool;
 use super::relay::Limits;
+use super::tls::Connector;
 use crate::close::{CloseCode, CloseSink, CodeRules, NO_ROUTE, RouteSink};
 use crate::config::{self, Config};
 
@@ -21,6 +23,7 @@ pub(super) struct Route {
     pub(super) rules: Arc<CodeRules>,
     pub(super) sink: Arc<dyn RouteSink>,
     pub(super) limits: Arc<Limits>,
+    pub(super) dialer: Arc<Dialer>,
     pub(super) pool: Pool,
 }
 
@@ -30,6 +33,11 @@ impl Routes {
     pub(super) fn new(config: &Config, sink: &dyn CloseSink) -> Self {
         let routes = config.routes.iter().map(|route| Arc::new(Route::new(route, config, sink))).collect();
         Self { routes, none: sink.route(NO_ROUTE) }
+    }
+
+    /// What speaks TLS to the upstreams.
+    pub(super) fn connectors(&self) -> impl Iterator<Item = &Connector> {
+        self.routes.iter().filter_map(|route| route.dialer.connector())
     }
 
     /// The route that a request takes.
@@ -43,6 +51,7 @@ impl Routes {
 impl Route {
     fn new(route: &config::Route, config: &Config, sink: &dyn CloseSink) -> Self {
         let timeouts = &config.timeouts;
+        let dialer = Arc::new(Dialer::new(route, timeouts));
         Self {
             name: route.name.as_str().into(),
             upstream_name: route.upstream.to_string().into(),
@@ -59,7 +68,8 @@ impl Route {
                 own_reason: config.drain.reason.as_str().into(),
                 splice: config.relay.splice,
             }),
-            pool: Pool::new(&route.upstream, timeouts, config.limits.header_bytes),
+            pool: Pool::new(&route.upstream, Arc::clone(&dialer), config.limits.header_bytes),
+            dialer,
             config: route.clone(),
         }
     }

@@ -16,12 +16,13 @@ use tokio::time::Instant;
 
 use super::accept::Inner;
 use super::client::Client;
-use super::dial::{DialError, Reached, dial};
+use super::dial::{DialError, Reached};
 use super::headers::{self, BadUpgrade, TraceHeaders};
 use super::leg::Leg;
 use super::plain::{Body, answer};
 use super::replayed::Replayed;
 use super::routes::Route;
+use super::tls::is_tls_failure;
 use crate::close::{Address, HandshakeRecord, HandshakeTrace, Outcome, Request as RequestFacts, RouteSink, Text};
 use crate::shutdown::{Phase, Shutdown};
 use crate::wire::ReservedBits;
@@ -200,8 +201,8 @@ async fn ask(
     mut request: Request<Incoming>,
     route: &Route,
 ) -> Result<(Address, Answer), UpgradeError> {
-    let Reached { leg, address, .. } = dial(&route.config.upstream.target, &proxy.config.timeouts, &[]).await?;
-    headers::forward_client(request.headers_mut(), client, &proxy.config.forwarded);
+    let Reached { leg, address, .. } = route.dialer.dial(&[]).await?;
+    headers::forward_client(request.headers_mut(), client, proxy);
     Ok((address, put(proxy, request, Replayed::new(leg)).await?))
 }
 
@@ -281,7 +282,7 @@ fn close_behind(response: &mut Response<Body>) {
 }
 
 /// An error and its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -295,7 +296,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 // === impl UpgradeError ===
 
 impl UpgradeError {
-    const fn outcome(&self) -> (Outcome, StatusCode) {
+    fn outcome(&self) -> (Outcome, StatusCode) {
         match self {
             Self::NoRoute => (Outcome::NoRoute, StatusCode::NOT_FOUND),
             Self::Bad(_) | Self::TwoHosts | Self::Ambiguous => (Outcome::BadRequest, StatusCode::BAD_REQUEST),
@@ -305,6 +306,9 @@ impl UpgradeError {
             Self::Dial(DialError::Resolve { .. } | DialError::Connect { .. }) => {
                 (Outcome::DialFailed, StatusCode::BAD_GATEWAY)
             }
+            Self::Dial(DialError::Tls { .. }) => (Outcome::TlsFailed, StatusCode::BAD_GATEWAY),
+            // In TLS 1.3 an upstream says only behind the handshake that it does not want closewatch's certificate.
+            Self::Closed(_) | Self::Broken(_) if is_tls_failure(self) => (Outcome::TlsFailed, StatusCode::BAD_GATEWAY),
             Self::Closed(_) | Self::Broken(_) => (Outcome::UpstreamClosed, StatusCode::BAD_GATEWAY),
             Self::Timeout(_) => (Outcome::UpstreamTimeout, StatusCode::GATEWAY_TIMEOUT),
             Self::NotHttp(_) | Self::BadSwitch => (Outcome::BadResponse, StatusCode::BAD_GATEWAY),
@@ -334,6 +338,11 @@ impl Handshake {
     pub(super) fn switching(mut self) -> Self {
         self.switching = true;
         self
+    }
+
+    /// There was nothing to ask an upstream, and no answer to give.
+    pub(super) fn fail(mut self, outcome: Outcome, detail: Text) {
+        self.file(outcome, None, Some(detail));
     }
 
     /// The client was given its answer.

@@ -15,14 +15,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::accept::Inner;
 use super::buffer;
 use super::client::Client;
-use super::dial::{Reached, dial};
+use super::dial::Reached;
 use super::head::{self, Head, Parsed, Room};
 use super::headers;
 use super::leg::Leg;
 use super::routes::Route;
 use super::upgrade::{Asked, Established, Handshake, Permit, UpgradeError, admit, reserved_bits};
 use crate::close::{Address, Request as RequestFacts, Text};
-use crate::config::{Forwarded, XForwarded};
+use crate::config::XForwarded;
 use crate::shutdown::Phase;
 
 /// At most this much of what a client sends before it has its 101 is held; the rest stays in the kernel.
@@ -156,7 +156,7 @@ fn admit_verbatim(proxy: Arc<Inner>, client: &Client, upgrade: &head::UpgradeHea
         Handshake::begin(Arc::clone(&route.sink), facts.clone(), client.address.clone(), proxy.shutdown.clone());
     let handshake = handshake.traced(trace);
     let mut head = Vec::with_capacity(upgrade.head.bytes.len() + 128);
-    write_head(&mut head, upgrade, client, &proxy.config.forwarded, &traced);
+    write_head(&mut head, upgrade, client, &proxy, &traced);
     let accept = headers::accept_for(upgrade.key);
     Some(Request { proxy, route, permit, handshake, facts, accept, head, len: upgrade.head.bytes.len() })
 }
@@ -166,17 +166,20 @@ fn write_head(
     out: &mut Vec<u8>,
     upgrade: &head::UpgradeHead<'_, '_>,
     client: &Client,
-    forwarded: &Forwarded,
+    proxy: &Inner,
     traced: &[(&'static str, String)],
 ) {
-    let bytes = upgrade.head.bytes;
+    let (bytes, forwarded) = (upgrade.head.bytes, &proxy.config.forwarded);
     let hops = match forwarded.x_forwarded {
         XForwarded::Off if traced.is_empty() => return out.extend_from_slice(bytes),
         XForwarded::Off => Vec::new(),
         XForwarded::Append => headers::forwarded_for(upgrade.head.all(&headers::X_FORWARDED_FOR), client),
     };
-    let lines =
-        [("x-forwarded-for", &*hops), ("x-forwarded-proto", b"http"), ("x-forwarded-host", upgrade.host.as_bytes())];
+    let lines = [
+        ("x-forwarded-for", &*hops),
+        ("x-forwarded-proto", proxy.scheme().as_bytes()),
+        ("x-forwarded-host", upgrade.host.as_bytes()),
+    ];
     let lines: &[_] = match forwarded.x_forwarded {
         XForwarded::Off => &[],
         XForwarded::Append => &lines,
@@ -219,7 +222,7 @@ fn write_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 /// Dials the upstream, puts the request to it, and reads the head of its answer.
 async fn ask(proxy: &Inner, route: &Route, head: &[u8], accept: &str) -> Result<Answer, UpgradeError> {
     let timeouts = &proxy.config.timeouts;
-    let Reached { leg: mut upstream, address, sent } = dial(&route.config.upstream.target, timeouts, head).await?;
+    let Reached { leg: mut upstream, address, sent } = route.dialer.dial(head).await?;
     let exchange = async {
         let mut bytes = Vec::new();
         if sent < head.len() {

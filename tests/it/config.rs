@@ -83,7 +83,7 @@ fn every_key_has_a_wrong_file() {
     let mut expected = Vec::new();
     keys(&toml::to_string(&defaults).unwrap().parse().unwrap(), "", &mut expected);
     expected.extend(["upstream", "classes.4401"].map(str::to_owned));
-    let of_routes = ["name", "host", "path", "upstream", "idle", "codes", "classes.4401"];
+    let of_routes = ["name", "host", "path", "upstream", "idle", "codes", "classes.4401", "upstream_tls.insecure"];
     expected.extend(of_routes.map(|key| format!("routes.{key}")));
     let covered: Vec<_> = toml_files("tests/data/invalid").iter().flat_map(|path| expectations(path)).collect();
     for key in expected {
@@ -194,13 +194,16 @@ fn the_documentation_of_defaults_holds() {
     let expected = serde_json::json!({
         "listen": "0.0.0.0:8080",
         "workers": 0,
+        "tls": { "cert": "", "key": "" },
+        "upstream_tls": { "ca": "system", "cert": "", "key": "", "server_name": "", "insecure": "off" },
         "admin": { "listen": "127.0.0.1:9464" },
         "metrics": { "listen": "off" },
         "log": {
             "closes": "-", "path": "full", "reason": "on", "only": "all", "query": "off", "level": "info",
         },
         "timeouts": {
-            "dial": "5s", "head": "10s", "keep_alive": "1m 15s", "handshake": "30s", "idle": "0", "linger": "5s", "half_closed": "1m 15s",
+            "dial": "5s", "head": "10s", "keep_alive": "1m 15s", "tls": "10s", "handshake": "30s", "idle": "0", "linger": "5s",
+            "half_closed": "1m 15s",
             "close_reply": "5s", "dead_peer": "1m", "unready": "0", "drain": "15s", "drain_jitter": "0", "final_scrape": "0",
         },
         "drain": { "code": 1001, "reason": "" },
@@ -213,7 +216,7 @@ fn the_documentation_of_defaults_holds() {
         },
         "relay": { "verbatim": "on", "splice": "on" },
         "otel": {
-            "endpoint": "off", "protocol": "http/protobuf", "headers": {}, "timeout": "10s", "traces": "on", "logs": "off",
+            "endpoint": "off", "ca": "system", "protocol": "http/protobuf", "headers": {}, "timeout": "10s", "traces": "on", "logs": "off",
             "metrics": "off", "sampler": "parentbased_always_on", "sampler_ratio": 1.0, "sample_clean": 1.0,
             "propagators": ["tracecontext"], "queue": 32_768, "interval": "1m", "resource": {},
         },
@@ -231,6 +234,10 @@ fn flags_win_over_the_file() {
         config: Some(root("config/example.toml")),
         listen: Some("127.0.0.1:0".into()),
         upstream: Some("http://127.0.0.1:9001".into()),
+        tls_cert: None,
+        tls_key: None,
+        upstream_ca: None,
+        insecure: None,
         admin: Some("off".into()),
         metrics: Some("127.0.0.1:0".into()),
         close_log: Some("off".into()),
@@ -250,7 +257,7 @@ fn flags_win_over_the_file() {
 #[test]
 fn wrong_flags_and_variables_are_named_together() {
     let output = closewatch()
-        .args(["--listen", "localhost:8080", "--upstream", "https://chat.internal"])
+        .args(["--listen", "localhost:8080", "--upstream", "wss://chat.internal"])
         .env("CLOSEWATCH_WORKERS", "four")
         .env("CLOSEWATCH_ADMIN", "9464")
         .env("CLOSEWATCH_METRICS", ":1")
@@ -261,7 +268,7 @@ fn wrong_flags_and_variables_are_named_together() {
     let stderr = refused(&output);
     for (flag, message) in [
         ("--listen (CLOSEWATCH_LISTEN): ", "is not an address"),
-        ("--upstream (CLOSEWATCH_UPSTREAM): ", "TLS upstreams are not supported yet"),
+        ("--upstream (CLOSEWATCH_UPSTREAM): ", "should begin with https://"),
         ("--workers (CLOSEWATCH_WORKERS): ", "\"four\" is not a whole number"),
         ("--admin (CLOSEWATCH_ADMIN): ", "is not an address"),
         ("--metrics (CLOSEWATCH_METRICS): ", "is not an address"),

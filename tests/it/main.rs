@@ -20,5 +20,6 @@ mod rig;
 mod run;
 mod sources;
 mod storm;
+mod tls;
 mod transparency;
 mod upgrades;

@@ -22,6 +22,7 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  '--ignore-certificate-errors',
 ];
 
 // Each runs in the page, on the open socket; `window.ending` resolves with the CloseEvent.

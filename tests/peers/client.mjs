@@ -1,7 +1,7 @@
 // A `ws` client that ends its sessions as asked, or waits for the server to: see README.md.
 
 import { once } from 'node:events';
-import { library, closed, runClient } from './peer.mjs';
+import { library, closed, reset, runClient } from './peer.mjs';
 
 const WebSocket = library('ws');
 
@@ -9,7 +9,7 @@ const actions = {
   close: (ws, [code, reason]) => ws.close(Number(code), reason),
   'close-empty': (ws) => ws.close(),
   terminate: (ws) => ws.terminate(),
-  reset: (ws) => ws._socket.resetAndDestroy(),
+  reset: (ws) => reset(ws._socket),
   wait: (ws) => ws.send('go'),
 };
 

@@ -23,6 +23,19 @@ export function print(value) {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
+/** Ends a connection with RST. Of one with TLS node can only do so below it. */
+export function reset(socket) {
+  if (!socket.encrypted) {
+    socket.resetAndDestroy();
+    return;
+  }
+  const tcp = socket._parent?._handle ?? socket._handle._parent;
+  tcp.reset(() => {});
+  // It is closed already, and would not say so again.
+  socket._handle = null;
+  socket.destroy();
+}
+
 /** Runs `last` when standard input ends. */
 export function whenInputEnds(last) {
   process.stdin.on('end', last).on('error', last).resume();

@@ -1,6 +1,9 @@
 // A `ws` server whose request path says how each session ends: see README.md.
 
-import { library, print, whenInputEnds, closed } from './peer.mjs';
+import { readFileSync } from 'node:fs';
+import * as http from 'node:http';
+import * as https from 'node:https';
+import { library, print, whenInputEnds, closed, reset } from './peer.mjs';
 
 const { WebSocketServer } = library('ws');
 
@@ -9,17 +12,21 @@ const endings = {
   close: (ws, [code, reason]) => ws.close(Number(code), reason),
   'close-empty': (ws) => ws.close(),
   terminate: (ws) => ws.terminate(),
-  reset: (ws) => ws._socket.resetAndDestroy(),
+  reset: (ws) => reset(ws._socket),
   exit: () => process.kill(process.pid, 'SIGKILL'),
 };
 
+const { PEER_TLS_CERT, PEER_TLS_KEY } = process.env;
+const listener = PEER_TLS_CERT
+  ? https.createServer({ cert: readFileSync(PEER_TLS_CERT), key: readFileSync(PEER_TLS_KEY) })
+  : http.createServer();
+
 const server = new WebSocketServer({
-  host: '127.0.0.1',
-  port: 0,
+  server: listener,
   verifyClient: ({ req }, answer) => answer(endingOf(req.url).end !== undefined, 404),
 });
 
-server.on('listening', () => print({ listening: server.address().port }));
+listener.listen(0, '127.0.0.1', () => print({ listening: listener.address().port }));
 server.on('connection', (ws, request) => {
   const { path, end, parameters } = endingOf(request.url);
   closed(ws).then((report) => print({ path, ...report }));

@@ -4,6 +4,7 @@ import asyncio
 import http
 import os
 import signal
+import ssl
 import sys
 from urllib.parse import unquote
 
@@ -79,7 +80,12 @@ async def main():
         except ConnectionClosed:
             pass
 
-    async with serve(handle, "127.0.0.1", 0, process_request=refuse_unknown) as server:
+    tls = None
+    if "PEER_TLS_CERT" in os.environ:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(os.environ["PEER_TLS_CERT"], os.environ["PEER_TLS_KEY"])
+
+    async with serve(handle, "127.0.0.1", 0, ssl=tls, process_request=refuse_unknown) as server:
         emit({"listening": server.sockets[0].getsockname()[1]})
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.buffer.read)
         os._exit(0)

@@ -9,7 +9,7 @@ use ulid::{ULID_LEN, Ulid};
 
 use super::escape::to_json;
 use super::fields::{Millis, Rfc3339};
-use crate::close::{Address, Cause, Class, CloseCode, End, Handshake, Initiator, Outcome, Text};
+use crate::close::{Address, Cause, Class, CloseCode, End, Handshake, Initiator, Outcome, Text, TlsAlert};
 
 /// Six decimals, always: a column of times lines up, and sorts as text.
 const TIMES: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
@@ -137,6 +137,14 @@ impl Put for CloseCode {
     }
 }
 
+/// Words, too, or a number behind one.
+impl Put for TlsAlert {
+    fn put(self, out: &mut Vec<u8>) {
+        // Memory takes every write.
+        let _ = write!(out, "\"{self}\"");
+    }
+}
+
 impl Put for Rfc3339 {
     fn put(self, out: &mut Vec<u8>) {
         out.push(b'"');
@@ -198,7 +206,7 @@ mod tests {
         #[test]
         fn every_value_is_spelt_as_serde_json_spells_it(
             text in any::<String>(), number in any::<u64>(), micros in 0_u64..1 << 50, seconds in 0_i64..1 << 35,
-            address in any::<SocketAddr>(), id in any::<u128>(),
+            address in any::<SocketAddr>(), id in any::<u128>(), alert in any::<u8>(),
         ) {
             prop_assert_eq!(written(&*text), described(&text));
             prop_assert_eq!(written(number), described(number));
@@ -208,6 +216,7 @@ mod tests {
             prop_assert_eq!(written(Rfc3339(time)), described(Rfc3339(time)));
             let address = Address::Ip(address);
             prop_assert_eq!(written(&address), described(&address));
+            prop_assert_eq!(written(TlsAlert(alert)), described(TlsAlert(alert)));
             prop_assert_eq!(written(Ulid(id)), described(Ulid(id).to_string()));
         }
     }

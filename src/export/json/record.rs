@@ -126,6 +126,7 @@ fn peer(record: &CloseRecord, peer: Peer, style: &JsonStyle, out: &mut Vec<u8>) 
         "undelivered_bytes": facts.undelivered_bytes,
         "tcp": facts.tcp,
         "reset_after_fin": facts.reset_after_fin,
+        "tls_alert": facts.tls_alert,
     );
 }
 

@@ -1,21 +1,27 @@
 //! The ways to the collector, one a signal.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
 use opentelemetry::KeyValue;
+use opentelemetry_http::hyper::HyperClient;
 use opentelemetry_otlp::tonic_types::metadata::MetadataMap;
+use opentelemetry_otlp::tonic_types::transport::ClientTlsConfig;
 use opentelemetry_otlp::{
-    ExporterBuildError, LogExporter, MetricExporter, Protocol, RetryPolicy, SpanExporter, WithExportConfig,
-    WithHttpConfig, WithTonicConfig,
+    LogExporter, MetricExporter, Protocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
 };
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::LogExporter as _;
 use opentelemetry_sdk::resource::{EnvResourceDetector, TelemetryResourceDetector};
 use opentelemetry_sdk::trace::SpanExporter as _;
+use rustls::{ClientConfig, RootCertStore};
 
-use crate::config::{Otel, OtelProtocol, OtelSignal};
+use super::OtlpError;
+use crate::config::{Otel, OtelProtocol, OtelSignal, load_roots, provider};
 
 /// What takes each signal; `None` for those that are off.
 #[derive(Debug)]
@@ -27,12 +33,13 @@ pub(super) struct Collector {
 
 /// Builds the exporter of one signal, for whichever protocol it is to speak.
 macro_rules! exporter {
-    ($exporter:ident, $otel:expr, $signal:expr, $path:literal) => {
+    ($exporter:ident, $otel:expr, $roots:expr, $signal:expr, $path:literal) => {
         match $otel.target($signal, $path) {
             None => None,
             Some((url, OtelProtocol::Http)) => Some(
                 $exporter::builder()
                     .with_http()
+                    .with_http_client(HyperClient::new(connector($roots), $otel.timeout, None))
                     .with_protocol(Protocol::HttpBinary)
                     .with_endpoint(url)
                     .with_timeout($otel.timeout)
@@ -43,6 +50,7 @@ macro_rules! exporter {
             Some((url, OtelProtocol::Grpc)) => Some(
                 $exporter::builder()
                     .with_tonic()
+                    .with_tls_config(ClientTlsConfig::new().trust_anchors($roots.roots.clone()))
                     .with_protocol(Protocol::Grpc)
                     .with_endpoint(url)
                     .with_timeout($otel.timeout)
@@ -58,10 +66,12 @@ macro_rules! exporter {
 
 impl Collector {
     /// Nothing is sent yet. To be called within the runtime that will send.
-    pub(super) fn new(otel: &Otel, resource: &Resource) -> Result<Self, ExporterBuildError> {
-        let mut spans = exporter!(SpanExporter, otel, &otel.traces, "/v1/traces");
-        let mut logs = exporter!(LogExporter, otel, &otel.logs, "/v1/logs");
-        let metrics = exporter!(MetricExporter, otel, &otel.metrics, "/v1/metrics");
+    pub(super) fn new(otel: &Otel, resource: &Resource) -> Result<Self, OtlpError> {
+        // Without TLS nobody asks them.
+        let roots = if otel.has_tls() { load_roots(otel.ca.as_deref())? } else { RootCertStore::empty().into() };
+        let mut spans = exporter!(SpanExporter, otel, &roots, &otel.traces, "/v1/traces");
+        let mut logs = exporter!(LogExporter, otel, &roots, &otel.logs, "/v1/logs");
+        let metrics = exporter!(MetricExporter, otel, &roots, &otel.metrics, "/v1/metrics");
         if let Some(spans) = &mut spans {
             spans.set_resource(resource);
         }
@@ -91,6 +101,16 @@ pub(super) fn resource(otel: &Otel, instance: Option<&str>) -> Resource {
         .with_detector(Box::new(EnvResourceDetector::new()))
         .with_attributes(otel.service_name.iter().map(|name| KeyValue::new("service.name", name.clone())))
         .build()
+}
+
+/// Connects over HTTP, with TLS to `https://`.
+fn connector(roots: &Arc<RootCertStore>) -> HttpsConnector<HttpConnector> {
+    let tls = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("the provider has cipher suites for TLS 1.2 and 1.3")
+        .with_root_certificates(Arc::clone(roots))
+        .with_no_client_auth();
+    HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build()
 }
 
 /// A request is repeated until its time is over: a collector that restarts loses nothing.

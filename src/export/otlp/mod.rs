@@ -37,7 +37,7 @@ use self::sender::{Flush, Item, Mapper, Sender};
 use self::tracer::Tracer;
 use super::{Entry, JsonStyle, Metrics, Sink};
 use crate::close::{CloseRecord, HandshakeRecord, Propagation};
-use crate::config::Otel;
+use crate::config::{Otel, TlsFault};
 
 /// What a flush may take beyond its limit, to say so.
 const SLACK: Duration = Duration::from_millis(500);
@@ -48,6 +48,9 @@ pub enum OtlpError {
     /// The configuration, or a variable of the environment, cannot be followed.
     #[error("the OTLP exporter cannot be built")]
     Build(#[from] ExporterBuildError),
+    /// Nobody can vouch for a collector with TLS.
+    #[error("the OTLP exporter has no roots of trust")]
+    Roots(#[from] TlsFault),
     /// There is no thread or runtime to be had.
     #[error("the OTLP exporter cannot be started")]
     Start(#[from] io::Error),

@@ -118,8 +118,8 @@ impl Relay {
     /// Goes on with the closing. Ready when the session is over.
     pub(super) fn settle_closing(&mut self, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
         while let Some(closing) = &self.closing {
-            let late = now >= closing.until;
-            let next = match closing.step {
+            let (step, late) = (closing.step, now >= closing.until);
+            let next = match step {
                 Step::Messages if self.is_seeking() && late => {
                     for from in Peer::ALL {
                         self.settle_for_frame(from);
@@ -145,7 +145,11 @@ impl Relay {
                 Step::Farewell if late || Peer::ALL.into_iter().all(|peer| self.has_left(peer)) => {
                     (Step::Over, Duration::ZERO)
                 }
-                Step::Replies | Step::Farewell => return Poll::Pending,
+                Step::Farewell => {
+                    self.retry_fins(cx);
+                    return Poll::Pending;
+                }
+                Step::Replies => return Poll::Pending,
                 Step::Over => {
                     for peer in Peer::ALL {
                         self.end_locally(peer, now);
@@ -179,6 +183,14 @@ impl Relay {
         let doomed = self.closing.as_ref().is_some_and(|closing| closing.doomed[peer.index()]);
         let silent = self.limits.own_code.is_none();
         doomed || silent || ((from.tap.close_seen() || from.ended) && to.waiting() == 0)
+    }
+
+    /// Sends the FINs that had to wait.
+    fn retry_fins(&mut self, cx: &mut Context<'_>) {
+        let doomed = self.closing.as_ref().map_or([false; 2], |closing| closing.doomed);
+        for peer in Peer::ALL.into_iter().filter(|peer| !doomed[peer.index()]) {
+            self.send_fin(peer, cx);
+        }
     }
 
     /// Whether `peer` has hung up, or will be reset and has nothing to be waited for.

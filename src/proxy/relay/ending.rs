@@ -1,10 +1,7 @@
 //! What an end leads to: FIN passed on as FIN, a reset as a reset, and the record when nothing more can happen.
 
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-
-use tokio::io::AsyncWrite;
 
 use super::{FIRST_LOOK, Relay, ResetCheck, STALLED_WATCH, Unacknowledged};
 use crate::close::{Cause, End, Event};
@@ -164,14 +161,14 @@ impl Relay {
         }
     }
 
-    /// Sends a FIN to `peer`. Once.
+    /// Sends a FIN to `peer`. Once, as soon as that can be.
     pub(super) fn send_fin(&mut self, peer: Peer, cx: &mut Context<'_>) {
-        let flow = &mut self.flows[peer.other().index()];
-        if std::mem::replace(&mut flow.fin_sent, true) {
+        if self.flows[peer.other().index()].fin_sent {
             return;
         }
-        // It never waits, and fails only where there is no connection any more: the next read tells how that came.
-        let _ = Pin::new(&mut self.legs[peer.index()]).poll_shutdown(cx);
+        let how = self.file.ledger().own_end(peer.other()).map_or(End::Open, |end| end.how);
+        // It fails only where there is no connection any more: the next read tells how that came.
+        self.flows[peer.other().index()].fin_sent = self.legs[peer.index()].poll_end(how, cx).is_ready();
     }
 
     /// Resets `peer`'s leg: with the drop that follows the record.
@@ -195,12 +192,14 @@ impl Relay {
                 self.file.on(Event::Ended { peer, how }, now);
             }
             let ledger = self.file.ledger();
+            let cut = ledger.own_end(peer.other()).is_some_and(|end| end.how == End::TlsTruncated);
             if ledger.end(peer).is_none() || (odd && !ledger.knows_network(peer)) {
                 self.note_kernel(peer, odd, now);
             }
             match farewell {
-                // To close is a FIN too, but where something was left unread, which makes it a reset.
-                Farewell::Fin if self.flows[peer.index()].ended => {}
+                // To close is a FIN too, but where something was left unread, which makes it a reset. With TLS it says
+                // close_notify first, which is not to be made up.
+                Farewell::Fin if self.flows[peer.index()].ended && !cut => {}
                 Farewell::Fin => self.send_fin(peer, cx),
                 Farewell::Reset => {
                     if self.file.ledger().end(peer).is_none() {

@@ -29,6 +29,7 @@ use super::buffer;
 use super::kernel::HungUp;
 use super::leg::{Leg, end_of};
 use super::session::SessionFile;
+use super::tls::alert_of;
 use crate::close::{CloseCode, End, Event};
 use crate::shutdown::{Phase, Shutdown};
 use crate::wire::{Peer, ReservedBits, Tap};
@@ -248,7 +249,7 @@ impl Relay {
             let mut read = ReadBuf::new(&mut buffer[..most]);
             match Pin::new(&mut self.legs[from.index()]).poll_read(cx, &mut read) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(error)) => self.read_ended(from, end_of(&error), now),
+                Poll::Ready(Err(error)) => self.read_failed(from, &error, now),
                 Poll::Ready(Ok(())) if read.filled().is_empty() => self.read_ended(from, End::Fin, now),
                 Poll::Ready(Ok(())) => {
                     self.take(from, read.filled(), Some(spare), cx, now);
@@ -308,7 +309,7 @@ impl Relay {
         let mut read = ReadBuf::new(buffer);
         match Pin::new(&mut self.legs[peer.index()]).poll_read(cx, &mut read) {
             Poll::Pending => {}
-            Poll::Ready(Err(error)) => self.read_ended(peer, end_of(&error), now),
+            Poll::Ready(Err(error)) => self.read_failed(peer, &error, now),
             Poll::Ready(Ok(())) if read.filled().is_empty() => self.read_ended(peer, End::Fin, now),
             Poll::Ready(Ok(())) => {
                 self.again = true;
@@ -344,11 +345,19 @@ impl Relay {
         self.again = true;
     }
 
+    /// Nothing more can be read from `peer`.
+    fn read_failed(&mut self, peer: Peer, error: &io::Error, now: Duration) {
+        if let Some(alert) = alert_of(error) {
+            self.file.on(Event::Alert { peer, alert }, now);
+        }
+        self.read_ended(peer, end_of(error), now);
+    }
+
     /// Nothing more comes from `peer`: everything before was read.
     fn read_ended(&mut self, peer: Peer, how: End, now: Duration) {
         // After a reset that a write reported, the read says a plain end, which is not a FIN.
         let how = match (how, self.write_end[peer.index()]) {
-            (End::Fin, Some(reported)) => reported,
+            (End::Fin | End::TlsTruncated, Some(reported)) => reported,
             (how, _) => how,
         };
         self.end_peer(peer, how, now);

@@ -7,7 +7,7 @@ use super::Relay;
 use super::flow::{Course, Way};
 use crate::close::End;
 use crate::proxy::buffer;
-use crate::proxy::leg::end_of;
+use crate::proxy::leg::{Leg, end_of};
 use crate::proxy::pipe::{Filled, Pipe, Spliced};
 use crate::wire::{MAX_HEADER, Peer};
 
@@ -31,7 +31,8 @@ impl Relay {
     /// Only a sender that fills more than the buffer is spliced: what comes in small pieces is cheaper to copy.
     pub(super) fn choose_way(&mut self, from: Peer, full: bool) {
         let flow = &mut self.flows[from.index()];
-        let worthwhile = self.limits.splice && full && flow.tap.ahead() >= WORTHWHILE;
+        let worthwhile =
+            full && self.limits.splice && flow.tap.ahead() >= WORTHWHILE && self.legs.iter().all(Leg::is_plain);
         flow.way = if worthwhile { Way::Pipe } else { Way::Buffer };
         if worthwhile {
             flow.spliced.get_or_insert_with(Spliced::new);

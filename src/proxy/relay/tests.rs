@@ -112,6 +112,7 @@ async fn the_task_of_a_session_is_small() {
     let config = Config::new("http://127.0.0.1:9".parse().unwrap());
     let shutdown = Shutdown::new();
     let proxy = Inner {
+        acceptor: None,
         routes: Routes::new(&config, &NoSink),
         sink: Arc::new(NoSink),
         sessions: Arc::default(),

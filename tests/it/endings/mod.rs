@@ -2,5 +2,5 @@
 
 mod closes;
 mod liveness;
-mod script;
+pub(crate) mod script;
 mod transports;

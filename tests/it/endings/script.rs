@@ -7,7 +7,7 @@ use crate::rig::{Frame, RawPeer, Rig, line};
 /// One thing that happens. Unless it says otherwise, the next step waits until the other peer was given it, so that the
 /// order of events at closewatch is the order of the steps.
 #[derive(Clone, Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// A peer sends a frame.
     Says(Peer, Frame),
     /// A peer sends several frames in one write.
@@ -22,6 +22,14 @@ pub(super) enum Step {
     SaysAndHangsUp(Peer, Frame),
     /// A peer sends FIN.
     HangsUp(Peer),
+    /// A peer sends FIN without close_notify; the other is told so, if its leg has TLS.
+    CutsOff(Peer),
+    /// A peer says close_notify, and leaves the connection open.
+    Notifies(Peer),
+    /// A peer ends its TLS with a fatal alert, and the other is reset for it.
+    Alerts(Peer),
+    /// A peer sends a frame and a fatal alert at once.
+    SaysAndAlerts(Peer, Frame),
     /// A peer sends a frame and resets at once.
     SaysAndResets(Peer, Frame),
     /// A peer resets, and the other is reset for it.
@@ -31,23 +39,23 @@ pub(super) enum Step {
 }
 
 /// A session's script, and the line that its record must come to.
-pub(super) struct Case {
-    pub(super) name: String,
-    pub(super) steps: Vec<Step>,
-    pub(super) expected: String,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) expected: String,
 }
 
-pub(super) fn case(name: &str, steps: impl Into<Vec<Step>>, expected: &str) -> Case {
+pub(crate) fn case(name: &str, steps: impl Into<Vec<Step>>, expected: &str) -> Case {
     Case { name: name.to_owned(), steps: steps.into(), expected: expected.to_owned() }
 }
 
 /// Both peers hang up, the upstream first, as RFC 6455 §7.1.1 has it.
-pub(super) fn both_hang_up() -> [Step; 2] {
+pub(crate) fn both_hang_up() -> [Step; 2] {
     [Step::HangsUp(Peer::Upstream), Step::HangsUp(Peer::Client)]
 }
 
 /// Plays every case through one proxy, and fails with all that went wrong.
-pub(super) async fn play(mut rig: Rig, cases: impl IntoIterator<Item = Case>) {
+pub(crate) async fn play(mut rig: Rig, cases: impl IntoIterator<Item = Case>) {
     let mut wrong = Vec::new();
     let mut played = 0;
     for Case { name, steps, expected } in cases {
@@ -115,6 +123,28 @@ async fn act(step: Step, client: &mut RawPeer, upstream: &mut RawPeer) {
             let (from, to) = pair(peer, client, upstream);
             from.fin().await;
             to.expect_fin().await;
+        }
+        Step::CutsOff(peer) => {
+            let (from, to) = pair(peer, client, upstream);
+            from.cut_off();
+            if from.has_tls() && to.has_tls() { to.expect_cut_off().await } else { to.expect_fin().await }
+        }
+        Step::Notifies(peer) => {
+            let (from, to) = pair(peer, client, upstream);
+            from.notify().await;
+            to.expect_fin().await;
+        }
+        Step::Alerts(peer) => {
+            let (from, to) = pair(peer, client, upstream);
+            from.alert();
+            to.expect_reset().await;
+        }
+        Step::SaysAndAlerts(peer, frame) => {
+            let (from, to) = pair(peer, client, upstream);
+            from.send_at_once(&frame.bytes(peer));
+            from.alert();
+            to.hear(&frame).await;
+            to.expect_reset().await;
         }
         Step::Resets(peer) => {
             let (from, to) = pair(peer, client, upstream);

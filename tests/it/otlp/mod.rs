@@ -6,5 +6,6 @@ mod collectors;
 mod losses;
 mod propagation;
 mod receiver;
+mod secured;
 mod signals;
 mod spans;

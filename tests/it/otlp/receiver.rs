@@ -1,5 +1,6 @@
 //! A receiver that says what it was sent.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -47,8 +48,13 @@ impl Receiver {
     }
 
     /// Where it takes this protocol.
+    pub(super) fn address(&self, protocol: &str) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, if protocol == "grpc" { self.grpc } else { self.http }).into()
+    }
+
+    /// The same as a URL.
     pub(super) fn endpoint(&self, protocol: &str) -> String {
-        format!("http://127.0.0.1:{}", if protocol == "grpc" { self.grpc } else { self.http })
+        format!("http://{}", self.address(protocol))
     }
 
     /// The lines of a configuration that send everything here, and at once.

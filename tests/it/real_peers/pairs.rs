@@ -7,14 +7,20 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 
 use super::endings::{DEVIATIONS, Deviation, Ending};
+use super::secrets::Secrets;
 use super::stacks::{Client, Closewatch, Reports, Server, Stack};
 
 macro_rules! pairs {
-    ($($name:ident: $client:ident, $server:ident;)+) => {$(
+    ($($name:ident: $client:ident, $server:ident, $between:ident;)+) => {$(
         mod $name {
             use super::*;
 
-            static PAIR: Pair = Pair { client: Stack::$client, server: Stack::$server, direct: OnceLock::new() };
+            static PAIR: Pair = Pair {
+                client: Stack::$client,
+                server: Stack::$server,
+                between: Between::$between,
+                direct: OnceLock::new(),
+            };
 
             #[test]
             fn sessions_end_as_asked_without_closewatch() {
@@ -30,19 +36,30 @@ macro_rules! pairs {
 }
 
 pairs! {
-    node_to_node: Node, Node;
-    node_to_python: Node, Python;
-    python_to_node: Python, Node;
-    python_to_python: Python, Python;
-    browser_to_node: Browser, Node;
-    browser_to_python: Browser, Python;
+    node_to_node: Node, Node, Plain;
+    node_to_python: Node, Python, Plain;
+    python_to_node: Python, Node, Plain;
+    python_to_python: Python, Python, Plain;
+    browser_to_node: Browser, Node, Plain;
+    browser_to_python: Browser, Python, Plain;
+    node_to_python_over_tls: Node, Python, Tls;
+    python_to_node_over_tls: Python, Node, Tls;
+    browser_to_node_over_tls: Browser, Node, Tls;
 }
 
 /// A client stack and a server stack; what they report of each ending when nothing is between them is asked once.
 struct Pair {
     client: Stack,
     server: Stack,
+    between: Between,
     direct: OnceLock<Vec<Reports>>,
+}
+
+/// What is spoken between them.
+#[derive(PartialEq, Eq)]
+enum Between {
+    Plain,
+    Tls,
 }
 
 /// Something that is not as it should be, by its name, with the details.
@@ -60,8 +77,9 @@ impl Pair {
 
     fn direct(&self) -> &[Reports] {
         self.direct.get_or_init(|| {
-            let server = Server::start(self.server);
-            let mut client = Client::start(self.client);
+            let secrets = self.secrets();
+            let server = Server::start(self.server, secrets.as_ref());
+            let mut client = Client::start(self.client, secrets.as_ref());
             self.endings().map(|ending| client.meet(&server, server.address, ending)).collect()
         })
     }
@@ -83,9 +101,10 @@ impl Pair {
 
     fn check_through_closewatch(&self) {
         let mut findings = Vec::new();
-        let server = Server::start(self.server);
-        let closewatch = Closewatch::start(server.address);
-        let mut client = Client::start(self.client);
+        let secrets = self.secrets();
+        let server = Server::start(self.server, secrets.as_ref());
+        let closewatch = Closewatch::start(server.address, secrets.as_ref());
+        let mut client = Client::start(self.client, secrets.as_ref());
 
         for (ending, direct) in self.endings().zip(self.direct()) {
             let reports = client.meet(&server, closewatch.address, ending);
@@ -137,8 +156,13 @@ impl Pair {
         assert!(verdict.is_empty(), "\n{verdict}\n{transcripts}");
     }
 
+    fn secrets(&self) -> Option<Secrets> {
+        (self.between == Between::Tls).then(Secrets::new)
+    }
+
     fn prefix(&self) -> String {
-        format!("{}/{}/", self.client.name(), self.server.name())
+        let tls = if self.between == Between::Tls { "tls/" } else { "" };
+        format!("{tls}{}/{}/", self.client.name(), self.server.name())
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::endings::Ending;
 use super::process::Process;
+use super::secrets::Secrets;
 
 /// A WebSocket implementation of the field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,7 +19,10 @@ pub(super) enum Stack {
 }
 
 /// A client of some stack, ready for one session after the other.
-pub(super) struct Client(Process);
+pub(super) struct Client {
+    process: Process,
+    scheme: &'static str,
+}
 
 /// A server of some stack, listening.
 pub(super) struct Server {
@@ -52,7 +56,7 @@ impl Stack {
 
     /// The command that runs this stack's `role`. What `tests/run` installs for it must be there: an absent peer is a
     /// failure, never a skip.
-    fn command(self, role: &str) -> Command {
+    fn command(self, role: &str, secrets: Option<&Secrets>) -> Command {
         let (needed, interpreter, script): (&[&str], _, _) = match self {
             Self::Node => (&[".work/node/.stamp"], "node".into(), format!("{role}.mjs")),
             Self::Browser => (&[".work/node/.stamp", "/usr/bin/chromium"], "node".into(), "browser.mjs".to_owned()),
@@ -65,6 +69,9 @@ impl Stack {
         }
         let mut command = Command::new(interpreter);
         command.arg(repository().join("tests/peers").join(script));
+        if let Some(secrets) = secrets {
+            secrets.tell(&mut command);
+        }
         command
     }
 }
@@ -72,18 +79,19 @@ impl Stack {
 // === impl Client ===
 
 impl Client {
-    pub(super) fn start(stack: Stack) -> Self {
-        Self(Process::spawn(stack.name(), &mut stack.command("client")))
+    pub(super) fn start(stack: Stack, secrets: Option<&Secrets>) -> Self {
+        let process = Process::spawn(stack.name(), &mut stack.command("client", secrets));
+        Self { process, scheme: if secrets.is_some() { "wss" } else { "ws" } }
     }
 
     /// Runs one session at `at`, to the end that `ending` asks for, and gathers what `server` and this client report.
     pub(super) fn meet(&mut self, server: &Server, at: SocketAddr, ending: &Ending) -> Reports {
-        let mut words = vec![format!("ws://{at}{}", ending.path)];
+        let mut words = vec![format!("{}://{at}{}", self.scheme, ending.path)];
         words.extend(ending.action.iter().map(ToString::to_string));
-        self.0.ask(&json!(words));
+        self.process.ask(&json!(words));
 
-        let client = self.0.answer();
-        assert_ne!(client["event"], "failed", "{}\n{}", self.0.transcript(), server.process.transcript());
+        let client = self.process.answer();
+        assert_ne!(client["event"], "failed", "{}\n{}", self.process.transcript(), server.process.transcript());
         let client = (client["event"] != "gone").then_some(client);
         if ending.kills_the_server() {
             server.process.await_end();
@@ -93,15 +101,15 @@ impl Client {
     }
 
     pub(super) fn transcript(&self) -> String {
-        self.0.transcript()
+        self.process.transcript()
     }
 }
 
 // === impl Server ===
 
 impl Server {
-    pub(super) fn start(stack: Stack) -> Self {
-        let process = Process::spawn(stack.name(), &mut stack.command("server"));
+    pub(super) fn start(stack: Stack, secrets: Option<&Secrets>) -> Self {
+        let process = Process::spawn(stack.name(), &mut stack.command("server", secrets));
         let listening = process.answer();
         let port = listening["listening"].as_u64().and_then(|port| u16::try_from(port).ok());
         let port = port.unwrap_or_else(|| panic!("no port in {listening}"));
@@ -112,13 +120,17 @@ impl Server {
 // === impl Closewatch ===
 
 impl Closewatch {
-    pub(super) fn start(upstream: SocketAddr) -> Self {
+    pub(super) fn start(upstream: SocketAddr, secrets: Option<&Secrets>) -> Self {
+        let scheme = if secrets.is_some() { "https" } else { "http" };
         let mut command = Command::new(env!("CARGO_BIN_EXE_closewatch"));
         command
             .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--close-log", "-", "--upstream"])
-            .arg(format!("http://{upstream}"))
+            .arg(format!("{scheme}://{upstream}"))
             .env_remove("RUST_LOG")
             .env("NO_COLOR", "1");
+        if let Some(secrets) = secrets {
+            secrets.tell_closewatch(&mut command);
+        }
         let process = Process::spawn("closewatch", &mut command);
         let address = process.complaint(listening_address);
         Self { process, address }

@@ -6,11 +6,14 @@
 mod frames;
 mod line;
 mod peer;
+mod pki;
 mod proxy;
 mod sink;
 mod story;
+mod stream;
 
 pub(crate) use frames::{Frame, binary, close, close_body, continuation, empty_close, ping, pong, text};
 pub(crate) use line::line;
 pub(crate) use peer::RawPeer;
-pub(crate) use proxy::{REQUEST, Rig, SWITCH};
+pub(crate) use pki::{Authority, Issued, Valid, authority};
+pub(crate) use proxy::{Legs, REQUEST, Rig, SWITCH};

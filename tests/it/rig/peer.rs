@@ -2,29 +2,22 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::pin::pin;
 
 use closewatch::wire::Peer;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsStream;
 
 use super::frames::Frame;
 use super::story::{Shown, Story};
+use super::stream::Stream;
 
 /// A socket in the hands of a test.
 pub(crate) struct RawPeer {
     role: Peer,
     stream: Stream,
     story: Story,
-}
-
-enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-    /// The peer is gone.
-    Closed,
 }
 
 // === impl RawPeer ===
@@ -40,6 +33,10 @@ impl RawPeer {
         Self { role, stream: Stream::Tcp(stream), story }
     }
 
+    pub(super) fn tls(role: Peer, stream: TlsStream<TcpStream>, story: Story) -> Self {
+        Self { role, stream: Stream::Tls(Box::new(stream)), story }
+    }
+
     pub(super) fn unix(role: Peer, stream: UnixStream, story: Story) -> Self {
         Self { role, stream: Stream::Unix(stream), story }
     }
@@ -48,6 +45,10 @@ impl RawPeer {
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         self.tell(&format!("sends {}", Shown(bytes)));
         let sent = self.story.clone().within("a peer's bytes to be taken", self.stream.write_all(bytes)).await;
+        let sent = match sent {
+            Ok(()) => self.story.clone().within("a peer's bytes to be sent", self.stream.flush()).await,
+            failed => failed,
+        };
         sent.unwrap_or_else(|error| self.fail(&format!("cannot send: {error}")));
     }
 
@@ -55,16 +56,16 @@ impl RawPeer {
     /// before closewatch looks at either.
     pub(crate) fn send_at_once(&mut self, bytes: &[u8]) {
         self.tell(&format!("sends at once {}", Shown(bytes)));
-        // Past tokio, which learns only while others run that a new socket can be written to.
-        let sent = match &self.stream {
-            Stream::Tcp(stream) => socket2::SockRef::from(stream).send(bytes),
-            Stream::Unix(stream) => socket2::SockRef::from(stream).send(bytes),
-            Stream::Closed => self.fail("sends after its end"),
-        };
-        match sent {
+        match self.stream.send_at_once(bytes) {
             Ok(sent) if sent == bytes.len() => {}
             other => self.fail(&format!("cannot send at once: {other:?}")),
         }
+    }
+
+    /// Sends what its own TLS has taken of [`RawPeer::send_until`], and not sent yet.
+    pub(crate) async fn flush(&mut self) {
+        let flushed = self.story.clone().within("a peer's records to be sent", self.stream.flush()).await;
+        flushed.unwrap_or_else(|error| self.fail(&format!("cannot send: {error}")));
     }
 
     /// Sends `frame`, masked as this peer has to.
@@ -118,6 +119,7 @@ impl RawPeer {
                 tokio::join!(reading.read_exact(&mut given), async {
                     for chunk in chunks {
                         writing.write_all(chunk).await?;
+                        writing.flush().await?;
                         // What is written next may be read apart from this.
                         tokio::task::yield_now().await;
                     }
@@ -218,29 +220,69 @@ impl RawPeer {
         let _ = self.stream.shutdown().await;
     }
 
+    /// Is given a FIN without close_notify next, and no byte before it.
+    pub(crate) async fn expect_cut_off(&mut self) {
+        match self.next_end().await {
+            Some(io::ErrorKind::UnexpectedEof) => self.tell("is cut off"),
+            None => self.fail("expected to be cut off, was given close_notify"),
+            Some(error) => self.fail(&format!("expected to be cut off, was given {error}")),
+        }
+    }
+
+    /// Hangs up in its direction only, without close_notify.
+    pub(crate) fn cut_off(&mut self) {
+        self.tell("sends FIN without close_notify");
+        self.stream.cut_off();
+    }
+
+    /// Says close_notify, and no FIN.
+    pub(crate) async fn notify(&mut self) {
+        self.tell("says close_notify");
+        self.stream.notify().await;
+    }
+
+    /// Says that it was given something that is no TLS.
+    pub(crate) fn alert(&mut self) {
+        self.tell("sends a fatal alert");
+        self.stream.alert();
+    }
+
+    /// Sends `bytes` past its TLS.
+    pub(crate) fn send_in_the_clear(&mut self, bytes: &[u8]) {
+        self.tell(&format!("sends in the clear {}", Shown(bytes)));
+        let tcp = self.stream.tcp().expect("a TCP connection");
+        assert_eq!(socket2::SockRef::from(tcp).send(bytes).unwrap(), bytes.len());
+    }
+
+    /// Is given an end next, of whatever kind, and no byte before it.
+    pub(crate) async fn expect_end(&mut self) {
+        let end = self.next_end().await;
+        self.tell(&format!("is given {}", end.map_or("FIN".to_owned(), |end| end.to_string())));
+    }
+
     /// Is gone with a reset, whatever was still to be sent.
     pub(crate) fn reset(&mut self) {
         self.tell("resets");
-        match std::mem::replace(&mut self.stream, Stream::Closed) {
-            Stream::Tcp(stream) => socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap(),
-            Stream::Unix(_) => self.fail("a unix socket has no reset"),
-            Stream::Closed => self.fail("resets after its end"),
-        }
+        self.stream.reset();
+    }
+
+    /// Whether there is TLS on its leg.
+    pub(crate) fn has_tls(&self) -> bool {
+        matches!(self.stream, Stream::Tls(_))
     }
 
     /// The address of its own end.
     pub(crate) fn address(&self) -> String {
-        match &self.stream {
-            Stream::Tcp(stream) => stream.local_addr().unwrap().to_string(),
-            Stream::Unix(_) => "unix".to_owned(),
-            Stream::Closed => self.fail("has no address after its end"),
+        match self.stream.tcp() {
+            Some(stream) => stream.local_addr().unwrap().to_string(),
+            None => "unix".to_owned(),
         }
     }
 
     /// From now on its host answers nothing, as if the cable were pulled: what arrives is dropped before TCP sees it.
     pub(crate) fn vanish(&self) {
         self.tell("vanishes");
-        let Stream::Tcp(stream) = &self.stream else { self.fail("has no cable to pull") };
+        let Some(stream) = self.stream.tcp() else { self.fail("has no cable to pull") };
         // BPF: accept 0 bytes of whatever comes.
         let drop_all = socket2::SockFilter::new(0x06, 0, 0, 0);
         socket2::SockRef::from(stream).attach_filter(&[drop_all]).unwrap();
@@ -263,37 +305,5 @@ impl RawPeer {
 
     fn fail(&self, why: &str) -> ! {
         self.story.fail(&format!("{}: {why}", self.role.as_str()));
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        }
     }
 }

@@ -7,15 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use closewatch::close::{CloseRecord, HandshakeRecord, Outcome};
-use closewatch::config::Config;
+use closewatch::config::{Config, UpstreamTls};
 use closewatch::proxy::{Proxy, bind};
 use closewatch::shutdown::{Phase, Shutdown};
 use closewatch::wire::Peer;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 use tokio::task::JoinHandle;
+use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 use super::frames::binary;
 use super::peer::RawPeer;
+use super::pki::{Issued, Valid, authority};
 use super::sink::{Seen, Told, sink};
 use super::story::Story;
 
@@ -30,15 +32,26 @@ pub(crate) const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: we
 /// Receive buffer of a peer that is to be slow: the least the kernel gives.
 const SMALL_BUFFER: u32 = 4096;
 
+/// Which legs have TLS on them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Legs {
+    pub(crate) client: bool,
+    pub(crate) upstream: bool,
+}
+
 /// A running proxy, the upstream that it dials, and what it tells.
 pub(crate) struct Rig {
     proxy: SocketAddr,
     upstream: Listener,
     shutdown: Shutdown,
+    data_plane: Proxy,
     serving: JoinHandle<io::Result<()>>,
     told: Told,
     story: Story,
     small_buffers: bool,
+    legs: Legs,
+    /// What both servers of the rig show.
+    issued: Issued,
 }
 
 enum Listener {
@@ -69,9 +82,31 @@ impl Rig {
         Self::start(true, false, configure)
     }
 
+    /// A proxy with TLS on some of its legs.
+    pub(crate) fn with_tls(legs: Legs, configure: impl FnOnce(&mut Config)) -> Self {
+        Self::start_with(false, false, legs, configure)
+    }
+
+    /// The same between peers whose sockets hold as little as possible.
+    pub(crate) fn with_tls_and_small_buffers(legs: Legs, configure: impl FnOnce(&mut Config)) -> Self {
+        Self::start_with(false, true, legs, configure)
+    }
+
     fn start(unix: bool, small_buffers: bool, configure: impl FnOnce(&mut Config)) -> Self {
+        // `tests/run` runs what depends on it a second time with TLS on both legs.
+        let tls = std::env::var_os("CLOSEWATCH_TEST_TLS").is_some_and(|value| value == "on");
+        Self::start_with(unix, small_buffers, Legs { client: tls, upstream: tls && !unix }, configure)
+    }
+
+    fn start_with(unix: bool, small_buffers: bool, legs: Legs, configure: impl FnOnce(&mut Config)) -> Self {
         let (upstream, url) = if unix { Listener::unix() } else { Listener::tcp(small_buffers) };
+        let url = if legs.upstream { url.replace("http:", "https:") } else { url };
         let mut config = Config::new(url.parse().unwrap());
+        let issued = authority().issue(&["chat.test", "127.0.0.1"], Valid::Now);
+        config.tls.identity = legs.client.then(|| issued.identity());
+        if let Some(tls) = &mut config.routes[0].upstream_tls {
+            *tls = UpstreamTls { roots: authority().roots(), ..UpstreamTls::default() };
+        }
         // `tests/run` runs what depends on it a second time with the fast paths off.
         let fast = std::env::var_os("CLOSEWATCH_TEST_FAST_PATHS").is_none_or(|value| value != "off");
         config.relay.verbatim = fast;
@@ -83,8 +118,9 @@ impl Rig {
         let proxy = Proxy::new(config, Arc::new(sink), shutdown.clone());
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
+        let data_plane = proxy.clone();
         let serving = tokio::spawn(async move { proxy.serve(listener).await });
-        Self { proxy: address, upstream, shutdown, serving, told, story, small_buffers }
+        Self { proxy: address, upstream, shutdown, data_plane, serving, told, story, small_buffers, legs, issued }
     }
 
     /// Both peers of a session that has just opened.
@@ -103,14 +139,33 @@ impl Rig {
         (client, upstream)
     }
 
-    /// A client that has said nothing yet.
+    /// A client that has said nothing yet, but for its TLS.
     pub(crate) async fn connect(&self) -> RawPeer {
+        if !self.legs.client {
+            return self.connect_plain().await;
+        }
+        let stream = self.connect_tcp().await;
+        let connector = TlsConnector::from(Arc::new(authority().client()));
+        let name = "chat.test".try_into().unwrap();
+        let stream = self.story.within("TLS with the proxy", connector.connect(name, stream)).await;
+        let stream = stream.unwrap_or_else(|error| self.fail(&format!("no TLS with the proxy: {error}")));
+        RawPeer::tls(Peer::Client, TlsStream::Client(stream), self.story.clone())
+    }
+
+    /// A client without TLS, that has said nothing yet.
+    pub(crate) async fn connect_plain(&self) -> RawPeer {
+        RawPeer::tcp(Peer::Client, self.connect_tcp().await, self.story.clone())
+    }
+
+    /// A connection to the proxy.
+    pub(crate) async fn connect_tcp(&self) -> TcpStream {
         let socket = TcpSocket::new_v4().unwrap();
         if self.small_buffers {
             socket.set_recv_buffer_size(SMALL_BUFFER).unwrap();
         }
         let stream = self.story.within("the proxy to accept", socket.connect(self.proxy)).await.unwrap();
-        RawPeer::tcp(Peer::Client, stream, self.story.clone())
+        stream.set_nodelay(true).unwrap();
+        stream
     }
 
     /// The same, without letting anybody else run: the proxy has not accepted it yet.
@@ -122,6 +177,25 @@ impl Rig {
 
     /// The next connection that the proxy makes to its upstream.
     pub(crate) async fn accept(&self) -> RawPeer {
+        if !self.legs.upstream {
+            return self.accept_plain().await;
+        }
+        let acceptor = TlsAcceptor::from(Arc::new(self.issued.server()));
+        let stream = self.story.within("TLS of the proxy", acceptor.accept(self.accept_tcp().await)).await;
+        let stream = stream.unwrap_or_else(|error| self.fail(&format!("no TLS of the proxy: {error}")));
+        RawPeer::tls(Peer::Upstream, TlsStream::Server(stream), self.story.clone())
+    }
+
+    /// The same, without a handshake of TLS.
+    pub(crate) async fn accept_tcp(&self) -> TcpStream {
+        let Listener::Tcp(listener) = &self.upstream else { self.fail("the upstream is a unix socket") };
+        let (stream, _) = self.story.within("the proxy to dial", listener.accept()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
+    }
+
+    /// The same, in the hands of a test.
+    pub(crate) async fn accept_plain(&self) -> RawPeer {
         match &self.upstream {
             Listener::Tcp(listener) => {
                 let (stream, _) = self.story.within("the proxy to dial", listener.accept()).await.unwrap();
@@ -141,6 +215,21 @@ impl Rig {
             Listener::Unix { listener, .. } => socket2::SockRef::from(listener).accept(),
         };
         waiting.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// What clients speak.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.legs.client { "https" } else { "http" }
+    }
+
+    /// The proxy itself.
+    pub(crate) fn data_plane(&self) -> Proxy {
+        self.data_plane.clone()
+    }
+
+    /// Waits for `event`, and fails with the story if it does not come.
+    pub(crate) async fn within<T>(&self, what: &str, event: impl Future<Output = T>) -> T {
+        self.story.within(what, event).await
     }
 
     /// The next session's record.

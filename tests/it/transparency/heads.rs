@@ -13,11 +13,10 @@ const ODD_SWITCH: &str = "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUPGRADE:
     sec-websocket-extensions: permessage-deflate; server_no_context_takeover\r\n\
     Set-Cookie: s=1; Path=/\r\nset-cookie: t=2\r\nServer: odd\r\n\r\n";
 
-/// What closewatch adds to a request.
-const ADDED: &str = "x-forwarded-for: 127.0.0.1\r\nx-forwarded-proto: http\r\nx-forwarded-host: ";
-
-fn with_added(request: &str, host: &str) -> String {
-    format!("{}{ADDED}{host}\r\n\r\n", request.strip_suffix("\r\n").unwrap())
+/// A request with what closewatch adds to it.
+fn with_added(rig: &Rig, request: &str, host: &str) -> String {
+    let (request, scheme) = (request.strip_suffix("\r\n").unwrap(), rig.scheme());
+    format!("{request}x-forwarded-for: 127.0.0.1\r\nx-forwarded-proto: {scheme}\r\nx-forwarded-host: {host}\r\n\r\n")
 }
 
 #[tokio::test]
@@ -27,7 +26,7 @@ async fn letter_case_order_values_and_reason_phrase_are_kept() {
     client.send(ODD_REQUEST.as_bytes()).await;
     let mut upstream = rig.accept().await;
     // All that hyper changes: the space before an empty value.
-    let expected = with_added(ODD_REQUEST, "chat.test:8080");
+    let expected = with_added(&rig, ODD_REQUEST, "chat.test:8080");
     assert_eq!(upstream.receive_head().await, expected);
     upstream.send(ODD_SWITCH.as_bytes()).await;
     assert_eq!(client.receive_head().await, ODD_SWITCH);
@@ -56,7 +55,7 @@ async fn forwarded_headers_are_appended_to_and_set() {
     let head = rig.accept().await.receive_head().await;
     for line in [
         "X-Forwarded-For: 203.0.113.9, 127.0.0.1\r\n",
-        "X-FORWARDED-PROTO: http\r\n",
+        &format!("X-FORWARDED-PROTO: {}\r\n", rig.scheme()),
         "X-Forwarded-Host: chat.test\r\n",
     ] {
         assert!(head.contains(line), "{line:?} is not in {head:?}");
@@ -83,7 +82,7 @@ async fn a_target_in_absolute_form_is_put_to_the_upstream_as_a_path_and_its_host
     let mut upstream = rig.accept().await;
     // RFC 9112 §3.2.2: whatever `Host` said is replaced.
     let expected = REQUEST.replace("GET /chat", "GET /chat?x").replace("Host: chat.test", "Host: other.test");
-    assert_eq!(upstream.receive_head().await, with_added(&expected, "other.test"));
+    assert_eq!(upstream.receive_head().await, with_added(&rig, &expected, "other.test"));
     upstream.send(SWITCH.as_bytes()).await;
     client.receive_head().await;
     client.reset();

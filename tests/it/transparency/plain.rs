@@ -233,12 +233,14 @@ async fn kept_connections_are_closed_by_a_drain_behind_the_answer() {
     let rig = Rig::new();
     let mut idle = rig.connect().await;
     let mut client = rig.connect().await;
+    let mut upstreams = Vec::new();
     for client in [&mut idle, &mut client] {
         client.send(b"GET / HTTP/1.1\r\nHost: chat.test\r\n\r\n").await;
+        let mut upstream = rig.accept().await;
+        upstream.receive_head().await;
+        upstreams.push(upstream);
     }
-    let (mut first, mut second) = (rig.accept().await, rig.accept().await);
-    first.receive_head().await;
-    second.receive_head().await;
+    let [mut first, mut second] = <[_; 2]>::try_from(upstreams).unwrap_or_else(|_| unreachable!());
     first.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1").await;
     idle.receive_head().await;
     idle.expect(b"1").await;

@@ -1,0 +1,117 @@
+//! TLS in front: what clients speak ends here.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use tokio::net::TcpStream;
+
+use super::machine::Machine;
+use super::stream::{TlsError, TlsStream};
+use crate::config::{Tls, TlsFault, expiry, provider};
+
+/// What is agreed on by ALPN (RFC 7301).
+pub(super) const ALPN: &[u8] = b"http/1.1";
+
+/// Shakes hands with clients.
+pub(in crate::proxy) struct Acceptor {
+    settings: Tls,
+    config: Arc<ServerConfig>,
+    identity: Arc<Current>,
+}
+
+/// Why a client has no TLS connection.
+#[derive(Debug)]
+pub(in crate::proxy) enum AcceptError {
+    /// It never said anything: a probe, or a connection in advance.
+    Silent,
+    /// It speaks HTTP without TLS.
+    Plain(TcpStream),
+    /// It speaks TLS, or something else, and that failed.
+    Failed(TlsError),
+}
+
+/// The certificate that is shown to the next client.
+struct Current(RwLock<Arc<CertifiedKey>>);
+
+// === impl Acceptor ===
+
+impl Acceptor {
+    /// `None` if clients speak without TLS.
+    pub(in crate::proxy) fn new(settings: &Tls) -> Option<Self> {
+        let identity = Arc::new(Current(RwLock::new(Arc::clone(settings.identity.as_ref()?))));
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .expect("the provider has cipher suites for TLS 1.2 and 1.3")
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(&identity) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        Some(Self { settings: settings.clone(), config: Arc::new(config), identity })
+    }
+
+    /// Shakes hands on `socket`, within `patience`.
+    pub(in crate::proxy) async fn accept(
+        &self,
+        socket: TcpStream,
+        patience: Duration,
+    ) -> Result<Box<TlsStream>, AcceptError> {
+        let failed = AcceptError::Failed;
+        // Nothing is spent on a client that says nothing, and one that speaks HTTP can be told so.
+        let mut first = [0];
+        match tokio::time::timeout(patience, socket.peek(&mut first)).await {
+            Ok(Ok(1)) if first[0].is_ascii_uppercase() => return Err(AcceptError::Plain(socket)),
+            Ok(Ok(1..)) => {}
+            Ok(Ok(0) | Err(_)) | Err(_) => return Err(AcceptError::Silent),
+        }
+        let machine = Machine::server(Arc::clone(&self.config)).map_err(TlsError::Refused).map_err(failed)?;
+        let opened = tokio::time::timeout(patience, TlsStream::open(socket, machine));
+        opened.await.unwrap_or(Err(TlsError::Timeout(patience))).map_err(failed)
+    }
+
+    /// What the files hold now.
+    pub(in crate::proxy) fn load(&self) -> Result<Option<Arc<CertifiedKey>>, TlsFault> {
+        self.settings.load()
+    }
+
+    /// Shows `identity` to the clients that come from now on.
+    pub(in crate::proxy) fn show(&self, identity: Arc<CertifiedKey>) {
+        *self.identity.0.write().unwrap_or_else(PoisonError::into_inner) = identity;
+        self.announce();
+    }
+
+    /// Says in the log until when the certificate is valid.
+    pub(in crate::proxy) fn announce(&self) {
+        let until = expiry(&self.identity.get()).map(|until| until.to_string()).unwrap_or_default();
+        let cert = self.settings.cert.as_deref().unwrap_or(Path::new("")).display();
+        tracing::info!(%cert, until, "certificate in front");
+    }
+
+    /// The files that it depends on.
+    pub(in crate::proxy) fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.settings.cert, &self.settings.key].into_iter().filter_map(|file| file.as_deref())
+    }
+}
+
+// === impl Current ===
+
+impl Current {
+    fn get(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.get())
+    }
+}
+
+impl fmt::Debug for Current {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Current").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,359 @@
+//! A TLS connection as a stream of bytes.
+//!
+//! | the peer | a read says |
+//! |---|---|
+//! | close_notify, with or without FIN behind it | the end |
+//! | FIN without close_notify | `UnexpectedEof` |
+//! | RST | `ConnectionReset`, as the socket does |
+//! | a fatal alert, or something that is not TLS | `InvalidData` with the [`rustls::Error`] in it |
+//!
+//! What was decrypted before an end is read before it. A write is taken when the socket has all of its records, so that
+//! nothing waits out of sight; until then it is pending, and has to be tried again with the same bytes.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use rustls::AlertDescription;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::machine::{Machine, OVERHEAD};
+use crate::close::TlsAlert;
+
+/// Ciphertext that is read at once, beside what is left of a record. The largest record has 16 KiB and some.
+const READ: usize = 64 * 1024;
+
+/// The largest record on the wire (RFC 8446 §5.2, RFC 5246 §6.2.3), its head included.
+const LARGEST_RECORD: usize = 5 + 16 * 1024 + 2048;
+
+/// Plaintext of one write: two full records. A slow peer makes a session hold as much again in ciphertext.
+const WRITE: usize = 32 * 1024;
+
+thread_local! {
+    /// The ciphertext that comes, and the ciphertext that goes. No connection has any of its own while nothing of it waits.
+    static BUFFERS: RefCell<(Box<[u8]>, Vec<u8>)> =
+        RefCell::new((vec![0; LARGEST_RECORD + READ].into(), Vec::with_capacity(WRITE + OVERHEAD)));
+}
+
+/// Why there is no TLS connection.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::proxy) enum TlsError {
+    /// One side does not want the other's TLS.
+    #[error("TLS handshake failed")]
+    Refused(#[source] rustls::Error),
+    /// The connection ended in the middle of the handshake.
+    #[error("the peer hung up in the TLS handshake")]
+    HungUp,
+    /// It broke.
+    #[error("the connection broke in the TLS handshake")]
+    Broken(#[source] io::Error),
+    /// It took too long.
+    #[error("no TLS handshake within {0:?}")]
+    Timeout(std::time::Duration),
+}
+
+/// A TCP connection with TLS on it.
+pub(in crate::proxy) struct TlsStream {
+    socket: TcpStream,
+    machine: Machine,
+    /// Of the next record, what has come so far.
+    partial: Vec<u8>,
+    /// Decrypted, and not read yet.
+    unread: Queue,
+    /// Encrypted, and not taken by the socket yet.
+    unsent: Queue,
+    /// Plaintext bytes that `unsent` stands for: their write is still pending.
+    owed: usize,
+    /// Nothing more comes.
+    end: Option<End>,
+    /// A write failed: the kernel says so once, and this may not have been the call that asked.
+    broken: Option<io::ErrorKind>,
+    /// The handshake is over.
+    open: bool,
+    /// close_notify was said, or is not to be said.
+    closed: bool,
+}
+
+#[derive(Clone, Debug)]
+enum End {
+    /// close_notify.
+    Closed,
+    /// FIN without it.
+    Truncated,
+    Failed(rustls::Error),
+}
+
+/// Bytes that go out at the front.
+#[derive(Default)]
+struct Queue {
+    bytes: Vec<u8>,
+    gone: usize,
+}
+
+/// The alert that ended a connection, received or sent, if `error` is one of a TLS connection.
+pub(in crate::proxy) fn alert_of(error: &io::Error) -> Option<TlsAlert> {
+    use rustls::Error::{AlertReceived, DecryptError, InvalidMessage, PeerSentOversizedRecord};
+    let error = error.get_ref()?.downcast_ref()?;
+    let alert = if let AlertReceived(alert) = error {
+        *alert
+    } else if let DecryptError = error {
+        AlertDescription::BadRecordMac
+    } else if let PeerSentOversizedRecord = error {
+        AlertDescription::RecordOverflow
+    } else if let InvalidMessage(_) = error {
+        AlertDescription::DecodeError
+    } else {
+        AlertDescription::UnexpectedMessage
+    };
+    Some(TlsAlert(alert.into()))
+}
+
+/// Whether `error`, or what caused it, is a failure of TLS and not of what is on it.
+pub(in crate::proxy) fn is_tls_failure(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
+    })
+}
+
+// === impl TlsStream ===
+
+impl TlsStream {
+    /// Shakes hands on `socket`.
+    pub(super) async fn open(socket: TcpStream, machine: Machine) -> Result<Box<Self>, TlsError> {
+        let mut stream = Box::new(Self {
+            socket,
+            machine,
+            partial: Vec::new(),
+            unread: Queue::default(),
+            unsent: Queue::default(),
+            owed: 0,
+            end: None,
+            broken: None,
+            open: false,
+            closed: false,
+        });
+        // A client speaks first.
+        let mut first = Vec::new();
+        stream.machine.digest(&mut [], &mut |_| {}, &mut first);
+        stream.unsent.push(&first);
+        std::future::poll_fn(|cx| stream.poll_open(cx)).await?;
+        Ok(stream)
+    }
+
+    pub(in crate::proxy) const fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// Whatever follows, it says no close_notify: the drop makes an RST, or a FIN that is to be seen as cut off.
+    pub(in crate::proxy) const fn say_no_more(&mut self) {
+        self.closed = true;
+    }
+
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TlsError>> {
+        loop {
+            let sent = self.poll_send(cx);
+            // What is left to be sent, or has come behind it, even an end, is for the reads to find.
+            if self.open {
+                return Poll::Ready(Ok(()));
+            }
+            match &self.end {
+                None => {}
+                // The alert is on its way, as far as that can be.
+                Some(End::Failed(error)) => return Poll::Ready(Err(TlsError::Refused(error.clone()))),
+                Some(End::Closed | End::Truncated) => return Poll::Ready(Err(TlsError::HungUp)),
+            }
+            ready!(sent).map_err(TlsError::Broken)?;
+            ready!(self.poll_receive(cx, &mut ReadBuf::new(&mut []))).map_err(TlsError::Broken)?;
+        }
+    }
+
+    /// Reads from the socket once, and decrypts into `buf`, then into `unread`.
+    fn poll_receive(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        BUFFERS.with_borrow_mut(|(input, out)| {
+            let kept = self.partial.len();
+            let most = buf.remaining().clamp(LARGEST_RECORD, READ).min(input.len() - kept);
+            let mut read = ReadBuf::new(&mut input[kept..kept + most]);
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut read))?;
+            let came = read.filled().len();
+            if came == 0 {
+                // Behind a reset that a write was told of, there is no FIN.
+                if let Some(kind) = self.broken {
+                    return Poll::Ready(Err(kind.into()));
+                }
+                self.end = Some(End::Truncated);
+                return Poll::Ready(Ok(()));
+            }
+            input[..kept].copy_from_slice(&self.partial);
+            let input = &mut input[..kept + came];
+            let unread = &mut self.unread;
+            let mut plain = |bytes: &[u8]| {
+                let now = bytes.len().min(buf.remaining());
+                buf.put_slice(&bytes[..now]);
+                unread.push(&bytes[now..]);
+            };
+            out.clear();
+            let digest = self.machine.digest(input, &mut plain, out);
+            self.partial = input[digest.used..].to_vec();
+            self.unsent.push(out);
+            self.open |= digest.open;
+            if let Some(error) = digest.error {
+                self.end = Some(End::Failed(error));
+            } else if digest.peer_closed {
+                self.end = Some(End::Closed);
+            }
+            Poll::Ready(Ok(()))
+        })
+    }
+
+    /// Sends what waits.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.unsent.rest().is_empty() {
+            match ready!(Pin::new(&mut self.socket).poll_write(cx, self.unsent.rest())) {
+                Ok(sent) => self.unsent.advance(sent),
+                Err(error) => {
+                    self.broken.get_or_insert(error.kind());
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ends this direction without a close_notify, as the other peer ended its own.
+    pub(in crate::proxy) fn poll_truncate(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_send(cx))?;
+        self.closed = true;
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+
+    /// Whether something can still be said.
+    fn check_open(&self) -> io::Result<()> {
+        match (self.broken, &self.end) {
+            (Some(kind), _) => Err(kind.into()),
+            (None, Some(End::Failed(_))) => Err(io::ErrorKind::ConnectionReset.into()),
+            (None, Some(End::Closed | End::Truncated) | None) => Ok(()),
+        }
+    }
+}
+
+impl AsyncRead for TlsStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        loop {
+            // What TLS itself has to say: nobody else asks for it to be sent. If that fails, the end of the reads tells.
+            if let Poll::Ready(Err(_)) | Poll::Pending = this.poll_send(cx) {}
+            if !this.unread.rest().is_empty() {
+                let now = this.unread.rest().len().min(buf.remaining());
+                buf.put_slice(&this.unread.rest()[..now]);
+                this.unread.advance(now);
+            }
+            if buf.filled().len() > before || buf.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            match &this.end {
+                None => {}
+                Some(End::Closed) => return Poll::Ready(Ok(())),
+                Some(End::Truncated) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Some(End::Failed(error)) => {
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error.clone())));
+                }
+            }
+            ready!(this.poll_receive(cx, buf))?;
+        }
+    }
+}
+
+impl AsyncWrite for TlsStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        ready!(this.poll_send(cx))?;
+        if this.owed > 0 {
+            return Poll::Ready(Ok(std::mem::take(&mut this.owed).min(bytes.len())));
+        }
+        this.check_open()?;
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        let bytes = &bytes[..bytes.len().min(WRITE)];
+        BUFFERS.with_borrow_mut(|(_, out)| {
+            out.clear();
+            this.machine.encrypt(bytes, &mut this.partial, out).map_err(io::Error::other)?;
+            let mut sent = 0;
+            while sent < out.len() {
+                match Pin::new(&mut this.socket).poll_write(cx, &out[sent..]) {
+                    Poll::Ready(Ok(taken)) => sent += taken,
+                    Poll::Ready(Err(error)) => {
+                        this.broken.get_or_insert(error.kind());
+                        return Poll::Ready(Err(error));
+                    }
+                    Poll::Pending => {
+                        this.unsent.push(&out[sent..]);
+                        this.owed = bytes.len();
+                        return Poll::Pending;
+                    }
+                }
+            }
+            Poll::Ready(Ok(bytes.len()))
+        })
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_send(cx)
+    }
+
+    /// close_notify, then FIN. Unlike that of a socket it may have to wait: for what comes before to be sent.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_send(cx))?;
+        if !std::mem::replace(&mut this.closed, true) && this.check_open().is_ok() {
+            let mut notify = Vec::new();
+            this.machine.close(&mut this.partial, &mut notify);
+            this.unsent.push(&notify);
+            ready!(this.poll_send(cx))?;
+        }
+        Pin::new(&mut this.socket).poll_shutdown(cx)
+    }
+}
+
+/// A drop is a FIN, and a FIN says close_notify before it: but for one that is to look cut off, or is.
+impl Drop for TlsStream {
+    fn drop(&mut self) {
+        if !self.closed && self.unsent.rest().is_empty() && self.check_open().is_ok() {
+            let mut notify = Vec::new();
+            self.machine.close(&mut self.partial, &mut notify);
+            // One try: there is nobody left to wait.
+            let _ = self.socket.try_write(&notify);
+        }
+    }
+}
+
+impl fmt::Debug for TlsStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsStream").field("socket", &self.socket).field("end", &self.end).finish_non_exhaustive()
+    }
+}
+
+// === impl Queue ===
+
+impl Queue {
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.gone..]
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The first `count` bytes are gone. A queue that is empty holds nothing.
+    fn advance(&mut self, count: usize) {
+        self.gone += count;
+        if self.gone == self.bytes.len() {
+            *self = Self::default();
+        }
+    }
+}

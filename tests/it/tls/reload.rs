@@ -1,0 +1,98 @@
+//! Certificates that are replaced while sessions live.
+
+use std::fs;
+use std::sync::Arc;
+
+use closewatch::config::{Tls, UpstreamTls};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::instance::Workspace;
+use crate::rig::{Authority, Issued, Legs, REQUEST, Rig, Valid, authority, text};
+
+/// The certificate that the proxy shows to a client that trusts `authority`.
+async fn shown(rig: &Rig) -> Vec<u8> {
+    let connector = TlsConnector::from(Arc::new(authority().client()));
+    let stream: TcpStream = rig.connect_tcp().await;
+    let stream = connector.connect("chat.test".try_into().unwrap(), stream).await.unwrap();
+    stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
+}
+
+fn der(issued: &Issued) -> Vec<u8> {
+    CertificateDer::from_pem_slice(issued.cert.as_bytes()).unwrap().to_vec()
+}
+
+/// Replaces a file as those who know do: a new one in its place.
+fn replace(workspace: &Workspace, name: &str, content: &str) {
+    fs::write(workspace.path("new"), content).unwrap();
+    fs::rename(workspace.path("new"), workspace.path(name)).unwrap();
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_shown_and_live_sessions_do_not_notice() {
+    let workspace = Workspace::new();
+    let [old, new] = [0, 1].map(|_| authority().issue(&["chat.test"], Valid::Now));
+    replace(&workspace, "cert.pem", &old.cert);
+    replace(&workspace, "key.pem", &old.key);
+    let mut tls = Tls { cert: Some(workspace.path("cert.pem")), key: Some(workspace.path("key.pem")), identity: None };
+    tls.identity = tls.load().unwrap();
+    let mut rig = Rig::with_tls(Legs { client: true, upstream: false }, |config| config.tls = tls);
+    let watching = tokio::spawn({
+        let proxy = rig.data_plane();
+        async move { proxy.watch_certificates().await }
+    });
+    let (mut client, mut upstream) = rig.session().await;
+    assert_eq!(shown(&rig).await, der(&old));
+
+    // One half of the new pair is no pair: the old one stays, and is shown.
+    replace(&workspace, "cert.pem", &new.cert);
+    let fault = rig.data_plane().reload_certificates().unwrap_err().to_string();
+    assert!(fault.contains("key.pem") && fault.contains("is not the private key"), "{fault}");
+    assert_eq!(shown(&rig).await, der(&old));
+
+    replace(&workspace, "key.pem", &new.key);
+    rig.within("the new certificate", async { while shown(&rig).await != der(&new) {} }).await;
+
+    // By word, too, and not at all if it has expired.
+    let expired = authority().issue(&["chat.test"], Valid::Expired);
+    watching.abort();
+    replace(&workspace, "cert.pem", &expired.cert);
+    replace(&workspace, "key.pem", &expired.key);
+    let fault = rig.data_plane().reload_certificates().unwrap_err().to_string();
+    assert!(fault.contains("cert.pem: expired at 2021-01-01T00:00:00Z"), "{fault}");
+    assert_eq!(shown(&rig).await, der(&new));
+
+    client.say(&text("still here")).await;
+    upstream.hear(&text("still here")).await;
+    client.fin().await;
+    upstream.expect_fin().await;
+    upstream.fin().await;
+    rig.record().await;
+    rig.done().await;
+}
+
+#[tokio::test]
+async fn a_new_authority_is_believed() {
+    let workspace = Workspace::new();
+    let other = Authority::new();
+    replace(&workspace, "ca.pem", &authority().pem());
+    let settings = UpstreamTls { ca: Some(workspace.path("ca.pem")), ..UpstreamTls::default() };
+    let settings = settings.load().unwrap();
+    let rig = Rig::with_tls(Legs { client: false, upstream: true }, |config| {
+        config.routes[0].upstream_tls = Some(settings);
+    });
+    let acceptor = TlsAcceptor::from(Arc::new(other.issue(&["127.0.0.1"], Valid::Now).server()));
+    let mut client = rig.connect().await;
+    client.send(REQUEST.as_bytes()).await;
+    assert!(acceptor.accept(rig.accept_tcp().await).await.is_err());
+
+    replace(&workspace, "ca.pem", &other.pem());
+    rig.data_plane().reload_certificates().unwrap();
+    let mut client = rig.connect().await;
+    client.send(REQUEST.as_bytes()).await;
+    assert!(acceptor.accept(rig.accept_tcp().await).await.is_ok());
+    drop(client);
+    rig.done().await;
+}
