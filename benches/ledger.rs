@@ -29,6 +29,7 @@ fn session() -> Arc<Session> {
         upstream: address,
         upstream_name: "http://127.0.0.1:9000".into(),
         request: Request::default(),
+        trace: None,
         live: Live::default(),
     })
 }

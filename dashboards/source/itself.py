@@ -152,7 +152,7 @@ def itself():
                 (
                     series(
                         "Bytes held for slow peers",
-                        "In closewatch's own memory, at most one buffer a session.",
+                        "In closewatch, at most one buffer or one pipe a session.",
                         targets((now("closewatch_spilled_bytes", by="instance", **own), "{{instance}}")),
                         "bytes",
                     ),

@@ -243,7 +243,7 @@ def kubernetes(rendered):
     need(sidecar["securityContext"]["runAsNonRoot"] and sidecar["securityContext"]["runAsUser"], "the sidecar may be root")
     binary = json.loads(next(line for line in (DEPLOY / "Dockerfile").read_text().splitlines()
                              if line.startswith("ENTRYPOINT")).removeprefix("ENTRYPOINT"))
-    same("preStop of the sidecar", sidecar["lifecycle"]["preStop"], {"exec": {"command": [*binary, "drain"]}})
+    same("preStop of the sidecar", sidecar["lifecycle"]["preStop"], {"exec": {"command": [*binary, "drain", "--wait"]}})
 
     # Clients, closewatch, the application.
     service = of_kind(documents, "Service")

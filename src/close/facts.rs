@@ -172,15 +172,6 @@ impl Facts {
         }
     }
 
-    /// Whether the session ended by a whole closing handshake with 1000, 1001 or no code: nobody is going to ask what the
-    /// network was like.
-    pub fn is_ordinary(&self) -> bool {
-        let (Some(client), Some(upstream)) = (&self.client.close, &self.upstream.close) else { return false };
-        let first = if client.seq < upstream.seq { client } else { upstream };
-        let code = first.code.unwrap_or(CloseCode::NO_STATUS);
-        first.fault.is_none() && [CloseCode::NORMAL, CloseCode::GOING_AWAY, CloseCode::NO_STATUS].contains(&code)
-    }
-
     /// What `peer` did, to be added to.
     pub const fn of_mut(&mut self, peer: Peer) -> &mut PeerFacts {
         match peer {
@@ -215,7 +206,7 @@ impl Violations {
 
     /// The kinds that happened, and how often.
     pub fn iter(&self) -> impl Iterator<Item = (Violation, u32)> {
-        let counts = self.0.as_deref().copied().unwrap_or_default();
-        Violation::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0)
+        let counts = self.0.iter().flat_map(|counts| Violation::ALL.into_iter().zip(**counts));
+        counts.filter(|(_, count)| *count > 0)
     }
 }

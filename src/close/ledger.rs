@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::facts::{Close, Decision, Ended, Facts, OwnClose, Seq, TcpFacts};
+use super::facts::{Close, Decision, Ended, Facts, OwnClose, PeerFacts, Seq, TcpFacts};
 use super::pings::Pings;
 use super::{Cause, CloseCode, End, Text};
 use crate::wire::{CloseBody, Frame, MessageKind, Opcode, Peer, Violation};
@@ -88,22 +88,54 @@ pub enum Event<'a> {
 }
 
 /// The facts of a live session. Total: any event in any order is taken.
+///
+/// Holds what messages move. What happens once, or in few sessions, is boxed when it does: most sessions rest most of the
+/// time.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    facts: Facts,
+    /// By peer.
+    tallies: [Tally; 2],
+    /// The last byte of any frame but Close, either way, up to the ending event.
+    last_activity: Duration,
     seq: Seq,
     /// The ending event.
     ended: Option<Seq>,
-    /// By the peer that owes the pongs. Boxed: many sessions never see a ping.
-    pings: [Option<Box<Pings>>; 2],
-    /// The last byte read from each peer.
-    last_read: [Option<Seq>; 2],
-    /// The byte at which each peer's first Close ends.
-    close_end: [u64; 2],
-    /// Bytes of each peer that were written on.
-    written: [u64; 2],
+    /// By peer.
+    heartbeats: [Option<Box<Heartbeat>>; 2],
+    /// All other facts, once there are any.
+    rest: Option<Box<Facts>>,
     /// Silent since the oldest unanswered ping was written on, at the time of the other peer's first Close.
     unresponsive: [bool; 2],
+}
+
+/// What is counted of a peer's frames.
+#[derive(Debug, Default)]
+struct Tally {
+    close: Option<Box<Close>>,
+    text_messages: u64,
+    binary_messages: u64,
+    frames: u64,
+    bytes: u64,
+    last_frame: Option<Duration>,
+    last_message: Option<Duration>,
+    /// The last byte read.
+    last_read: Option<Seq>,
+    /// The byte at which the first Close ends.
+    close_end: u64,
+    /// Bytes that were written on.
+    written: u64,
+}
+
+/// A peer's pings and pongs, and the pongs that it owes.
+#[derive(Debug, Default)]
+struct Heartbeat {
+    pings: u64,
+    pongs: u64,
+    last_pong: Option<Duration>,
+    rtt: Option<Duration>,
+    rtt_max: Option<Duration>,
+    unsolicited_pongs: u64,
+    owed: Pings,
 }
 
 // === impl Ledger ===
@@ -121,72 +153,87 @@ impl Ledger {
         let seq = self.seq;
         match event {
             Event::Frame { from, frame } => return self.frame(from, frame, seq, at),
-            Event::Violation { from, violation } => self.facts.of_mut(from).violations.add(violation),
+            Event::Violation { from, violation } => self.rest(from).violations.add(violation),
             Event::Blind { from } => {
-                self.facts.of_mut(from).blind.get_or_insert(seq);
+                self.rest(from).blind.get_or_insert(seq);
             }
             Event::Read { from, bytes, active } => {
-                let facts = self.facts.of_mut(from);
-                facts.bytes += bytes as u64;
-                let before = self.last_read[from.index()].replace(seq);
+                let tally = &mut self.tallies[from.index()];
+                tally.bytes += bytes as u64;
+                let before = tally.last_read.replace(seq);
                 // Of what comes behind the ending event only the rest of its own slice counts: frames that a Close followed.
                 let own_slice =
-                    |ended| before < Some(ended) && facts.close.as_ref().is_some_and(|close| close.seq == ended);
+                    |ended| before < Some(ended) && tally.close.as_ref().is_some_and(|close| close.seq == ended);
                 if active && self.ended.is_none_or(own_slice) {
-                    self.facts.last_activity = at;
+                    self.last_activity = at;
                 }
             }
             Event::Written { from, total } => {
-                self.written[from.index()] = total;
-                if let Some(owed) = &mut self.pings[from.other().index()] {
-                    owed.written(total, seq, at);
+                if let Some(heartbeat) = &mut self.heartbeats[from.other().index()] {
+                    heartbeat.owed.written(total, seq, at);
                 }
-                let close_end = self.close_end[from.index()];
-                if let Some(close) = &mut self.facts.of_mut(from).close
-                    && close_end <= total
+                let tally = &mut self.tallies[from.index()];
+                tally.written = total;
+                if let Some(close) = &mut tally.close
+                    && tally.close_end <= total
                 {
                     close.written.get_or_insert(seq);
                 }
             }
             Event::OwnClose { to, code } => {
-                self.facts.of_mut(to).own_close.get_or_insert(OwnClose { code, written: seq });
+                self.rest(to).own_close.get_or_insert(OwnClose { code, written: seq });
             }
             // Not an end.
             Event::Ended { how: End::Open, .. } => {}
             Event::Ended { peer, how } => {
-                let facts = self.facts.of_mut(peer);
-                if let Some(end) = facts.end {
-                    facts.reset_after_fin |= end.how == End::Fin && how == End::Reset;
+                let rest = self.rest(peer);
+                if let Some(end) = rest.end {
+                    rest.reset_after_fin |= end.how == End::Fin && how == End::Reset;
                 } else {
-                    facts.end = Some(Ended { how, at, seq });
+                    rest.end = Some(Ended { how, at, seq });
                     if how != End::Local {
                         self.ended.get_or_insert(seq);
                     }
                 }
             }
-            Event::Reset { peer } => self.facts.of_mut(peer).was_reset = true,
+            Event::Reset { peer } => self.rest(peer).was_reset = true,
             Event::Decided { cause } => {
-                self.facts.decision.get_or_insert(Decision { cause, at, seq });
+                self.rest.get_or_insert_default().decision.get_or_insert(Decision { cause, at, seq });
                 self.ended.get_or_insert(seq);
             }
-            Event::Stalled { peer, time } => self.facts.of_mut(peer).stalled += time,
+            Event::Stalled { peer, time } => self.rest(peer).stalled += time,
             Event::Kernel { peer, unacknowledged, tcp } => {
-                let facts = self.facts.of_mut(peer);
-                facts.unacknowledged |= unacknowledged;
-                facts.tcp = facts.tcp.or(tcp);
+                let rest = self.rest(peer);
+                rest.unacknowledged |= unacknowledged;
+                rest.tcp = rest.tcp.or(tcp);
             }
         }
         None
     }
 
-    /// The facts so far.
-    pub const fn facts(&self) -> &Facts {
-        &self.facts
+    /// The last byte of any frame but Close, either way, up to the ending event.
+    pub const fn last_activity(&self) -> Duration {
+        self.last_activity
+    }
+
+    /// How `peer`'s transport ended, if it did.
+    pub fn end(&self, peer: Peer) -> Option<Ended> {
+        self.rest.as_ref()?.of(peer).end
+    }
+
+    /// The end of `peer`'s transport that it or the network brought about: not `local`.
+    pub fn own_end(&self, peer: Peer) -> Option<Ended> {
+        self.rest.as_ref()?.of(peer).own_end()
+    }
+
+    /// Whether the kernel has told what `peer`'s connection was like.
+    pub fn knows_network(&self, peer: Peer) -> bool {
+        self.rest.as_ref().is_some_and(|rest| rest.of(peer).tcp.is_some())
     }
 
     /// Whether both peers' Closes were written on: the closing handshake is over, only the transports have to end.
     pub fn closes_written(&self) -> bool {
-        Peer::ALL.iter().all(|peer| self.facts.of(*peer).close.as_ref().is_some_and(|close| close.written.is_some()))
+        self.tallies.iter().all(|tally| tally.close.as_ref().is_some_and(|close| close.written.is_some()))
     }
 
     /// Whether the ending event has happened.
@@ -194,50 +241,58 @@ impl Ledger {
         self.ended.is_some()
     }
 
+    /// Whether the session ended by a whole closing handshake with 1000, 1001 or no code: nobody is going to ask what the
+    /// network was like.
+    pub fn is_ordinary(&self) -> bool {
+        let [Some(client), Some(upstream)] = self.tallies.each_ref().map(|tally| &tally.close) else { return false };
+        let first = if client.seq < upstream.seq { client } else { upstream };
+        let code = first.code.unwrap_or(CloseCode::NO_STATUS);
+        first.fault.is_none() && [CloseCode::NORMAL, CloseCode::GOING_AWAY, CloseCode::NO_STATUS].contains(&code)
+    }
+
     /// Settles what only the end of the session can settle. Gives the facts, and of each peer whether it was silent
     /// while it owed a pong.
-    pub(super) fn into_facts(mut self) -> (Facts, [bool; 2]) {
-        for peer in Peer::ALL {
-            let read = self.facts.of(peer.other()).bytes;
-            let facts = self.facts.of_mut(peer);
-            facts.unanswered_pings = self.pings[peer.index()].as_ref().map_or(0, |owed| owed.unanswered());
-            facts.undelivered_bytes = read.saturating_sub(self.written[peer.other().index()]);
+    pub(super) fn into_facts(self) -> (Facts, [bool; 2]) {
+        let mut facts = self.rest.map_or_else(Facts::default, |rest| *rest);
+        facts.last_activity = self.last_activity;
+        let undelivered = self.tallies.each_ref().map(|tally| tally.bytes.saturating_sub(tally.written));
+        for ((peer, tally), heartbeat) in Peer::ALL.into_iter().zip(self.tallies).zip(self.heartbeats) {
+            let facts = facts.of_mut(peer);
+            facts.undelivered_bytes = undelivered[peer.other().index()];
+            tally.into_facts(facts);
+            if let Some(heartbeat) = heartbeat {
+                heartbeat.into_facts(facts);
+            }
         }
-        (self.facts, self.unresponsive)
+        (facts, self.unresponsive)
+    }
+
+    fn rest(&mut self, peer: Peer) -> &mut PeerFacts {
+        self.rest.get_or_insert_default().of_mut(peer)
     }
 
     fn frame(&mut self, from: Peer, frame: &Frame<'_>, seq: Seq, at: Duration) -> Option<Duration> {
-        let facts = self.facts.of_mut(from);
-        facts.frames += 1;
-        facts.last_frame = Some(at);
-        if frame.after_close {
-            facts.frames_after_close += 1;
-        }
+        let tally = &mut self.tallies[from.index()];
+        tally.frames += 1;
+        tally.last_frame = Some(at);
         if let Some(kind) = frame.completes {
-            facts.last_message = Some(at);
+            tally.last_message = Some(at);
             match kind {
-                MessageKind::Text => facts.text_messages += 1,
-                MessageKind::Binary => facts.binary_messages += 1,
+                MessageKind::Text => tally.text_messages += 1,
+                MessageKind::Binary => tally.binary_messages += 1,
             }
+        }
+        if frame.after_close {
+            self.rest(from).frames_after_close += 1;
         }
         match frame.opcode {
             Opcode::Close => self.close(from, frame, seq, at),
             Opcode::Ping => {
-                facts.pings += 1;
-                self.pings[from.other().index()].get_or_insert_default().read(frame.payload, frame.end);
+                self.heartbeats[from.index()].get_or_insert_default().pings += 1;
+                self.heartbeats[from.other().index()].get_or_insert_default().owed.read(frame.payload, frame.end);
             }
             Opcode::Pong => {
-                facts.pongs += 1;
-                facts.last_pong = Some(at);
-                let rtt = self.pings[from.index()].as_mut().and_then(|owed| owed.answered(frame.payload, at));
-                match rtt {
-                    Some(rtt) => {
-                        facts.ping_rtt = Some(rtt);
-                        facts.ping_rtt_max = facts.ping_rtt_max.max(Some(rtt));
-                    }
-                    None => facts.unsolicited_pongs += 1,
-                }
-                return rtt;
+                return self.heartbeats[from.index()].get_or_insert_default().pong(frame.payload, at);
             }
             Opcode::Continuation | Opcode::Text | Opcode::Binary | Opcode::Reserved(_) => {}
         }
@@ -245,11 +300,12 @@ impl Ledger {
     }
 
     fn close(&mut self, from: Peer, frame: &Frame<'_>, seq: Seq, at: Duration) {
-        if self.facts.of(from).close.is_some() {
+        let tally = &mut self.tallies[from.index()];
+        if tally.close.is_some() {
             return;
         }
         let body = CloseBody::parse(frame.payload, frame.len);
-        self.facts.of_mut(from).close = Some(Box::new(Close {
+        tally.close = Some(Box::new(Close {
             code: body.code.map(CloseCode),
             reason: Text::from(&*body.reason),
             fault: body.fault,
@@ -257,13 +313,55 @@ impl Ledger {
             seq,
             written: None,
         }));
-        self.close_end[from.index()] = frame.end;
+        tally.close_end = frame.end;
         self.ended.get_or_insert(seq);
         let other = from.other().index();
         // Silent since *before* it owed the pong: the oldest ping, so that a slow pong of a living peer never counts.
-        self.unresponsive[other] = self.pings[other]
+        self.unresponsive[other] = self.heartbeats[other]
             .as_ref()
-            .and_then(|owed| owed.oldest_written())
-            .is_some_and(|written| self.last_read[other].is_none_or(|read| read < written));
+            .and_then(|heartbeat| heartbeat.owed.oldest_written())
+            .is_some_and(|written| self.tallies[other].last_read.is_none_or(|read| read < written));
+    }
+}
+
+// === impl Tally ===
+
+impl Tally {
+    fn into_facts(self, facts: &mut PeerFacts) {
+        facts.close = self.close;
+        facts.text_messages = self.text_messages;
+        facts.binary_messages = self.binary_messages;
+        facts.frames = self.frames;
+        facts.bytes = self.bytes;
+        facts.last_frame = self.last_frame;
+        facts.last_message = self.last_message;
+    }
+}
+
+// === impl Heartbeat ===
+
+impl Heartbeat {
+    fn pong(&mut self, payload: &[u8], at: Duration) -> Option<Duration> {
+        self.pongs += 1;
+        self.last_pong = Some(at);
+        let rtt = self.owed.answered(payload, at);
+        match rtt {
+            Some(rtt) => {
+                self.rtt = Some(rtt);
+                self.rtt_max = self.rtt_max.max(Some(rtt));
+            }
+            None => self.unsolicited_pongs += 1,
+        }
+        rtt
+    }
+
+    fn into_facts(self, facts: &mut PeerFacts) {
+        facts.pings = self.pings;
+        facts.pongs = self.pongs;
+        facts.last_pong = self.last_pong;
+        facts.ping_rtt = self.rtt;
+        facts.ping_rtt_max = self.rtt_max;
+        facts.unsolicited_pongs = self.unsolicited_pongs;
+        facts.unanswered_pings = self.owed.unanswered();
     }
 }

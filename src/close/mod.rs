@@ -19,6 +19,7 @@ pub mod soundness;
 #[cfg(test)]
 mod tests;
 mod text;
+mod trace;
 mod verdict;
 
 pub use code::CloseCode;
@@ -29,4 +30,5 @@ pub use record::{Address, CloseRecord, HandshakeRecord, Live, Request, Session};
 pub use rules::{CodeLabel, CodeMatch, CodeMatchError, CodeRules};
 pub use sink::{CloseSink, NO_ROUTE, RouteSink};
 pub use text::{MAX_TEXT, Text, is_unprintable};
+pub use trace::{HandshakeTrace, Propagation};
 pub use verdict::{Saw, Verdict};

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use opentelemetry::trace::SpanContext;
 use ulid::Ulid;
 
 use super::facts::{Facts, PeerFacts};
 use super::ledger::Ledger;
 use super::verdict::{Saw, Verdict};
-use super::{CodeRules, Outcome, Text};
+use super::{CodeRules, HandshakeTrace, Outcome, Text};
 use crate::wire::Peer;
 
 /// How one session ended: made once, by [`CloseRecord::file`].
@@ -27,6 +28,8 @@ pub struct CloseRecord {
     pub time: Timestamp,
     /// The same, since the opening.
     pub filed: Duration,
+    /// Its span, if it is traced and kept: whoever exports it decides when the record is known, and says so here.
+    pub span: Option<SpanContext>,
 }
 
 /// A session, as it was opened.
@@ -48,6 +51,8 @@ pub struct Session {
     pub upstream_name: Arc<str>,
     /// The upgrade request, and what the 101 selected.
     pub request: Request,
+    /// Its upgrade's place in a trace, if sessions are traced.
+    pub trace: Option<Arc<HandshakeTrace>>,
     /// What moves while the session lives.
     pub live: Live,
 }
@@ -108,6 +113,8 @@ pub struct HandshakeRecord {
     pub time: Timestamp,
     /// What went wrong, in closewatch's own words; for an operator, never a label.
     pub detail: Option<Text>,
+    /// Its place in a trace, if sessions are traced.
+    pub trace: Option<Arc<HandshakeTrace>>,
 }
 
 // === impl CloseRecord ===
@@ -118,7 +125,7 @@ impl CloseRecord {
     pub fn file(session: Arc<Session>, ledger: Ledger, filed: Duration, time: Timestamp) -> Self {
         let (facts, unresponsive) = ledger.into_facts();
         let verdict = Verdict::of(&facts, unresponsive, &session.rules, filed);
-        Self { session, facts, verdict, time, filed }
+        Self { session, facts, verdict, time, filed, span: None }
     }
 
     /// The code's name: a preset's, else the registry's. `Invalid` for a Close that no endpoint may send.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CloseRecord, HandshakeRecord, Rejection, Session};
+use opentelemetry::propagation::Extractor;
+
+use super::{CloseRecord, HandshakeRecord, Propagation, Rejection, Session};
 use crate::wire::{MessageKind, Peer};
 
 /// The route label of requests that no route takes.
@@ -23,6 +25,12 @@ pub trait CloseSink: Send + Sync {
 
 /// Takes what concerns one route.
 pub trait RouteSink: Send + Sync {
+    /// An upgrade with these headers is about to be put to its upstream. `None` if sessions are not traced: then its headers
+    /// go on as they are.
+    fn trace(&self, _headers: &dyn Extractor) -> Option<Propagation> {
+        None
+    }
+
     /// An upgrade was answered, or its client went away.
     fn handshake(&self, record: HandshakeRecord);
 
@@ -44,7 +52,7 @@ pub trait RouteSink: Send + Sync {
     /// A session began (+1) or ceased (-1) to wait for a peer that does not take its bytes.
     fn stalled(&self, change: i64);
 
-    /// Bytes that wait in closewatch's own memory came or went.
+    /// Bytes that wait in closewatch, in its own memory or in a pipe, came or went.
     fn spilled(&self, change: i64);
 
     /// A plain HTTP request was answered with this status.

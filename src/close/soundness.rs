@@ -94,6 +94,7 @@ pub(super) fn session(rules: CodeRules) -> Arc<Session> {
         upstream: Address::Unix("".into()),
         upstream_name: "".into(),
         request: Request::default(),
+        trace: None,
         live: Live::default(),
     })
 }

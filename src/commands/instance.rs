@@ -21,7 +21,7 @@ use super::sockets::{self, Sockets};
 use crate::admin::{self, Admin};
 use crate::close::CloseCode;
 use crate::config::Config;
-use crate::export::{ExportOptions, Exporter, JsonStyle, LogOptions};
+use crate::export::{ExportOptions, Exporter, JsonStyle, LogOptions, OtlpError, StartError};
 use crate::proxy::Proxy;
 use crate::shutdown::{Phase, Shutdown};
 
@@ -67,6 +67,9 @@ pub(super) enum Error {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The OTLP exporter cannot be started.
+    #[error("cannot export over OTLP (otel)")]
+    Otlp(#[source] OtlpError),
     /// A thread, a runtime or a signal handler cannot be had.
     #[error("cannot start")]
     Start(#[source] io::Error),
@@ -97,14 +100,24 @@ struct Signals {
     reopen: Signal,
 }
 
+// === impl Error ===
+
+impl Error {
+    fn of_outputs(error: StartError, config: &Config) -> Self {
+        match error {
+            StartError::Log(source) => Self::CloseLog { target: config.log.closes.to_string(), source },
+            StartError::Otlp(error) => Self::Otlp(error),
+        }
+    }
+}
+
 // === impl Instance ===
 
 impl Instance {
     /// Opens what `config` names: addresses first, so that nothing is written by a process that cannot run.
     pub(super) fn open(config: Config) -> Result<Self, Error> {
         let sockets = Sockets::open(&config)?;
-        let exporter = Exporter::start(outputs(&config))
-            .map_err(|source| Error::CloseLog { target: config.log.closes.to_string(), source })?;
+        let exporter = Exporter::start(outputs(&config)).map_err(|error| Error::of_outputs(error, &config))?;
         for route in &config.routes {
             exporter.declare_route(&route.name, &route.codes);
         }
@@ -211,6 +224,7 @@ fn outputs(config: &Config) -> ExportOptions {
             instance: Some(rustix::system::uname().nodename().to_string_lossy().into()),
         },
         own_codes: config.drain.code.map(CloseCode).into_iter().collect(),
+        otel: config.otel.clone(),
         ..ExportOptions::default()
     }
 }
@@ -285,7 +299,7 @@ async fn flush(exporter: &Exporter, limit: Duration) {
     // It blocks, and the operator's addresses are still to be answered.
     let flushed = tokio::task::spawn_blocking(move || exporter.flush(limit)).await;
     if !matches!(flushed, Ok(true)) {
-        tracing::warn!("the close log could not be written out in time");
+        tracing::warn!("the outputs could not write everything out in time");
     }
 }
 

@@ -22,6 +22,9 @@ pub fn execute(overrides: &Overrides) -> ExitCode {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "closewatch starts");
     tracing::info!("effective config {config}");
     warn_of_exposure(&config);
+    for ignored in &config.otel.ignored {
+        tracing::warn!("ignored: {ignored}");
+    }
     match Instance::open(config).and_then(|instance| instance.run(std::future::pending())) {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::Hurried) => ExitCode::from(FAILURE),

@@ -92,7 +92,11 @@ impl Draft {
         }
         if let Some(mut relay) = top.section("relay") {
             relay.set("verbatim", &mut config.relay.verbatim, |v| switch(text(v)?));
+            relay.set("splice", &mut config.relay.splice, |v| switch(text(v)?));
             relay.finish();
+        }
+        if let Some(section) = top.section("otel") {
+            config.otel.read(section);
         }
         if let Some(section) = top.section("classes") {
             config.classes = read_classes(&section);

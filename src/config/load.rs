@@ -13,12 +13,15 @@ use super::settings::Config;
 /// The largest file that is read: a thousand routes take a tenth of it, and `/dev/zero` takes no more.
 const LARGEST_FILE: u64 = 4 * 1024 * 1024;
 
-/// The configuration of a run: the file that `overrides` names, if any, and the rest of `overrides` over it.
+/// The configuration of a run: the file that `overrides` names, if any, the rest of `overrides` over it, and for `[otel]` the
+/// variables of OpenTelemetry.
 pub fn load(overrides: &Overrides) -> Result<Config, Error> {
-    match &overrides.config {
-        Some(path) => assemble(Some((path, &content(path)?)), overrides),
-        None => assemble(None, overrides),
-    }
+    let mut config = match &overrides.config {
+        Some(path) => assemble(Some((path, &content(path)?)), overrides)?,
+        None => assemble(None, overrides)?,
+    };
+    config.otel.apply(|name| std::env::var(name).ok());
+    Ok(config)
 }
 
 /// The configuration in the file at `path`, by itself.

@@ -9,6 +9,7 @@
 mod draft;
 mod error;
 mod load;
+mod otel;
 mod overrides;
 mod route;
 mod routes;
@@ -19,6 +20,7 @@ mod values;
 
 pub use error::{Error, Mistake, Place};
 pub use load::{load, parse, read};
+pub use otel::{Otel, OtelPropagator, OtelProtocol, OtelSampler, OtelSignal, Secret};
 pub use overrides::Overrides;
 pub use route::{ClassTable, HostMatch, Route};
 pub use routes::find;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use super::otel::Otel;
 use super::route::{ClassTable, Route};
 use super::upstream::Upstream;
 use super::values::{show_address, show_count, show_duration, show_limit, show_path, show_switch};
@@ -40,6 +41,8 @@ pub struct Config {
     pub forwarded: Forwarded,
     /// How bytes are moved.
     pub relay: Relay,
+    /// What is exported over OTLP.
+    pub otel: Otel,
     /// Classes of codes on every route; already part of each route's rules. Default empty.
     pub classes: ClassTable,
     /// Where sessions go: at least one, with unique names, in the order of the file.
@@ -178,6 +181,9 @@ pub struct Relay {
     /// Whether a valid upgrade is relayed byte for byte, or every one goes through hyper. Default on.
     #[serde(serialize_with = "show_switch")]
     pub verbatim: bool,
+    /// Whether the payload of large frames is moved within the kernel, or all of it through a buffer. Default on.
+    #[serde(serialize_with = "show_switch")]
+    pub splice: bool,
 }
 
 /// Declares a set of words, the first of which is the default.
@@ -210,13 +216,15 @@ macro_rules! words {
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())
             }
         }
     )+ };
 }
+
+pub(super) use words;
 
 words! {
     /// How much of a request's path a record keeps.
@@ -289,6 +297,7 @@ impl Config {
             limits: Limits::default(),
             forwarded: Forwarded::default(),
             relay: Relay::default(),
+            otel: Otel::default(),
             classes: BTreeMap::new(),
             routes: Vec::new(),
         }
@@ -325,7 +334,7 @@ impl Default for Log {
 
 impl Default for Relay {
     fn default() -> Self {
-        Self { verbatim: true }
+        Self { verbatim: true, splice: true }
     }
 }
 

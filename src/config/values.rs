@@ -45,6 +45,22 @@ pub(super) fn number_from_text(text: &str, allowed: std::ops::RangeInclusive<usi
     in_range(text.parse().ok(), &format!("{text:?}"), &allowed)
 }
 
+/// A share, from 0 to 1.
+pub(super) fn ratio(value: &DeValue<'_>) -> Parsed<f64> {
+    let digits = match (value.as_float(), value.as_integer()) {
+        (Some(float), _) => float.as_str().to_owned(),
+        (None, Some(_)) => integer(value)?.to_string(),
+        (None, None) => return Err(format!("expected a number from 0 to 1, not {}", described(value))),
+    };
+    ratio_from_text(&digits)
+}
+
+/// As [`ratio`], from the environment.
+pub(super) fn ratio_from_text(text: &str) -> Parsed<f64> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| format!("{text} is not a number from 0 to 1"))
+}
+
 /// What stands there, for a message: `a boolean`, `an array`.
 pub(super) fn described(value: &DeValue<'_>) -> String {
     let name = value.type_str();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::close::{CloseRecord, HandshakeRecord, Outcome};
+use crate::close::{Class, CloseRecord, HandshakeRecord, Outcome};
 
 /// The end of a session, or a handshake that led to none.
 #[derive(Clone, Debug)]
@@ -34,6 +34,11 @@ impl Entry {
     pub fn is_abnormal(&self) -> bool {
         self.level() == "warn"
     }
+}
+
+/// Whether a session's end is one that somebody may have to look at.
+pub(super) fn is_grave(class: Class) -> bool {
+    class.level() == "warn"
 }
 
 /// `warn` where the service failed its clients; a client that asked wrongly, left, or was refused by right is `info`.

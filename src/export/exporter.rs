@@ -6,12 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use opentelemetry::propagation::Extractor;
 use tokio::sync::broadcast;
 
-use super::{CloseLog, Entry, JsonStyle, LiveSessions, LogOptions, Metrics, Ring, RouteMetrics, Sink};
+use super::otlp::{Durations, Flushing, Otlp};
+use super::{CloseLog, Entry, JsonStyle, LiveSessions, LogOptions, Metrics, OtlpError, Ring, RouteMetrics, Sink};
 use crate::close::{
-    CloseCode, CloseRecord, CloseSink, CodeRules, HandshakeRecord, Outcome, Rejection, RouteSink, Session,
+    CloseCode, CloseRecord, CloseSink, CodeRules, HandshakeRecord, Outcome, Propagation, Rejection, RouteSink, Session,
 };
+use crate::config::Otel;
 use crate::wire::{MessageKind, Peer};
 
 /// Entries that a subscriber of the feed may lag behind before it misses some.
@@ -28,6 +31,19 @@ pub struct ExportOptions {
     pub recent: usize,
     /// The codes of the Closes that closewatch sends itself, if it sends any.
     pub own_codes: Vec<CloseCode>,
+    /// What goes out over OTLP.
+    pub otel: Otel,
+}
+
+/// Why there are no outputs.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The close log cannot be opened.
+    #[error("the close log cannot be opened")]
+    Log(#[source] io::Error),
+    /// The OTLP exporter cannot be started.
+    #[error(transparent)]
+    Otlp(#[from] OtlpError),
 }
 
 /// Every output of one process. Cheap to clone; all clones are the same.
@@ -38,6 +54,8 @@ pub struct Exporter(Arc<Outputs>);
 struct Outputs {
     metrics: Metrics,
     log: CloseLog,
+    /// `None` if nothing goes out over OTLP.
+    otlp: Option<Otlp>,
     recent: Ring,
     live: LiveSessions,
     feed: broadcast::Sender<Arc<Entry>>,
@@ -65,6 +83,7 @@ impl Default for ExportOptions {
             // Some 2 MB: what a dashboard shows, and an incident's first minute.
             recent: 1000,
             own_codes: vec![CloseCode::GOING_AWAY],
+            otel: Otel::default(),
         }
     }
 }
@@ -74,18 +93,25 @@ impl Default for ExportOptions {
 impl Exporter {
     /// Opens the close log and makes every output ready. The configuration that the options come from counts as taken
     /// now.
-    pub fn start(options: ExportOptions) -> io::Result<Self> {
+    pub fn start(options: ExportOptions) -> Result<Self, StartError> {
         let metrics = Metrics::new();
         metrics.config_taken(Timestamp::now());
-        let log = CloseLog::open(&options.log, options.json.clone(), metrics.records_dropped(Sink::Log))?;
-        Ok(Self::with_log(options, metrics, log))
+        let log = CloseLog::open(&options.log, options.json.clone(), metrics.records_dropped(Sink::Log));
+        let log = log.map_err(StartError::Log)?;
+        let otlp = Otlp::start(&options.otel, &options.json, &metrics)?;
+        Ok(Self::with(options, metrics, log, otlp))
     }
 
-    /// The same with a log that is open already; its drops are to be counted in `metrics`.
+    /// The same with a log that is open already, and without OTLP; its drops are to be counted in `metrics`.
     pub fn with_log(options: ExportOptions, metrics: Metrics, log: CloseLog) -> Self {
+        Self::with(options, metrics, log, None)
+    }
+
+    fn with(options: ExportOptions, metrics: Metrics, log: CloseLog, otlp: Option<Otlp>) -> Self {
         Self(Arc::new(Outputs {
             metrics,
             log,
+            otlp,
             recent: Ring::new(options.recent),
             live: LiveSessions::new(),
             feed: broadcast::Sender::new(FEED),
@@ -136,7 +162,9 @@ impl Exporter {
     /// Waits until the outputs have written everything they were given; `false` if that took longer than `timeout`.
     /// Blocks the thread.
     pub fn flush(&self, timeout: Duration) -> bool {
-        self.0.log.flush(timeout)
+        let otlp = self.0.otlp.as_ref().map(|otlp| otlp.flush(timeout));
+        let log = self.0.log.flush(timeout);
+        otlp.is_none_or(Flushing::wait) && log
     }
 }
 
@@ -167,6 +195,9 @@ impl Outputs {
         self.recent.push(Arc::clone(&entry));
         // Fails if nobody listens, which is the usual case.
         let _ = self.feed.send(Arc::clone(&entry));
+        if let Some(otlp) = &self.otlp {
+            otlp.push(&entry);
+        }
         // Last: whoever has read the line finds the closure in every view.
         self.log.push(&entry);
     }
@@ -174,11 +205,27 @@ impl Outputs {
 
 // === impl Route ===
 
+impl Route {
+    /// Where durations are recorded for OTLP, if metrics go there.
+    fn durations(&self) -> Option<&Durations> {
+        self.outputs.otlp.as_ref()?.durations()
+    }
+}
+
 impl RouteSink for Route {
+    fn trace(&self, headers: &dyn Extractor) -> Option<Propagation> {
+        self.outputs.otlp.as_ref()?.trace(headers)
+    }
+
     fn handshake(&self, record: HandshakeRecord) {
         self.metrics.handshake(&record);
+        if let Some(durations) = self.durations() {
+            durations.handshake(&self.name, &record);
+        }
         if record.outcome != Outcome::Upgraded {
             self.outputs.publish(Entry::HandshakeFailed { route: Arc::clone(&self.name), record });
+        } else if let Some(otlp) = &self.outputs.otlp {
+            otlp.upgraded(&self.name, record);
         }
     }
 
@@ -187,8 +234,14 @@ impl RouteSink for Route {
         self.outputs.live.insert(Arc::clone(session));
     }
 
-    fn closed(&self, record: CloseRecord) {
+    fn closed(&self, mut record: CloseRecord) {
         self.metrics.closed(&record);
+        if let Some(otlp) = &self.outputs.otlp {
+            record.span = otlp.span_of(&record);
+        }
+        if let Some(durations) = self.durations() {
+            durations.closed(&self.name, &record);
+        }
         self.outputs.live.remove(record.session.id);
         self.outputs.publish(Entry::Closed(record));
     }
@@ -203,6 +256,9 @@ impl RouteSink for Route {
 
     fn ping_rtt(&self, peer: Peer, rtt: Duration) {
         self.metrics.ping_rtt(peer, rtt);
+        if let Some(durations) = self.durations() {
+            durations.ping_rtt(&self.name, peer, rtt);
+        }
     }
 
     fn stalled(&self, change: i64) {

@@ -1,7 +1,7 @@
 //! The outputs: what becomes of a record.
 //!
 //! *Takes* records and live counts from the data plane, through [`CloseSink`](crate::close::CloseSink). *Gives*
-//! Prometheus series, JSON lines, the latest closures and the live sessions. *May import* `close`, `config`, and the
+//! Prometheus series, JSON lines, OTLP spans, the latest closures and the live sessions. *May import* `close`, `config`, and the
 //! vocabulary of `wire` in which the sink's traits speak.
 //!
 //! One record drives all outputs, so they cannot disagree. None of them can make traffic wait: a full queue drops the
@@ -14,12 +14,14 @@ mod json;
 mod line_writer;
 mod live;
 mod metrics;
+mod otlp;
 mod ring;
 
 pub use close_log::{CloseLog, LogOptions, QUEUE};
 pub use entry::Entry;
-pub use exporter::{ExportOptions, Exporter, FEED};
+pub use exporter::{ExportOptions, Exporter, FEED, StartError};
 pub use json::{JsonStyle, SessionFields, to_json};
 pub use live::{LiveSession, LiveSessions};
 pub use metrics::{CONTENT_TYPE, Metrics, RouteMetrics, Sink};
+pub use otlp::OtlpError;
 pub use ring::Ring;

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
 use super::connection;
-use super::kernel;
 use super::leg::Leg;
 use super::routes::Routes;
-use crate::close::{CloseSink, Rejection};
+use crate::close::{Address, CloseSink, Rejection};
 use crate::config::Config;
 use crate::shutdown::{Phase, Shutdown};
 
@@ -61,6 +60,8 @@ impl Proxy {
     /// Serves the clients of `listener` on the current runtime until [`Phase::Draining`], and those that it has taken
     /// until they are done. Every worker has a clone of the one listening socket: nothing is lost when one of them stops.
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        // What comes from it inherits that.
+        SockRef::from(&listener).set_tcp_nodelay(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let connections = TaskTracker::new();
         let draining = self.0.shutdown.reached(Phase::Draining);
@@ -72,7 +73,7 @@ impl Proxy {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => self.take(stream, &connections),
+                Ok((stream, address)) => self.take(stream, address, &connections),
                 Err(error) => self.rest(&error).await,
             }
         }
@@ -80,10 +81,10 @@ impl Proxy {
         // wrong, and are told so.
         let listener = listener.into_std()?;
         while !self.0.shutdown.has_successor()
-            && let Ok((stream, _)) = listener.accept()
+            && let Ok((stream, address)) = listener.accept()
         {
             match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-                Ok(stream) => self.take(stream, &connections),
+                Ok(stream) => self.take(stream, address, &connections),
                 Err(error) => tracing::debug!(%error, "client gone before it was served"),
             }
         }
@@ -93,11 +94,9 @@ impl Proxy {
         Ok(())
     }
 
-    fn take(&self, stream: TcpStream, connections: &TaskTracker) {
-        match kernel::prepare(&stream, self.0.config.timeouts.dead_peer) {
-            Ok(()) => drop(connections.spawn(connection::serve(Arc::clone(&self.0), Leg::Tcp(stream)))),
-            Err(error) => tracing::debug!(%error, "client gone before it was served"),
-        }
+    fn take(&self, stream: TcpStream, address: SocketAddr, connections: &TaskTracker) {
+        let (proxy, leg, client) = (Arc::clone(&self.0), Leg::Tcp(stream), Address::Ip(address));
+        drop(connections.spawn(connection::serve(proxy, leg, client)));
     }
 
     /// Rests if the process has come to a limit; an error of the one connection costs nothing.

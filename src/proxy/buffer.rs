@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::leg::Leg;
 
 /// Large enough that a bulk transfer is bound by the kernel's copies, small enough to stay in the second-level cache.
-const SIZE: usize = 64 * 1024;
+pub(super) const SIZE: usize = 64 * 1024;
 
 thread_local! {
     static BUFFERS: RefCell<[Box<[u8]>; 2]> = RefCell::new([0, 1].map(|_| vec![0; SIZE].into_boxed_slice()));

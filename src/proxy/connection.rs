@@ -15,11 +15,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::Timestamp;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 use ulid::Ulid;
 
 use super::accept::Inner;
+use super::buffer;
 use super::front::{Counted, Front, InFlight, Late, Progress};
 use super::headers;
 use super::leg::Leg;
@@ -61,20 +62,24 @@ enum Ended {
 }
 
 /// Serves one client, from its first byte to the last of its session.
-pub(super) async fn serve(proxy: Arc<Inner>, leg: Leg) {
+pub(super) fn serve(proxy: Arc<Inner>, leg: Leg, client: Address) -> impl Future<Output = ()> + Send {
     // Boxed, and gone before the relay begins: a session holds nothing of its handshake.
-    let Some((mut relay, permit)) = Box::pin(open_session(&proxy, leg)).await else { return };
-    relay.run(&proxy.shutdown).await;
-    // The record first: who waits for the place may look for it.
-    drop(relay);
-    drop(permit);
+    let opening = Box::pin(open_session(Arc::clone(&proxy), leg, client));
+    async move {
+        let Some((mut relay, permit)) = opening.await else { return };
+        relay.run(&proxy.shutdown).await;
+        // The record first: who waits for the place may look for it.
+        drop(relay);
+        drop(permit);
+    }
 }
 
 /// Speaks HTTP until the connection ends, or a session is open.
-async fn open_session(proxy: &Arc<Inner>, leg: Leg) -> Option<(Relay, Permit)> {
-    let client = leg.peer_address();
-    let (established, leg, early) = shake_hands(proxy, leg, &client).await?;
-    let Established { route, upstream, early: upstream_early, request, reserved_bits, handshake, permit } = established;
+async fn open_session(proxy: Arc<Inner>, leg: Leg, client: Address) -> Option<(Relay, Permit)> {
+    let (established, leg, early) = shake_hands(&proxy, leg, &client).await?;
+    let Established { route, upstream, upstream_address, early: upstream_early, request, .. } = established;
+    let Established { reserved_bits, handshake, permit, .. } = established;
+    let trace = handshake.trace();
     handshake.end(Outcome::Upgraded, StatusCode::SWITCHING_PROTOCOLS, None);
     let session = Session {
         id: Ulid::generate(),
@@ -82,9 +87,10 @@ async fn open_session(proxy: &Arc<Inner>, leg: Leg) -> Option<(Relay, Permit)> {
         rules: Arc::clone(&route.rules),
         opened_at: Timestamp::now(),
         client,
-        upstream: upstream.peer_address(),
+        upstream: upstream_address,
         upstream_name: Arc::clone(&route.upstream_name),
         request,
+        trace,
         live: Live::default(),
     };
     let file = SessionFile::open(Arc::new(session), Arc::clone(&route.sink));
@@ -102,7 +108,7 @@ async fn shake_hands(proxy: &Arc<Inner>, leg: Leg, client: &Address) -> Option<(
             Opening::Switched(established, leg, early) => return Some((established, leg, early)),
             Opening::Http { leg, read, asked } => (leg, read, asked),
             Opening::TooLate(mut leg) => {
-                say_last(&mut leg, TOO_LATE).await;
+                Box::pin(say_last(&mut leg, TOO_LATE)).await;
                 return None;
             }
             Opening::Over => return None,
@@ -110,7 +116,10 @@ async fn shake_hands(proxy: &Arc<Inner>, leg: Leg, client: &Address) -> Option<(
     } else {
         (leg, Vec::new(), None)
     };
-    speak_http(proxy, Replayed::with(leg, read), asked, client, began).await
+    // It may stay for long, and quiet.
+    leg.keep_alive(proxy.config.timeouts.dead_peer);
+    // A box of its own: it is several times what an upgrade needs.
+    Box::pin(speak_http(proxy, Replayed::with(leg, read), asked, client, began)).await
 }
 
 /// Speaks HTTP until the connection ends, or a 101 has been written: then gives the session-to-be, the client's leg, and
@@ -266,8 +275,10 @@ async fn say_last(leg: &mut Leg, words: &[u8]) {
 async fn say_goodbye(leg: &mut Leg) {
     let discard = async {
         leg.shutdown().await?;
-        let mut scrap = [0; 4096];
-        while leg.read(&mut scrap).await? > 0 {}
+        let mut scrap = Vec::new();
+        while buffer::read_more(leg, &mut scrap).await? > 0 {
+            scrap.clear();
+        }
         io::Result::Ok(())
     };
     // However it ends, the connection is over.

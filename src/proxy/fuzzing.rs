@@ -2,7 +2,7 @@
 
 use http::Request;
 
-use super::head::{Parsed, upgrade};
+use super::head::{Parsed, Room, upgrade};
 use super::headers::{asks_for_websocket, check_upgrade, names_two_hosts};
 
 /// An upgrade that would be relayed byte for byte.
@@ -18,7 +18,7 @@ pub struct Verbatim<'b> {
 
 /// The upgrade at the beginning of `bytes`, if it would be relayed byte for byte.
 pub fn verbatim(bytes: &[u8]) -> Option<Verbatim<'_>> {
-    match upgrade(bytes) {
+    match upgrade(bytes, &mut Room::new()) {
         Parsed::Whole(found) => {
             let headers = found.head.iter().collect();
             Some(Verbatim { target: found.target, headers, len: found.head.bytes.len() })

@@ -4,12 +4,15 @@
 //! Strict on purpose: whatever two readers could read differently (bare CR or LF, a body, repeated or odd headers) is
 //! *not* an upgrade here. hyper then has the last word, with the same bytes put back.
 
+use std::mem::MaybeUninit;
+
 use http::HeaderName;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
     TRANSFER_ENCODING, UPGRADE,
 };
-use httparse::{EMPTY_HEADER, Header, Status};
+use httparse::{Header, ParserConfig, Status};
+use opentelemetry::propagation::Extractor;
 
 /// More headers than this are hyper's business.
 const MAX_HEADERS: usize = 64;
@@ -25,19 +28,21 @@ pub(super) enum Parsed<T> {
     Whole(T),
 }
 
+/// Room for the headers of a head while it is looked at: two kilobytes that nobody has to clear, copy or keep.
+pub(super) struct Room<'b>([MaybeUninit<Header<'b>>; MAX_HEADERS]);
+
 /// A head and its headers, in their order.
-#[derive(Debug)]
-pub(super) struct Head<'b> {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head<'h, 'b> {
     /// Its bytes, from the first line to the empty one.
     pub(super) bytes: &'b [u8],
-    headers: [Header<'b>; MAX_HEADERS],
-    count: usize,
+    headers: &'h [Header<'b>],
 }
 
 /// A valid WebSocket upgrade (RFC 6455 §4.2.1).
 #[derive(Debug)]
-pub(super) struct UpgradeHead<'b> {
-    pub(super) head: Head<'b>,
+pub(super) struct UpgradeHead<'h, 'b> {
+    pub(super) head: Head<'h, 'b>,
     /// The request target, query included: it begins with a slash.
     pub(super) target: &'b str,
     /// `Host`.
@@ -47,21 +52,21 @@ pub(super) struct UpgradeHead<'b> {
 }
 
 /// The upgrade request at the beginning of `bytes`.
-pub(super) fn upgrade(bytes: &[u8]) -> Parsed<UpgradeHead<'_>> {
+pub(super) fn upgrade<'h, 'b>(bytes: &'b [u8], room: &'h mut Room<'b>) -> Parsed<UpgradeHead<'h, 'b>> {
     // An empty line before the request is allowed, and rare enough for hyper.
     if bytes.first().is_some_and(|first| *first != b'G') {
         return Parsed::Other;
     }
-    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
-    let len = match request.parse(bytes) {
+    let mut request = httparse::Request::new(&mut []);
+    let len = match request.parse_with_uninit_headers(bytes, &mut room.0) {
         Ok(Status::Partial) => return Parsed::Partial,
         Ok(Status::Complete(len)) => len,
         Err(_) => return Parsed::Other,
     };
-    let line = (request.method, request.path, request.version, request.headers.len());
-    let (Some("GET"), Some(target), Some(1), count) = line else { return Parsed::Other };
-    let head = Head { bytes: &bytes[..len], headers, count };
+    let (Some("GET"), Some(target), Some(1)) = (request.method, request.path, request.version) else {
+        return Parsed::Other;
+    };
+    let head = Head { bytes: &bytes[..len], headers: request.headers };
     let parts = (head.sole_str(&HOST), head.sole(&SEC_WEBSOCKET_KEY), head.sole(&SEC_WEBSOCKET_VERSION));
     let (Some(host), Some(key), Some(_)) = parts else { return Parsed::Other };
     if head.is_switch() && !head.has(&EXPECT) && is_plain_target(target) {
@@ -72,18 +77,16 @@ pub(super) fn upgrade(bytes: &[u8]) -> Parsed<UpgradeHead<'_>> {
 }
 
 /// The 101 at the beginning of `bytes`, if it is the right answer: its `Sec-WebSocket-Accept` is `accept`.
-pub(super) fn switch<'b>(bytes: &'b [u8], accept: &str) -> Parsed<Head<'b>> {
-    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
-    let mut response = httparse::Response::new(&mut headers);
-    let len = match response.parse(bytes) {
+pub(super) fn switch<'h, 'b>(bytes: &'b [u8], accept: &str, room: &'h mut Room<'b>) -> Parsed<Head<'h, 'b>> {
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut response, bytes, &mut room.0);
+    let len = match parsed {
         Ok(Status::Partial) => return Parsed::Partial,
         Ok(Status::Complete(len)) => len,
         Err(_) => return Parsed::Other,
     };
-    let (Some(101), Some(1), count) = (response.code, response.version, response.headers.len()) else {
-        return Parsed::Other;
-    };
-    let head = Head { bytes: &bytes[..len], headers, count };
+    let (Some(101), Some(1)) = (response.code, response.version) else { return Parsed::Other };
+    let head = Head { bytes: &bytes[..len], headers: response.headers };
     if head.is_switch() && head.sole(&SEC_WEBSOCKET_ACCEPT) == Some(accept.as_bytes()) {
         Parsed::Whole(head)
     } else {
@@ -97,12 +100,20 @@ fn is_plain_target(target: &str) -> bool {
     target.starts_with('/') && target.bytes().all(allowed)
 }
 
+// === impl Room ===
+
+impl Room<'_> {
+    pub(super) const fn new() -> Self {
+        Self([const { MaybeUninit::uninit() }; MAX_HEADERS])
+    }
+}
+
 // === impl Head ===
 
-impl<'b> Head<'b> {
+impl<'b> Head<'_, 'b> {
     /// The headers, as name and value.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> {
-        self.headers[..self.count].iter().map(|header| (header.name, header.value))
+        self.headers.iter().map(|header| (header.name, header.value))
     }
 
     /// The values of a header.
@@ -140,14 +151,23 @@ impl<'b> Head<'b> {
     }
 }
 
+impl Extractor for Head<'_, '_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        let (_, value) = self.iter().find(|(name, _)| name.eq_ignore_ascii_case(key))?;
+        std::str::from_utf8(value).ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.iter().map(|(name, _)| name).collect()
+    }
+}
+
 /// Whether CR and LF come as a pair only.
 fn has_strict_lines(head: &[u8]) -> bool {
-    let mut before = 0;
-    head.iter().all(|&byte| {
-        let paired = (before == b'\r') == (byte == b'\n');
-        before = byte;
-        paired
-    })
+    // Counted, not looked for: whole vectors at a time.
+    let count = |wanted: u8| -> usize { head.iter().map(|byte| usize::from(*byte == wanted)).sum() };
+    let pairs = head.iter().zip(&head[1..]).filter(|pair| *pair == (&b'\r', &b'\n')).count();
+    count(b'\r') == pairs && count(b'\n') == pairs
 }
 
 #[cfg(test)]
@@ -162,13 +182,14 @@ mod tests {
     const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
     fn is_upgrade(text: &str) -> bool {
-        matches!(upgrade(text.as_bytes()), Parsed::Whole(_))
+        matches!(upgrade(text.as_bytes(), &mut Room::new()), Parsed::Whole(_))
     }
 
     #[test]
     fn a_valid_upgrade_is_taken_with_nothing_behind_it() {
         let bytes = format!("{UPGRADE}early");
-        let Parsed::Whole(found) = upgrade(bytes.as_bytes()) else { panic!("not taken") };
+        let mut room = Room::new();
+        let Parsed::Whole(found) = upgrade(bytes.as_bytes(), &mut room) else { panic!("not taken") };
         assert_eq!(found.head.bytes, UPGRADE.as_bytes());
         assert_eq!(
             (found.target, found.host, found.key),
@@ -182,9 +203,9 @@ mod tests {
             for end in 0..whole.len() {
                 let beginning = &whole.as_bytes()[..end];
                 let partial = if switched {
-                    matches!(switch(beginning, ACCEPT), Parsed::Partial)
+                    matches!(switch(beginning, ACCEPT, &mut Room::new()), Parsed::Partial)
                 } else {
-                    matches!(upgrade(beginning), Parsed::Partial)
+                    matches!(upgrade(beginning, &mut Room::new()), Parsed::Partial)
                 };
                 assert!(partial, "{end}");
             }
@@ -236,10 +257,11 @@ mod tests {
         ] {
             assert!(SWITCH.contains(from), "{from:?}");
             let bytes = SWITCH.replacen(from, to, 1);
-            assert!(matches!(switch(bytes.as_bytes(), ACCEPT), Parsed::Other), "{from:?} as {to:?}");
+            assert!(matches!(switch(bytes.as_bytes(), ACCEPT, &mut Room::new()), Parsed::Other), "{from:?} as {to:?}");
         }
         let bytes = format!("{SWITCH}early");
-        let Parsed::Whole(head) = switch(bytes.as_bytes(), ACCEPT) else { panic!("not taken") };
+        let mut room = Room::new();
+        let Parsed::Whole(head) = switch(bytes.as_bytes(), ACCEPT, &mut room) else { panic!("not taken") };
         assert_eq!(head.bytes, SWITCH.as_bytes());
     }
 }

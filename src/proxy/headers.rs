@@ -1,17 +1,23 @@
 //! Headers on their way through: what is hop-by-hop, what an upgrade needs, what is added.
 
+use std::sync::Arc;
+
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
+use opentelemetry::propagation::Extractor;
 
-use crate::close::{Address, Request as RequestFacts, Text};
+use crate::close::{Address, HandshakeTrace, Propagation, Request as RequestFacts, RouteSink, Text};
 use crate::config::XForwarded;
 
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Headers as those look for them who read trace contexts.
+pub(super) struct TraceHeaders<'h>(pub(super) &'h HeaderMap);
 
 /// What is wrong with an upgrade request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -111,6 +117,27 @@ pub(super) fn forwarded_for<'h>(hops: impl Iterator<Item = &'h [u8]>, client: &A
         all.extend_from_slice(address.ip().to_canonical().to_string().as_bytes());
     }
     all
+}
+
+/// Begins the trace of an upgrade, if sessions are traced: its place there, and the headers that say so to the upstream.
+pub(super) fn begin_trace(
+    sink: &dyn RouteSink,
+    headers: &dyn Extractor,
+) -> (Option<Arc<HandshakeTrace>>, Vec<(&'static str, String)>) {
+    match sink.trace(headers) {
+        Some(Propagation { trace, headers }) => (Some(trace), headers),
+        None => (None, Vec::new()),
+    }
+}
+
+/// Puts headers in place of those of the same name; an empty value only removes them.
+pub(super) fn replace(headers: &mut HeaderMap, with: Vec<(&'static str, String)>) {
+    for (name, value) in with {
+        match HeaderValue::try_from(value) {
+            Ok(value) if !value.is_empty() => drop(headers.insert(name, value)),
+            Ok(_) | Err(_) => drop(headers.remove(name)),
+        }
+    }
 }
 
 /// What a record keeps of a request: copies, so that nothing holds on to a buffer.
@@ -213,4 +240,16 @@ fn tokens<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item =
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(str::trim)
+}
+
+// === impl TraceHeaders ===
+
+impl Extractor for TraceHeaders<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
 }

@@ -1,6 +1,5 @@
 //! What the kernel knows of a TCP connection: `TCP_INFO`, and the socket options that closewatch sets.
 
-use std::io;
 use std::time::Duration;
 
 use nix::{getsockopt_impl, libc, sockopt_impl};
@@ -110,17 +109,14 @@ impl RawTcpInfo {
     }
 }
 
-/// Sets what every leg needs: no Nagle delay, and keepalive so that an idle peer whose host is gone is noticed after
-/// `dead_peer` (half of it quiet, then three probes; DESIGN's 30 s + 3 × 10 s for 60 s).
-pub(super) fn prepare(stream: &TcpStream, dead_peer: Option<Duration>) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    if let Some(dead_peer) = dead_peer {
-        let second = Duration::from_secs(1);
-        let keepalive = TcpKeepalive::new()
-            .with_time((dead_peer / 2).max(second))
-            .with_interval((dead_peer / 6).max(second))
-            .with_retries(3);
-        SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
-    }
-    Ok(())
+/// Sets keepalive, if it is wanted, on a connection that is up: an idle peer whose host is gone is noticed `dead_peer` after
+/// its last byte, half of it quiet, then three probes (DESIGN's 30 s + 3 × 10 s for 60 s). However late this is called: the
+/// kernel counts from that byte.
+pub(super) fn keep_alive(stream: &TcpStream, dead_peer: Option<Duration>) {
+    let Some(dead_peer) = dead_peer else { return };
+    let second = Duration::from_secs(1);
+    let (time, interval) = ((dead_peer / 2).max(second), (dead_peer / 6).max(second));
+    let keepalive = TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(3);
+    // It fails only on a connection that is gone, and that shows by itself.
+    let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
 }

@@ -1,14 +1,16 @@
 //! A leg: the connection to one peer. What the relay needs of a stream, whatever the stream is made of.
 
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::kernel::Kernel;
-use crate::close::{Address, End};
+use super::kernel::{self, Kernel};
+use crate::close::End;
 
 /// A connection to a peer. A new kind of transport is a new variant here, and nothing elsewhere.
 #[derive(Debug)]
@@ -30,19 +32,12 @@ macro_rules! on_stream {
 // === impl Leg ===
 
 impl Leg {
-    /// The peer's address, as the record has it.
-    pub(super) fn peer_address(&self) -> Address {
+    /// Has the kernel ask an idle peer now and then whether it is still there, and give it up after `dead_peer`.
+    pub(super) fn keep_alive(&self, dead_peer: Option<Duration>) {
         match self {
-            Self::Tcp(stream) => match stream.peer_addr() {
-                Ok(address) => Address::Ip(address),
-                // Reset before anybody asked: there is no address any more.
-                Err(_) => Address::Unix("".into()),
-            },
-            Self::Unix(stream) => {
-                let address = stream.peer_addr().ok();
-                let path = address.as_ref().and_then(|address| address.as_pathname());
-                Address::Unix(path.map_or_else(|| "".into(), |path| path.to_string_lossy().into()))
-            }
+            Self::Tcp(stream) => kernel::keep_alive(stream, dead_peer),
+            // The other end is on this host: its kernel knows.
+            Self::Unix(_) => {}
         }
     }
 
@@ -52,6 +47,37 @@ impl Leg {
             Self::Tcp(stream) => Kernel::look(stream),
             Self::Unix(_) => None,
         }
+    }
+
+    /// Calls `read` with the socket once there may be something to read, and again until it does not say that it would
+    /// block.
+    pub(super) fn poll_read_with<T>(
+        &self,
+        cx: &mut Context<'_>,
+        mut read: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        on_stream!(self, stream => loop {
+            ready!(stream.poll_read_ready(cx))?;
+            match stream.try_io(Interest::READABLE, || read(stream.as_fd())) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+        })
+    }
+
+    /// The same once it may take something.
+    pub(super) fn poll_write_with<T>(
+        &self,
+        cx: &mut Context<'_>,
+        mut write: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        on_stream!(self, stream => loop {
+            ready!(stream.poll_write_ready(cx))?;
+            match stream.try_io(Interest::WRITABLE, || write(stream.as_fd())) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+        })
     }
 
     /// Makes the drop that follows send an RST instead of a FIN, and throw away what was not sent yet. A unix socket has no

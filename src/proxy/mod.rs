@@ -4,7 +4,7 @@
 //! [`CloseSink`](crate::close::CloseSink). *May import* `wire`, `close`, `config`, `shutdown`.
 //!
 //! A connection goes through these files in this order: [`accept`](Proxy::serve) → `connection` → `verbatim` (`head`, `dial`)
-//! → `relay` (`flow`, `session`) → record. What is not a valid upgrade, or is not answered by a valid 101, goes to hyper
+//! → `relay` (`flow`, `session`; `buffer`, `pipe`) → record. What is not a valid upgrade, or is not answered by a valid 101, goes to hyper
 //! in `connection` (`front`), and from there to `upgrade` or `plain`.
 
 mod accept;
@@ -18,6 +18,7 @@ mod head;
 mod headers;
 mod kernel;
 mod leg;
+mod pipe;
 mod plain;
 mod relay;
 mod replayed;

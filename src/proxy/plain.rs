@@ -137,7 +137,11 @@ impl tower_service::Service<Uri> for Dialer {
 
     fn call(&mut self, _: Uri) -> Self::Future {
         let to = Arc::clone(&self.0);
-        Box::pin(async move { Ok(TokioIo::new(dial(&to.0, &to.1).await?)) })
+        Box::pin(async move {
+            let leg = dial(&to.0, &to.1, &[]).await?.leg;
+            leg.keep_alive(to.1.dead_peer);
+            Ok(TokioIo::new(leg))
+        })
     }
 }
 

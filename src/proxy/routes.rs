@@ -57,6 +57,7 @@ impl Route {
                 drain_jitter: timeouts.drain_jitter,
                 own_code: config.drain.code.map(CloseCode),
                 own_reason: config.drain.reason.as_str().into(),
+                splice: config.relay.splice,
             }),
             pool: Pool::new(&route.upstream, timeouts, config.limits.header_bytes),
             config: route.clone(),

@@ -77,12 +77,32 @@ impl SessionFile {
         boundary: Option<Boundary>,
         at: Duration,
     ) -> Reading {
+        self.observe(from, tap, at, |tap, observer| match boundary {
+            Some(boundary) => tap.feed_until(boundary, bytes, observer),
+            None => (bytes.len(), tap.feed(bytes, observer)),
+        })
+    }
+
+    /// Tells `from`'s tap that `bytes` of payload went by: no more than are [`Tap::ahead`].
+    pub(super) fn skip(&mut self, from: Peer, tap: &mut Tap, bytes: usize, at: Duration) {
+        self.observe(from, tap, at, |tap, observer| {
+            tap.skip(bytes as u64, observer);
+            (bytes, true)
+        });
+    }
+
+    /// Brings what `read` sees into the ledger and to the counters. It gives the bytes taken, and whether any of them
+    /// belonged to a frame other than a Close.
+    fn observe(
+        &mut self,
+        from: Peer,
+        tap: &mut Tap,
+        at: Duration,
+        read: impl FnOnce(&mut Tap, &mut Observer<'_>) -> (usize, bool),
+    ) -> Reading {
         let closed_before = tap.close_seen();
         let mut observer = Observer { ledger: &mut self.ledger, sink: &*self.sink, from, at, text: 0, binary: 0 };
-        let (taken, active) = match boundary {
-            Some(boundary) => tap.feed_until(boundary, bytes, &mut observer),
-            None => (bytes.len(), tap.feed(bytes, &mut observer)),
-        };
+        let (taken, active) = read(tap, &mut observer);
         let (text, binary) = (observer.text, observer.binary);
         self.ledger.on(Event::Read { from, bytes: taken, active }, at);
         self.session.live.moved(from, taken, at);

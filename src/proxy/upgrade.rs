@@ -15,13 +15,13 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::accept::Inner;
-use super::dial::{DialError, dial};
-use super::headers::{self, BadUpgrade};
+use super::dial::{DialError, Reached, dial};
+use super::headers::{self, BadUpgrade, TraceHeaders};
 use super::leg::Leg;
 use super::plain::{Body, answer};
 use super::replayed::Replayed;
 use super::routes::Route;
-use crate::close::{Address, HandshakeRecord, Outcome, Request as RequestFacts, RouteSink, Text};
+use crate::close::{Address, HandshakeRecord, HandshakeTrace, Outcome, Request as RequestFacts, RouteSink, Text};
 use crate::shutdown::{Phase, Shutdown};
 use crate::wire::ReservedBits;
 
@@ -29,6 +29,7 @@ use crate::wire::ReservedBits;
 pub(super) struct Established {
     pub(super) route: Arc<Route>,
     pub(super) upstream: Leg,
+    pub(super) upstream_address: Address,
     /// What the upstream sent behind its 101.
     pub(super) early: Vec<u8>,
     pub(super) request: RequestFacts,
@@ -43,6 +44,7 @@ pub(super) struct Handshake {
     request: RequestFacts,
     client: Address,
     began: Instant,
+    trace: Option<Arc<HandshakeTrace>>,
     shutdown: Shutdown,
     /// Its answer is a 101, and on its way.
     switching: bool,
@@ -85,8 +87,8 @@ pub(super) struct Asked {
     pub(super) route: Arc<Route>,
     pub(super) permit: Permit,
     pub(super) handshake: Handshake,
-    /// The upstream's leg, and what was read of its answer.
-    pub(super) answer: Result<(Leg, Vec<u8>), UpgradeError>,
+    /// The upstream, and what was read of its answer.
+    pub(super) answer: Result<(Leg, Address, Vec<u8>), UpgradeError>,
 }
 
 /// What the upstream said.
@@ -100,20 +102,24 @@ enum Answer {
 pub(super) async fn upgrade(
     proxy: &Arc<Inner>,
     client: &Address,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     asked: Option<Asked>,
 ) -> (Response<Body>, Option<Established>) {
     let mut facts = headers::request_facts(&request, proxy.config.log.query);
     let (handshake, attempt) = if let Some(Asked { route, permit, handshake, answer }) = asked {
         let answer = match answer {
-            Ok((leg, read)) => put(proxy, request, Replayed::answer(leg, read)).await,
+            Ok((leg, address, read)) => {
+                put(proxy, request, Replayed::answer(leg, read)).await.map(|answer| (address, answer))
+            }
             Err(error) => Err(error),
         };
         (handshake, answer.map(|answer| (route, permit, answer)))
     } else {
         let route = proxy.routes.find(headers::host(&request), request.uri().path()).cloned();
         let sink = Arc::clone(route.as_ref().map_or(&proxy.routes.none, |route| &route.sink));
-        let handshake = Handshake::begin(sink, facts.clone(), client.clone(), proxy.shutdown.clone());
+        let (trace, traced) = headers::begin_trace(&*sink, &TraceHeaders(request.headers()));
+        headers::replace(request.headers_mut(), traced);
+        let handshake = Handshake::begin(sink, facts.clone(), client.clone(), proxy.shutdown.clone()).traced(trace);
         let attempt = match check(proxy, &request, route) {
             Ok((route, permit)) => ask(proxy, client, request, &route).await.map(|answer| (route, permit, answer)),
             Err(error) => Err(error),
@@ -121,7 +127,7 @@ pub(super) async fn upgrade(
         (handshake, attempt)
     };
     match attempt {
-        Ok((route, permit, Answer::Switched { upstream, early, response })) => {
+        Ok((route, permit, (upstream_address, Answer::Switched { upstream, early, response }))) => {
             let selected = |name| {
                 let values = response.headers().get_all(name).iter();
                 headers::joined(values.map(header::HeaderValue::as_bytes))
@@ -130,10 +136,12 @@ pub(super) async fn upgrade(
             facts.extensions = selected(header::SEC_WEBSOCKET_EXTENSIONS);
             let reserved_bits = reserved_bits(facts.extensions.as_ref());
             let handshake = handshake.switching();
-            let established = Established { route, upstream, early, request: facts, reserved_bits, handshake, permit };
+            let request = facts;
+            let established =
+                Established { route, upstream, upstream_address, early, request, reserved_bits, handshake, permit };
             (response, Some(established))
         }
-        Ok((_, _, Answer::Refused { mut response })) => {
+        Ok((_, _, (_, Answer::Refused { mut response }))) => {
             handshake.end(Outcome::Refused, response.status(), None);
             // What the client may have sent behind its request was meant for a session: nobody else may read it as a
             // request (request smuggling).
@@ -182,10 +190,10 @@ async fn ask(
     client: &Address,
     mut request: Request<Incoming>,
     route: &Route,
-) -> Result<Answer, UpgradeError> {
-    let leg = dial(&route.config.upstream.target, &proxy.config.timeouts).await?;
+) -> Result<(Address, Answer), UpgradeError> {
+    let Reached { leg, address, .. } = dial(&route.config.upstream.target, &proxy.config.timeouts, &[]).await?;
     headers::forward_client(request.headers_mut(), client, proxy.config.forwarded.x_forwarded);
-    put(proxy, request, Replayed::new(leg)).await
+    Ok((address, put(proxy, request, Replayed::new(leg)).await?))
 }
 
 /// Puts the client's request to an upstream, within `timeouts.handshake`.
@@ -299,7 +307,18 @@ impl UpgradeError {
 
 impl Handshake {
     pub(super) fn begin(sink: Arc<dyn RouteSink>, request: RequestFacts, client: Address, shutdown: Shutdown) -> Self {
-        Self { sink, request, client, began: Instant::now(), shutdown, switching: false, filed: false }
+        Self { sink, request, client, began: Instant::now(), trace: None, shutdown, switching: false, filed: false }
+    }
+
+    /// The same, with a place in a trace.
+    pub(super) fn traced(mut self, trace: Option<Arc<HandshakeTrace>>) -> Self {
+        self.trace = trace;
+        self
+    }
+
+    /// Its place in a trace.
+    pub(super) fn trace(&self) -> Option<Arc<HandshakeTrace>> {
+        self.trace.clone()
     }
 
     /// The upstream has switched, and the client is about to be told.
@@ -323,6 +342,7 @@ impl Handshake {
             duration: self.began.elapsed(),
             time: Timestamp::now(),
             detail,
+            trace: self.trace.take(),
         });
     }
 }

@@ -14,8 +14,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::accept::Inner;
 use super::buffer;
-use super::dial::dial;
-use super::head::{self, Head, Parsed};
+use super::dial::{Reached, dial};
+use super::head::{self, Head, Parsed, Room};
 use super::headers;
 use super::leg::Leg;
 use super::routes::Route;
@@ -50,13 +50,31 @@ struct Request {
     len: usize,
 }
 
+/// A 101 that is the right answer.
+struct Switch {
+    /// The length of its head.
+    len: usize,
+    subprotocol: Option<Text>,
+    extensions: Option<Text>,
+}
+
+/// What an upstream has answered.
+struct Answer {
+    upstream: Leg,
+    address: Address,
+    /// All that was read of it.
+    bytes: Vec<u8>,
+    /// `None`: something for hyper.
+    switch: Option<Switch>,
+}
+
 /// Reads the first request of a connection. If it is an upgrade, puts it to the upstream.
 pub(super) async fn open(proxy: &Arc<Inner>, mut leg: Leg, client: &Address, began: Instant) -> Opening {
     let most = proxy.config.limits.header_bytes;
     let mut read = Vec::new();
     let parsing = timeout_at(began + proxy.config.timeouts.head, async {
         loop {
-            match head::upgrade(&read) {
+            match head::upgrade(&read, &mut Room::new()) {
                 Parsed::Partial if read.len() < most => {}
                 Parsed::Whole(upgrade) if upgrade.head.bytes.len() <= most => {
                     return admit_verbatim(proxy, client, &upgrade);
@@ -89,26 +107,31 @@ pub(super) async fn open(proxy: &Arc<Inner>, mut leg: Leg, client: &Address, beg
     // Wherever it is dropped, the handshake is filed as what it is.
     match answer {
         None => Opening::Over,
-        Some(Ok((upstream, bytes))) => {
-            let switch = match head::switch(&bytes, &accept) {
-                Parsed::Whole(switch) if switch.bytes.len() <= most => switch,
-                Parsed::Partial | Parsed::Other | Parsed::Whole(_) => {
-                    let asked = Asked { route, permit, handshake, answer: Ok((upstream, bytes)) };
-                    return Opening::Http { leg, read, asked: Some(asked) };
-                }
-            };
-            facts.subprotocol = joined(&switch, &SEC_WEBSOCKET_PROTOCOL);
-            facts.extensions = joined(&switch, &SEC_WEBSOCKET_EXTENSIONS);
+        Some(Ok(Answer { upstream, address, bytes: early, switch: None })) => {
+            let asked = Asked { route, permit, handshake, answer: Ok((upstream, address, early)) };
+            Opening::Http { leg, read, asked: Some(asked) }
+        }
+        Some(Ok(Answer { upstream, address, bytes: mut early, switch: Some(switch) })) => {
             let handshake = handshake.switching();
-            if leg.write_all(switch.bytes).await.is_err() {
+            if leg.write_all(&early[..switch.len]).await.is_err() {
                 return Opening::Over;
             }
+            early.drain(..switch.len);
+            read.drain(..len);
+            facts.subprotocol = switch.subprotocol;
+            facts.extensions = switch.extensions;
             let reserved_bits = reserved_bits(facts.extensions.as_ref());
-            let early = bytes[switch.bytes.len()..].to_vec();
-            let early_from_client = read[len..].to_vec();
-            let request = facts;
-            let established = Established { route, upstream, early, request, reserved_bits, handshake, permit };
-            Opening::Switched(established, leg, early_from_client)
+            let established = Established {
+                route,
+                upstream,
+                upstream_address: address,
+                early,
+                request: facts,
+                reserved_bits,
+                handshake,
+                permit,
+            };
+            Opening::Switched(established, leg, read)
         }
         Some(Err(error)) => {
             let asked = Asked { route, permit, handshake, answer: Err(error) };
@@ -118,54 +141,66 @@ pub(super) async fn open(proxy: &Arc<Inner>, mut leg: Leg, client: &Address, beg
 }
 
 /// Admits an upgrade, and writes its head anew with the client's address in it. `None` if it is to be refused: by hyper.
-fn admit_verbatim(proxy: &Arc<Inner>, client: &Address, upgrade: &head::UpgradeHead<'_>) -> Option<Request> {
+fn admit_verbatim(proxy: &Arc<Inner>, client: &Address, upgrade: &head::UpgradeHead<'_, '_>) -> Option<Request> {
     let path = upgrade.target.split('?').next().unwrap_or(upgrade.target);
     let route = proxy.routes.find(Some(upgrade.host), path).cloned()?;
     let permit = admit(proxy).ok()?;
     let shown = if proxy.config.log.query { upgrade.target } else { path };
     let facts = headers::facts("GET", shown, "1.1", |name| upgrade.head.all(name).next());
+    let (trace, traced) = headers::begin_trace(&*route.sink, &upgrade.head);
     let handshake = Handshake::begin(Arc::clone(&route.sink), facts.clone(), client.clone(), proxy.shutdown.clone());
+    let handshake = handshake.traced(trace);
     let mut head = Vec::with_capacity(upgrade.head.bytes.len() + 128);
-    write_head(&mut head, upgrade, client, proxy.config.forwarded.x_forwarded);
+    write_head(&mut head, upgrade, client, proxy.config.forwarded.x_forwarded, &traced);
     let accept = headers::accept_for(upgrade.key);
     Some(Request { route, permit, handshake, facts, accept, head, len: upgrade.head.bytes.len() })
 }
 
-/// The request's own bytes, line by line, but for the values of `X-Forwarded-…`, which closewatch sets.
-fn write_head(out: &mut Vec<u8>, upgrade: &head::UpgradeHead<'_>, client: &Address, how: XForwarded) {
+/// The request's own bytes, line by line, but for the values of `X-Forwarded-…` and of `traced`, which closewatch sets.
+fn write_head(
+    out: &mut Vec<u8>,
+    upgrade: &head::UpgradeHead<'_, '_>,
+    client: &Address,
+    how: XForwarded,
+    traced: &[(&'static str, String)],
+) {
     let bytes = upgrade.head.bytes;
-    match how {
-        XForwarded::Off => return out.extend_from_slice(bytes),
-        XForwarded::Append => {}
-    }
-    let hops = headers::forwarded_for(upgrade.head.all(&headers::X_FORWARDED_FOR), client);
-    let mut set = [
-        (&headers::X_FORWARDED_FOR, &*hops, false),
-        (&headers::X_FORWARDED_PROTO, b"http", false),
-        (&headers::X_FORWARDED_HOST, upgrade.host.as_bytes(), false),
-    ];
+    let hops = match how {
+        XForwarded::Off if traced.is_empty() => return out.extend_from_slice(bytes),
+        XForwarded::Off => Vec::new(),
+        XForwarded::Append => headers::forwarded_for(upgrade.head.all(&headers::X_FORWARDED_FOR), client),
+    };
+    let forwarded =
+        [("x-forwarded-for", &*hops), ("x-forwarded-proto", b"http"), ("x-forwarded-host", upgrade.host.as_bytes())];
+    let forwarded: &[_] = match how {
+        XForwarded::Off => &[],
+        XForwarded::Append => &forwarded,
+    };
+    let set = forwarded.iter().copied().chain(traced.iter().map(|(name, value)| (*name, value.as_bytes())));
+    // Which of them are in their places, as bits: there are never more than a handful.
+    let mut written = 0_u32;
     for line in bytes[..bytes.len() - 2].split_inclusive(|byte| *byte == b'\n') {
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-        match set.iter_mut().find(|(set, ..)| name.eq_ignore_ascii_case(set.as_str().as_bytes())) {
+        match set.clone().zip(0..).find(|((set, _), _)| name.eq_ignore_ascii_case(set.as_bytes())) {
             None => out.extend_from_slice(line),
             // At its first place, spelt as the client spelt it.
-            Some((_, value, written)) if !*written => {
+            Some(((_, value), place)) if written & (1 << place) == 0 => {
                 write_line(out, name, value);
-                *written = true;
+                written |= 1 << place;
             }
             Some(_) => {}
         }
     }
-    for (name, value, written) in set {
-        if !written {
-            write_line(out, name.as_str().as_bytes(), value);
+    for ((name, value), place) in set.zip(0..) {
+        if written & (1 << place) == 0 {
+            write_line(out, name.as_bytes(), value);
         }
     }
     out.extend_from_slice(b"\r\n");
 }
 
+/// A header with a value: a client on a unix socket, for one, has no address.
 fn write_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    // A client on a unix socket has no address.
     if !value.is_empty() {
         for part in [name, b": ", value, b"\r\n"] {
             out.extend_from_slice(part);
@@ -174,25 +209,28 @@ fn write_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 }
 
 /// Dials the upstream, puts the request to it, and reads the head of its answer.
-async fn ask(proxy: &Inner, route: &Route, head: &[u8], accept: &str) -> Result<(Leg, Vec<u8>), UpgradeError> {
-    let mut upstream = dial(&route.config.upstream.target, &proxy.config.timeouts).await?;
-    let patience = proxy.config.timeouts.handshake;
+async fn ask(proxy: &Inner, route: &Route, head: &[u8], accept: &str) -> Result<Answer, UpgradeError> {
+    let timeouts = &proxy.config.timeouts;
+    let Reached { leg: mut upstream, address, sent } = dial(&route.config.upstream.target, timeouts, head).await?;
     let exchange = async {
         let mut bytes = Vec::new();
-        upstream.write_all(head).await?;
-        while let Parsed::Partial = head::switch(&bytes, accept) {
-            if bytes.len() >= proxy.config.limits.header_bytes
-                || buffer::read_more(&mut upstream, &mut bytes).await? == 0
-            {
-                break;
+        if sent < head.len() {
+            upstream.write_all(&head[sent..]).await?;
+        }
+        let most = proxy.config.limits.header_bytes;
+        while buffer::read_more(&mut upstream, &mut bytes).await? > 0 {
+            match head::switch(&bytes, accept, &mut Room::new()) {
+                Parsed::Partial if bytes.len() < most => {}
+                Parsed::Whole(head) if head.bytes.len() <= most => return Ok((Some(Switch::of(&head)), bytes)),
+                Parsed::Partial | Parsed::Other | Parsed::Whole(_) => break,
             }
         }
-        Ok::<_, std::io::Error>(bytes)
+        Ok::<_, std::io::Error>((None, bytes))
     };
-    match timeout(patience, exchange).await {
-        Ok(Ok(bytes)) => Ok((upstream, bytes)),
+    match timeout(timeouts.handshake, exchange).await {
+        Ok(Ok((switch, bytes))) => Ok(Answer { upstream, address, bytes, switch }),
         Ok(Err(error)) => Err(UpgradeError::Broken(error)),
-        Err(_) => Err(UpgradeError::Timeout(patience)),
+        Err(_) => Err(UpgradeError::Timeout(timeouts.handshake)),
     }
 }
 
@@ -223,6 +261,14 @@ async fn while_client_stays<T>(
     .await
 }
 
-fn joined(head: &Head<'_>, name: &http::HeaderName) -> Option<Text> {
-    headers::joined(head.all(name))
+// === impl Switch ===
+
+impl Switch {
+    fn of(head: &Head<'_, '_>) -> Self {
+        Self {
+            len: head.bytes.len(),
+            subprotocol: headers::joined(head.all(&SEC_WEBSOCKET_PROTOCOL)),
+            extensions: headers::joined(head.all(&SEC_WEBSOCKET_EXTENSIONS)),
+        }
+    }
 }

@@ -8,6 +8,7 @@
 
 mod close_body;
 mod encode;
+mod frame;
 mod header;
 mod opcode;
 mod peer;
@@ -18,8 +19,9 @@ mod violation;
 
 pub use close_body::{CloseBody, may_be_sent};
 pub use encode::close_frame;
+pub use frame::{Frame, MessageKind, ReservedBits};
 pub use header::MAX_HEADER;
 pub use opcode::Opcode;
 pub use peer::Peer;
-pub use tap::{Boundary, Frame, MAX_CONTROL_PAYLOAD, MessageKind, Observe, ReservedBits, Tap};
+pub use tap::{Boundary, MAX_CONTROL_PAYLOAD, Observe, Tap};
 pub use violation::Violation;

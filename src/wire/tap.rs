@@ -1,7 +1,7 @@
 //! The tap: one direction's bytes in, its frames out.
 
 use super::header::{Header, MAX_HEADER};
-use super::{CloseBody, Opcode, Peer, Violation};
+use super::{CloseBody, Frame, MessageKind, Opcode, Peer, ReservedBits, Violation};
 
 /// The longest payload a control frame may have (RFC 6455 §5.5).
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
@@ -18,32 +18,6 @@ pub trait Observe {
     fn blind(&mut self);
 }
 
-/// One whole frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frame<'a> {
-    /// What it is.
-    pub opcode: Opcode,
-    /// The kind of message that this frame completes, if it does.
-    pub completes: Option<MessageKind>,
-    /// Payload bytes as the header gave them.
-    pub len: u64,
-    /// The unmasked payload of a Close, Ping or Pong, cut at 125 bytes; empty for all others.
-    pub payload: &'a [u8],
-    /// Whether a Close of the same direction came before it.
-    pub after_close: bool,
-    /// Bytes of this direction up to and with the last byte of this frame.
-    pub end: u64,
-}
-
-/// What a message is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MessageKind {
-    /// UTF-8.
-    Text,
-    /// Bytes.
-    Binary,
-}
-
 /// Where the bytes seen so far end. In this order each place is also all the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Boundary {
@@ -53,17 +27,6 @@ pub enum Boundary {
     Frame,
     /// Between two messages.
     Message,
-}
-
-/// The RSV bits that negotiated extensions may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReservedBits {
-    /// No extension: every bit is a violation.
-    None,
-    /// permessage-deflate: RSV1, on the first frame of a data message only (RFC 7692 §6).
-    PerMessageDeflate,
-    /// An extension that closewatch does not know: no bit is a violation.
-    Any,
 }
 
 /// Reads one direction of a session as its bytes go by. Remembers at most a split header and a split control payload.
@@ -90,19 +53,6 @@ pub struct Tap {
     payload_len: u64,
     remaining: u64,
     seen: u64,
-}
-
-// === impl ReservedBits ===
-
-impl ReservedBits {
-    /// The bits that a frame may have set, in their place in its first byte.
-    const fn allowed(self, opens_message: bool) -> u8 {
-        match self {
-            Self::PerMessageDeflate if opens_message => 0x40,
-            Self::None | Self::PerMessageDeflate => 0,
-            Self::Any => 0x70,
-        }
-    }
 }
 
 // === impl Tap ===
@@ -149,6 +99,22 @@ impl Tap {
             (true, _) => Boundary::Inside,
             (false, Some(_)) => Boundary::Frame,
             (false, None) => Boundary::Message,
+        }
+    }
+
+    /// Payload bytes up to the end of this frame that mean nothing to the tap, so that [`Tap::skip`] can take them instead
+    /// of [`Tap::feed`]. 0 between frames, in a control frame, and once blind.
+    pub const fn ahead(&self) -> u64 {
+        if self.blind || self.keeps_payload() { 0 } else { self.remaining }
+    }
+
+    /// Lets `bytes` go by that nobody has looked at: at most [`Tap::ahead`].
+    pub fn skip(&mut self, bytes: u64, observer: &mut impl Observe) {
+        let bytes = bytes.min(self.ahead());
+        self.seen += bytes;
+        self.remaining -= bytes;
+        if bytes > 0 && self.remaining == 0 {
+            self.end_of_frame(&[], observer);
         }
     }
 
@@ -223,13 +189,14 @@ impl Tap {
         (at, active)
     }
 
-    /// Takes the messages at the beginning of `bytes` that are one small frame each, whole, and against no rule: nearly
-    /// all traffic, and the short way past it. Gives the bytes they take. Only between messages, with no Close seen.
+    /// Takes the messages at the beginning of `bytes` that are one frame each, whole, no longer than 65535 bytes, and
+    /// against no rule: nearly all traffic, and the short way past it. Gives the bytes they take. Only between messages,
+    /// with no Close seen.
     fn ordinary_messages(&mut self, bytes: &[u8], observer: &mut impl Observe) -> usize {
         let allowed = self.reserved_bits.allowed(true);
-        let (mask_bit, header_size) = match self.from {
-            Peer::Client => (0x80, 6),
-            Peer::Upstream => (0, 2),
+        let (mask_bit, mask_size) = match self.from {
+            Peer::Client => (0x80, 4),
+            Peer::Upstream => (0, 0),
         };
         let mut rest = bytes;
         while let &[first, second, ..] = rest {
@@ -238,15 +205,18 @@ impl Tap {
                 0x82 => (Opcode::Binary, MessageKind::Binary),
                 _ => break,
             };
-            // With the mask bit as it must be, this is the length; otherwise more than 127.
-            let len = second ^ mask_bit;
-            if len > 125 {
-                break;
-            }
-            let Some(behind) = rest.get(header_size + usize::from(len)..) else { break };
+            // With the mask bit as it must be, this is the short length; otherwise more than 127.
+            let (size, len) = match (second ^ mask_bit, rest) {
+                (len @ 0..=125, _) => (2 + mask_size, usize::from(len)),
+                (126, &[_, _, high, low, ..]) if high > 0 || low > 125 => {
+                    (4 + mask_size, usize::from(u16::from_be_bytes([high, low])))
+                }
+                _ => break,
+            };
+            let Some(behind) = rest.get(size + len..) else { break };
             rest = behind;
             let end = self.seen + (bytes.len() - rest.len()) as u64;
-            let len = u64::from(len);
+            let len = len as u64;
             observer.frame(&Frame { opcode, completes: Some(kind), len, payload: &[], after_close: false, end });
         }
         let taken = bytes.len() - rest.len();

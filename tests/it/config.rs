@@ -165,7 +165,7 @@ fn the_effective_configuration_is_one_line_and_loads_to_the_same() {
         drain = { code = 0 }
         limits = { sessions = 1000, header_bytes = 8192, routes = 2 }
         forwarded.x_forwarded = "off"
-        relay.verbatim = "off"
+        relay = { verbatim = "off", splice = "off" }
         classes = { 4xxx = "application" }
         [[routes]]
         name = "chat"
@@ -207,7 +207,12 @@ fn the_documentation_of_defaults_holds() {
         "restart": { "socket": "off" },
         "limits": { "sessions": 0, "header_bytes": 65_536, "routes": 200 },
         "forwarded": { "x_forwarded": "append" },
-        "relay": { "verbatim": "on" },
+        "relay": { "verbatim": "on", "splice": "on" },
+        "otel": {
+            "endpoint": "off", "protocol": "http/protobuf", "headers": {}, "timeout": "10s", "traces": "on", "logs": "off",
+            "metrics": "off", "sampler": "parentbased_always_on", "sampler_ratio": 1.0, "sample_clean": 1.0,
+            "propagators": ["tracecontext"], "queue": 32_768, "interval": "1m", "resource": {},
+        },
         "classes": {},
         "routes": [{
             "name": "default", "path": "/", "upstream": "http://127.0.0.1:9000", "idle": "0", "codes": [], "classes": {},

@@ -12,6 +12,7 @@ mod handshakes;
 mod instance;
 mod layering;
 mod leaving;
+mod otlp;
 mod real_peers;
 mod rig;
 mod run;

@@ -5,6 +5,7 @@
 
 mod escape;
 mod fields;
+mod put;
 mod record;
 mod redact;
 mod session;

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::escape::to_json;
 use super::record;
 use super::redact::redacted;
 use crate::close::{CloseRecord, HandshakeRecord, Text};
@@ -34,13 +33,13 @@ impl JsonStyle {
 
     /// Appends the line of an ended session.
     pub fn write_closed(&self, record: &CloseRecord, out: &mut Vec<u8>) {
-        to_json(&record::Closed::new(record, self), out);
+        record::closed(record, self, out);
         out.push(b'\n');
     }
 
     /// Appends the line of a handshake that led to no session.
     pub fn write_handshake_failed(&self, route: &str, record: &HandshakeRecord, out: &mut Vec<u8>) {
-        to_json(&record::HandshakeFailed::new(route, record, self), out);
+        record::handshake_failed(route, record, self, out);
         out.push(b'\n');
     }
 
@@ -53,7 +52,7 @@ impl JsonStyle {
     }
 
     /// A close reason as this style has it.
-    pub(super) fn reason<'a>(&self, reason: &'a str) -> Option<&'a str> {
+    pub fn reason<'a>(&self, reason: &'a str) -> Option<&'a str> {
         self.reason.then_some(reason)
     }
 }

@@ -6,7 +6,7 @@
 
 mod expected;
 mod families;
-mod names;
+pub(super) mod names;
 mod registry;
 mod route;
 mod sessions;

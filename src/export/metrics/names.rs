@@ -2,144 +2,144 @@
 
 /// A family of metrics as it stands in the exposition.
 #[derive(Debug)]
-pub(super) struct Family {
+pub(in crate::export) struct Family {
     /// Its name, prefix and unit included.
-    pub(super) name: &'static str,
+    pub(in crate::export) name: &'static str,
     /// What it counts.
-    pub(super) help: &'static str,
+    pub(in crate::export) help: &'static str,
     /// Its labels, in the order in which values are given.
-    pub(super) labels: &'static [&'static str],
+    pub(in crate::export) labels: &'static [&'static str],
 }
 
-pub(super) const SESSIONS_OPENED: Family = Family {
+pub(in crate::export) const SESSIONS_OPENED: Family = Family {
     name: "closewatch_sessions_opened_total",
     help: "WebSocket sessions whose 101 was written to the client.",
     labels: &["route"],
 };
-pub(super) const SESSIONS_ACTIVE: Family = Family {
+pub(in crate::export) const SESSIONS_ACTIVE: Family = Family {
     name: "closewatch_sessions_active",
     help: "WebSocket sessions that are up: those opened minus those closed, as of this scrape.",
     labels: &["route"],
 };
-pub(super) const CLOSES: Family = Family {
+pub(in crate::export) const CLOSES: Family = Family {
     name: "closewatch_closes_total",
     help: "WebSocket sessions that ended, by close code, class, who began the end, and what it was.",
     labels: &["route", "code", "class", "initiator", "cause"],
 };
-pub(super) const SESSION_DURATION: Family = Family {
+pub(in crate::export) const SESSION_DURATION: Family = Family {
     name: "closewatch_session_duration_seconds",
     help: "From the opening of an ended session to the event that ended it.",
     labels: &["route", "class"],
 };
-pub(super) const IDLE_BEFORE_CLOSE: Family = Family {
+pub(in crate::export) const IDLE_BEFORE_CLOSE: Family = Family {
     name: "closewatch_idle_before_close_seconds",
     help: "Silence between the last frame other than a Close and the event that ended the session.",
     labels: &["route", "class"],
 };
-pub(super) const CLOSE_HANDSHAKE: Family = Family {
+pub(in crate::export) const CLOSE_HANDSHAKE: Family = Family {
     name: "closewatch_close_handshake_seconds",
     help: "From the first Close of an ended session to the other peer's.",
     labels: &["route", "initiator"],
 };
-pub(super) const SAW_MISMATCH: Family = Family {
+pub(in crate::export) const SAW_MISMATCH: Family = Family {
     name: "closewatch_saw_mismatch_total",
     help: "Ended sessions whose two sides saw different close codes.",
     labels: &["route", "initiator"],
 };
-pub(super) const HANDSHAKES: Family = Family {
+pub(in crate::export) const HANDSHAKES: Family = Family {
     name: "closewatch_handshakes_total",
     help: "WebSocket upgrade requests, by what came of them and the status that the client was given.",
     labels: &["route", "outcome", "status"],
 };
-pub(super) const HANDSHAKE_DURATION: Family = Family {
+pub(in crate::export) const HANDSHAKE_DURATION: Family = Family {
     name: "closewatch_handshake_duration_seconds",
     help: "From an upgrade request to its answer.",
     labels: &["route"],
 };
-pub(super) const MESSAGES: Family = Family {
+pub(in crate::export) const MESSAGES: Family = Family {
     name: "closewatch_messages_total",
     help: "WebSocket messages, counted at their last frame.",
     labels: &["route", "direction", "kind"],
 };
-pub(super) const FRAME_BYTES: Family = Family {
+pub(in crate::export) const FRAME_BYTES: Family = Family {
     name: "closewatch_frame_bytes_total",
     help: "Bytes read behind the handshake, frame headers included, TLS excluded.",
     labels: &["route", "direction"],
 };
-pub(super) const UNDELIVERED_BYTES: Family = Family {
+pub(in crate::export) const UNDELIVERED_BYTES: Family = Family {
     name: "closewatch_undelivered_bytes_total",
     help: "Bytes read and never written on, because the session had ended.",
     labels: &["route", "direction"],
 };
-pub(super) const PING_RTT: Family = Family {
+pub(in crate::export) const PING_RTT: Family = Family {
     name: "closewatch_ping_rtt_seconds",
     help: "From a ping, written on to a peer, to that peer's pong, read.",
     labels: &["route", "peer"],
 };
-pub(super) const VIOLATIONS: Family = Family {
+pub(in crate::export) const VIOLATIONS: Family = Family {
     name: "closewatch_violations_total",
     help: "Breaches of RFC 6455 in ended sessions.",
     labels: &["route", "direction", "kind"],
 };
-pub(super) const BLIND_SESSIONS: Family = Family {
+pub(in crate::export) const BLIND_SESSIONS: Family = Family {
     name: "closewatch_blind_sessions_total",
     help: "Ended sessions of which one direction could not be read as WebSocket frames.",
     labels: &["route", "direction"],
 };
-pub(super) const HTTP_REQUESTS: Family = Family {
+pub(in crate::export) const HTTP_REQUESTS: Family = Family {
     name: "closewatch_http_requests_total",
     help: "Plain HTTP requests that passed through, by the class of their status.",
     labels: &["route", "status_class"],
 };
-pub(super) const SESSIONS_STALLED: Family =
+pub(in crate::export) const SESSIONS_STALLED: Family =
     Family { name: "closewatch_sessions_stalled", help: "Sessions that wait for a peer to take bytes.", labels: &[] };
-pub(super) const SPILLED_BYTES: Family = Family {
+pub(in crate::export) const SPILLED_BYTES: Family = Family {
     name: "closewatch_spilled_bytes",
-    help: "Bytes held in closewatch's own memory until a peer takes them.",
+    help: "Bytes held in closewatch, in its memory or in a pipe, until a peer takes them.",
     labels: &[],
 };
-pub(super) const DRAINING: Family =
+pub(in crate::export) const DRAINING: Family =
     Family { name: "closewatch_draining", help: "1 from the beginning of a drain on, else 0.", labels: &[] };
-pub(super) const RECORDS_DROPPED: Family = Family {
+pub(in crate::export) const RECORDS_DROPPED: Family = Family {
     name: "closewatch_records_dropped_total",
     help: "Records that did not reach an output, because it was too slow or failed.",
     labels: &["sink"],
 };
-pub(super) const CONNECTIONS_REJECTED: Family = Family {
+pub(in crate::export) const CONNECTIONS_REJECTED: Family = Family {
     name: "closewatch_connections_rejected_total",
     help: "Connections turned away before they made a request.",
     labels: &["reason"],
 };
-pub(super) const CONFIG_RELOAD_SUCCESS: Family = Family {
+pub(in crate::export) const CONFIG_RELOAD_SUCCESS: Family = Family {
     name: "closewatch_config_reload_success",
     help: "1 if the last configuration given was taken, 0 if it was refused and the one before it is still in force.",
     labels: &[],
 };
-pub(super) const CONFIG_LAST_RELOAD: Family = Family {
+pub(in crate::export) const CONFIG_LAST_RELOAD: Family = Family {
     name: "closewatch_config_last_reload_timestamp_seconds",
     help: "When a configuration was last taken, in seconds since 1970.",
     labels: &[],
 };
-pub(super) const BUILD_INFO: Family =
+pub(in crate::export) const BUILD_INFO: Family =
     Family { name: "closewatch_build_info", help: "1; the labels say what runs here.", labels: &["version"] };
 
 /// Sessions last from a failed login to a dashboard that is left open over a weekend.
-pub(super) const SESSION_DURATION_BUCKETS: &[f64] = &[
+pub(in crate::export) const SESSION_DURATION_BUCKETS: &[f64] = &[
     0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14_400.0, 28_800.0, 86_400.0,
     259_200.0,
 ];
 /// In pairs around the idle limits in common use (15, 30, 60, 100, 120, 300, 350, 600 and 3600 s): whatever falls
 /// between the two of a pair was most likely cut by the hop that has that limit.
-pub(super) const IDLE_BUCKETS: &[f64] = &[
+pub(in crate::export) const IDLE_BUCKETS: &[f64] = &[
     14.5, 16.0, 29.5, 31.0, 59.5, 62.0, 99.5, 102.0, 119.5, 122.0, 299.5, 303.0, 349.5, 353.0, 599.5, 605.0, 3599.0,
     3610.0,
 ];
 /// One round trip, up to the minute that Chromium waits for the answer to its Close.
-pub(super) const CLOSE_HANDSHAKE_BUCKETS: &[f64] =
+pub(in crate::export) const CLOSE_HANDSHAKE_BUCKETS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// A dial, a request and its answer, up to the default limit of 30 s for the whole handshake.
-pub(super) const HANDSHAKE_DURATION_BUCKETS: &[f64] =
+pub(in crate::export) const HANDSHAKE_DURATION_BUCKETS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 /// From a peer in the same rack to the 20 s after which most libraries give a pong up.
-pub(super) const PING_RTT_BUCKETS: &[f64] =
+pub(in crate::export) const PING_RTT_BUCKETS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0];

@@ -30,6 +30,8 @@ pub struct Metrics {
 pub enum Sink {
     /// The close log.
     Log,
+    /// The OTLP exporter: spans and log records, each for itself.
+    Otlp,
 }
 
 // === impl Metrics ===
@@ -96,6 +98,11 @@ impl Metrics {
         self.records_dropped.with_label_values(&[sink.as_str()])
     }
 
+    /// Whatever is in the exposition, for another one.
+    pub(in crate::export) fn registry(&self) -> Registry {
+        self.registry.clone()
+    }
+
     /// The exposition, of [`CONTENT_TYPE`].
     pub fn encode(&self) -> Vec<u8> {
         let mut text = Vec::new();
@@ -117,12 +124,13 @@ impl Default for Metrics {
 
 impl Sink {
     /// Every output.
-    pub const ALL: [Self; 1] = [Self::Log];
+    pub const ALL: [Self; 2] = [Self::Log, Self::Otlp];
 
     /// The value of the label `sink`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Log => "log",
+            Self::Otlp => "otlp",
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The series of one route.
 
 use std::borrow::Cow;
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -9,11 +10,13 @@ use prometheus::{Histogram, IntCounter};
 
 use super::expected::{EXPECTED_HANDSHAKES, expected_ends};
 use super::families::Families;
-use crate::close::{Class, CloseCode, CloseRecord, CodeRules, HandshakeRecord, Initiator, NO_ROUTE};
+use crate::close::{
+    Cause, Class, CloseCode, CloseRecord, CodeLabel, CodeRules, HandshakeRecord, Initiator, NO_ROUTE, Outcome, Verdict,
+};
 use crate::wire::{MessageKind, Peer, Violation};
 
-/// Handles to one route's series. What moves with every read or message is resolved here, once; what happens once a
-/// session is looked up when it happens.
+/// Handles to one route's series. What moves with every session is resolved once, when it first happens; what is rare is
+/// looked up whenever it happens.
 #[derive(Debug)]
 pub struct RouteMetrics {
     name: Arc<str>,
@@ -25,7 +28,28 @@ pub struct RouteMetrics {
     messages: [[IntCounter; 2]; 2],
     /// By the peer that answers. Made at the first ping: a histogram is 18 series, and most routes never ping.
     ping_rtt: [OnceLock<Histogram>; 2],
+    upgraded: OnceLock<IntCounter>,
     handshake_duration: OnceLock<Histogram>,
+    /// Of the kinds of ends that there have been.
+    ends: RwLock<HashMap<EndKind, Arc<EndSeries>>>,
+}
+
+/// What tells one end from another: all of it in closed sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct EndKind {
+    code: CodeLabel,
+    class: Class,
+    initiator: Initiator,
+    cause: Cause,
+}
+
+/// The series that the ends of one kind move.
+#[derive(Debug)]
+struct EndSeries {
+    closes: IntCounter,
+    session_duration: Histogram,
+    idle_before_close: Histogram,
+    close_handshake: OnceLock<Histogram>,
 }
 
 /// The classes of an HTTP status.
@@ -47,7 +71,9 @@ impl RouteMetrics {
                 ["text", "binary"].map(|kind| families.messages.with_label_values(&[name, from.direction(), kind]))
             }),
             ping_rtt: [OnceLock::new(), OnceLock::new()],
+            upgraded: OnceLock::new(),
             handshake_duration: OnceLock::new(),
+            ends: RwLock::default(),
             families,
         };
         // No session ever opens on the route that is none.
@@ -60,9 +86,14 @@ impl RouteMetrics {
 
     /// An upgrade was answered, or its client went away.
     pub fn handshake(&self, record: &HandshakeRecord) {
-        let status = status_label(record.status);
-        let labels = [&self.name, record.outcome.as_str(), &status];
-        self.families.handshakes.with_label_values(&labels).inc();
+        let counter = || {
+            let status = status_label(record.status);
+            self.families.handshakes.with_label_values(&[&self.name, record.outcome.as_str(), &status])
+        };
+        match (record.outcome, record.status) {
+            (Outcome::Upgraded, Some(101)) => self.upgraded.get_or_init(counter).inc(),
+            _ => counter().inc(),
+        }
         self.handshake_duration
             .get_or_init(|| self.families.handshake_duration.with_label_values(&[&*self.name]))
             .observe(record.duration.as_secs_f64());
@@ -76,13 +107,16 @@ impl RouteMetrics {
     /// A session ended.
     pub fn closed(&self, record: &CloseRecord) {
         let (route, verdict) = (&*self.name, &record.verdict);
-        let (class, initiator) = (verdict.class.as_str(), verdict.initiator.as_str());
-        let code = verdict.label.to_string();
-        self.families.closes.with_label_values(&[route, &code, class, initiator, verdict.cause.as_str()]).inc();
-        self.families.session_duration.with_label_values(&[route, class]).observe(verdict.ended.as_secs_f64());
-        self.families.idle_before_close.with_label_values(&[route, class]).observe(record.idle().as_secs_f64());
+        let initiator = verdict.initiator.as_str();
+        let series = self.end_series(EndKind::of(verdict));
+        series.closes.inc();
+        series.session_duration.observe(verdict.ended.as_secs_f64());
+        series.idle_before_close.observe(record.idle().as_secs_f64());
         if let Some(time) = verdict.close_handshake {
-            self.families.close_handshake.with_label_values(&[route, initiator]).observe(time.as_secs_f64());
+            series
+                .close_handshake
+                .get_or_init(|| self.families.close_handshake.with_label_values(&[route, initiator]))
+                .observe(time.as_secs_f64());
         }
         if verdict.saw_mismatch() {
             self.families.saw_mismatch.with_label_values(&[route, initiator]).inc();
@@ -130,7 +164,7 @@ impl RouteMetrics {
         self.families.stalled.add(change);
     }
 
-    /// Bytes that wait in closewatch's own memory came (+) or went (-).
+    /// Bytes that wait in closewatch, in its own memory or in a pipe, came (+) or went (-).
     pub fn spilled(&self, change: i64) {
         self.families.spilled_bytes.add(change);
     }
@@ -138,6 +172,15 @@ impl RouteMetrics {
     /// A plain HTTP request was answered with this status.
     pub fn http_response(&self, status: u16) {
         self.families.http_requests.with_label_values(&[&self.name, status_class(status)]).inc();
+    }
+
+    fn end_series(&self, kind: EndKind) -> Arc<EndSeries> {
+        let known = self.ends.read().unwrap_or_else(PoisonError::into_inner).get(&kind).cloned();
+        known.unwrap_or_else(|| {
+            let series = Arc::new(EndSeries::resolve(&self.families, &self.name, kind));
+            self.ends.write().unwrap_or_else(PoisonError::into_inner).insert(kind, Arc::clone(&series));
+            series
+        })
     }
 
     fn expect_ends(&self, rules: &CodeRules, own_codes: &[CloseCode]) {
@@ -169,6 +212,29 @@ impl RouteMetrics {
         }
         for class in STATUS_CLASSES {
             self.families.http_requests.with_label_values(&[&*self.name, class]);
+        }
+    }
+}
+
+// === impl EndKind ===
+
+impl EndKind {
+    const fn of(verdict: &Verdict) -> Self {
+        Self { code: verdict.label, class: verdict.class, initiator: verdict.initiator, cause: verdict.cause }
+    }
+}
+
+// === impl EndSeries ===
+
+impl EndSeries {
+    fn resolve(families: &Families, route: &str, kind: EndKind) -> Self {
+        let (code, class) = (kind.code.to_string(), kind.class.as_str());
+        let labels = [route, &code, class, kind.initiator.as_str(), kind.cause.as_str()];
+        Self {
+            closes: families.closes.with_label_values(&labels),
+            session_duration: families.session_duration.with_label_values(&[route, class]),
+            idle_before_close: families.idle_before_close.with_label_values(&[route, class]),
+            close_handshake: OnceLock::new(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncWrite;
 
-use super::{Relay, ResetCheck, STALLED_WATCH, Unacknowledged};
+use super::{FIRST_LOOK, Relay, ResetCheck, STALLED_WATCH, Unacknowledged};
 use crate::close::{Cause, End, Event};
 use crate::proxy::kernel::HungUp;
 use crate::wire::Peer;
@@ -37,6 +37,7 @@ impl Relay {
         if self.closing.is_some() {
             return self.settle_closing(cx, now);
         }
+        self.keep_alive(now);
         self.check_dead_peers(now);
         if !self.file.ledger().is_ending() {
             self.check_idle(now);
@@ -49,11 +50,12 @@ impl Relay {
             self.reset(gone.other(), now);
             return self.finish(Farewell::Reset, cx, now);
         }
+        // The last of the FINs is left to the drop that follows the record.
+        if self.flows.iter().all(|flow| flow.fin_sent || (flow.ended && flow.waiting() == 0)) {
+            return self.finish(Farewell::Fin, cx, now);
+        }
         for from in Peer::ALL {
             self.pass_fin(from, cx);
-        }
-        if Peer::ALL.iter().all(|peer| self.flows[peer.index()].fin_sent) {
-            return self.finish(Farewell::Fin, cx, now);
         }
         if self.closes_written.is_none() && self.file.ledger().closes_written() {
             self.closes_written = Some(now);
@@ -74,9 +76,14 @@ impl Relay {
         if due <= now {
             return Poll::Ready(());
         }
-        // A timer that fires too early only asks again: it is never moved back for a message.
+        // A timer that fires too early only asks again: it is never moved back for a message, nor even looked at.
         match &mut self.timer {
-            Some(_) if self.timer_at <= due => {}
+            Some(timer) if self.timer_at <= due => {
+                let is_set = self.timer_wakes.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+                if is_set && !timer.is_elapsed() {
+                    return Poll::Pending;
+                }
+            }
             Some(timer) => {
                 timer.as_mut().reset(self.file.instant(due));
                 self.timer_at = due;
@@ -87,7 +94,10 @@ impl Relay {
             }
         }
         let Some(timer) = &mut self.timer else { return Poll::Pending };
-        ready!(timer.as_mut().poll(cx));
+        if timer.as_mut().poll(cx).is_pending() {
+            self.timer_wakes = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
         self.timer = None;
         Poll::Ready(())
     }
@@ -109,13 +119,14 @@ impl Relay {
             .filter(|_| ledger.is_ending() || self.hung_up.iter().any(Option::is_some))
             .map(|limit| self.moved + limit);
         let linger = self.closes_written.map(|since| since + limits.linger);
-        let idle = limits.idle.filter(|_| !ledger.is_ending()).map(|limit| ledger.facts().last_activity + limit);
-        [dead_peer, stalled, half_closed, linger, self.drain_at, idle].into_iter().flatten().min()
+        let idle = limits.idle.filter(|_| !ledger.is_ending()).map(|limit| ledger.last_activity() + limit);
+        let keep_alive = self.keep_alive_at();
+        [dead_peer, keep_alive, stalled, half_closed, linger, self.drain_at, idle].into_iter().flatten().min()
     }
 
     /// Whether `peer`'s transport is broken, not just at its end: also if that shows only behind its FIN.
     fn is_gone(&self, peer: Peer) -> bool {
-        self.file.ledger().facts().of(peer).own_end().is_some_and(|end| match end.how {
+        self.file.ledger().own_end(peer).is_some_and(|end| match end.how {
             End::Reset | End::Timeout => true,
             End::Fin | End::TlsTruncated => self.write_end[peer.index()].is_some(),
             End::Open | End::Local => false,
@@ -173,7 +184,7 @@ impl Relay {
 
     /// The session is over: whatever is up goes down with its record.
     fn finish(&mut self, farewell: Farewell, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
-        let odd = !self.file.ledger().facts().is_ordinary();
+        let odd = !self.file.ledger().is_ordinary();
         for peer in Peer::ALL {
             if let Some(hung_up) = self.hung_up[peer.index()] {
                 // It was never read to its end, but the kernel knows it.
@@ -183,14 +194,16 @@ impl Relay {
                 };
                 self.file.on(Event::Ended { peer, how }, now);
             }
-            let facts = self.file.ledger().facts().of(peer);
-            if facts.end.is_none() || (odd && facts.tcp.is_none()) {
+            let ledger = self.file.ledger();
+            if ledger.end(peer).is_none() || (odd && !ledger.knows_network(peer)) {
                 self.note_kernel(peer, odd, now);
             }
             match farewell {
+                // To close is a FIN too, but where something was left unread, which makes it a reset.
+                Farewell::Fin if self.flows[peer.index()].ended => {}
                 Farewell::Fin => self.send_fin(peer, cx),
                 Farewell::Reset => {
-                    if self.file.ledger().facts().of(peer).end.is_none() {
+                    if self.file.ledger().end(peer).is_none() {
                         self.legs[peer.index()].reset_on_drop();
                         self.file.on(Event::Reset { peer }, now);
                     }
@@ -198,6 +211,21 @@ impl Relay {
             }
         }
         Poll::Ready(())
+    }
+
+    /// When keepalive is due to be set.
+    fn keep_alive_at(&self) -> Option<Duration> {
+        // Before the first probe would go out.
+        self.limits.dead_peer.filter(|_| !self.kept_alive).map(|dead_peer| FIRST_LOOK.min(dead_peer / 4))
+    }
+
+    fn keep_alive(&mut self, now: Duration) {
+        if self.keep_alive_at().is_some_and(|at| now >= at) {
+            for leg in &self.legs {
+                leg.keep_alive(self.limits.dead_peer);
+            }
+            self.kept_alive = true;
+        }
     }
 
     /// A peer whose host has acknowledged nothing for too long, while bytes for it wait, is dead: silent, not slow.
@@ -232,7 +260,7 @@ impl Relay {
 
     fn check_idle(&mut self, now: Duration) {
         let Some(limit) = self.limits.idle else { return };
-        if now >= self.file.ledger().facts().last_activity + limit {
+        if now >= self.file.ledger().last_activity() + limit {
             self.close(Cause::IdleTimeout, now);
             self.again = true;
         }

@@ -8,13 +8,20 @@ use tokio::io::AsyncWrite;
 
 use crate::close::CloseCode;
 use crate::proxy::leg::Leg;
+use crate::proxy::pipe::{Pipe, Spliced};
 use crate::wire::Tap;
 
 /// What has become of the bytes of one peer. Holds no buffer while the other peer takes what it is given.
 #[derive(Debug)]
 pub(super) struct Flow {
     pub(super) tap: Tap,
-    /// What the other peer's socket did not take yet. While there is any, the sender is not read.
+    /// How the sender's next bytes are moved.
+    pub(super) way: Way,
+    /// Set once any were spliced.
+    pub(super) spliced: Option<Spliced>,
+    /// What the other peer's socket did not take yet: first what is in the pipe, then the spill. While there is any, the
+    /// sender is not read.
+    pub(super) pipe: Option<Box<Pipe>>,
     spill: Option<Box<Spill>>,
     /// Bytes written to the other peer, a Close of closewatch's own included.
     written: u64,
@@ -24,6 +31,15 @@ pub(super) struct Flow {
     pub(super) ended: bool,
     /// The other peer was told so.
     pub(super) fin_sent: bool,
+}
+
+/// How bytes get from one socket to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Through the worker's read buffer.
+    Buffer,
+    /// Payload through a pipe, headers one by one through the buffer.
+    Pipe,
 }
 
 /// What happens to the bytes that a peer sends.
@@ -55,12 +71,23 @@ struct Spill {
 
 impl Flow {
     pub(super) const fn new(tap: Tap) -> Self {
-        Self { tap, spill: None, written: 0, course: Course::Forward, ended: false, fin_sent: false }
+        Self {
+            tap,
+            way: Way::Buffer,
+            spliced: None,
+            pipe: None,
+            spill: None,
+            written: 0,
+            course: Course::Forward,
+            ended: false,
+            fin_sent: false,
+        }
     }
 
     /// Bytes that wait for the other peer.
     pub(super) fn waiting(&self) -> usize {
-        self.spill.as_ref().map_or(0, |spill| spill.bytes.len() - spill.sent)
+        let in_pipe = self.pipe.as_ref().map_or(0, |pipe| pipe.len());
+        in_pipe + self.spill.as_ref().map_or(0, |spill| spill.bytes.len() - spill.sent)
     }
 
     /// Bytes of the sender that the other peer's socket took.
@@ -116,6 +143,15 @@ impl Flow {
 
     /// Writes what waits.
     pub(super) fn flush(&mut self, to: &mut Leg, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(pipe) = &mut self.pipe {
+            let before = pipe.len();
+            let drained = pipe.drain(to, cx);
+            self.written += (before - pipe.len()) as u64;
+            ready!(drained)?;
+            if let Some(pipe) = self.pipe.take() {
+                pipe.give_back();
+            }
+        }
         while let Some(spill) = &mut self.spill {
             let taken = ready!(Pin::new(&mut *to).poll_write(cx, &spill.bytes[spill.sent..]))?;
             spill.sent += taken;
@@ -129,6 +165,7 @@ impl Flow {
 
     /// Drops what waits, and all that will come: the other peer is gone.
     pub(super) fn give_up(&mut self) {
+        self.pipe = None;
         self.spill = None;
         if self.forwards() {
             self.course = Course::Discard { accepted: self.written, own_close: None };

@@ -10,6 +10,7 @@
 mod closing;
 mod ending;
 mod flow;
+mod splicing;
 #[cfg(test)]
 mod tests;
 
@@ -39,6 +40,10 @@ const READS_PER_TURN: usize = 4;
 /// has sent its FIN.
 const STALLED_WATCH: Duration = Duration::from_secs(1);
 
+/// When the kernel is first concerned with a session, at most: many end sooner, and are spared the system calls. Keepalive
+/// counts from the last byte, so nothing is noticed later.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+
 /// How long a session may do what. `None` is for ever.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
@@ -58,6 +63,8 @@ pub(super) struct Limits {
     pub(super) own_code: Option<CloseCode>,
     /// Its reason.
     pub(super) own_reason: Box<str>,
+    /// Whether payload may be spliced.
+    pub(super) splice: bool,
 }
 
 /// One live session.
@@ -84,11 +91,15 @@ pub(super) struct Relay {
     closes_written: Option<Duration>,
     /// When the kernel is asked again whether a peer has everything before the reset.
     reset_check: Option<ResetCheck>,
+    /// The kernel asks idle peers whether they are still there.
+    kept_alive: bool,
     /// When this session's share of a drain begins.
     drain_at: Option<Duration>,
     closing: Option<Closing>,
     timer: Option<Pin<Box<Sleep>>>,
     timer_at: Duration,
+    /// Whom the timer wakes.
+    timer_wakes: Option<Waker>,
     /// A turn changed something that the other direction has to look at.
     again: bool,
 }
@@ -118,9 +129,11 @@ struct ResetCheck {
 impl Relay {
     /// A relay between two legs that are both just behind the 101.
     pub(super) fn new(file: SessionFile, limits: Arc<Limits>, legs: [Leg; 2], reserved_bits: ReservedBits) -> Self {
+        let kept_alive = limits.dead_peer.is_none();
         Self {
             file,
             limits,
+            kept_alive,
             legs,
             flows: Peer::ALL.map(|peer| Flow::new(Tap::new(peer, reserved_bits))),
             write_end: [None; 2],
@@ -135,6 +148,7 @@ impl Relay {
             closing: None,
             timer: None,
             timer_at: Duration::ZERO,
+            timer_wakes: None,
             again: false,
         }
     }
@@ -174,13 +188,15 @@ impl Relay {
 
 impl Relay {
     /// Moves what can be moved, then sees what follows from it. Ready when the record is due.
+    ///
+    /// The clock is read once, before: what one turn moves takes microseconds.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             self.again = false;
-            for peer in Peer::ALL {
-                self.pump(peer, cx);
-            }
             let now = self.file.now();
+            for peer in Peer::ALL {
+                self.pump(peer, cx, now);
+            }
             if self.settle(cx, now).is_ready() {
                 return Poll::Ready(());
             }
@@ -191,9 +207,9 @@ impl Relay {
     }
 
     /// Moves bytes of `from` until there are none, or the other peer takes no more.
-    fn pump(&mut self, from: Peer, cx: &mut Context<'_>) {
+    fn pump(&mut self, from: Peer, cx: &mut Context<'_>, now: Duration) {
         for _ in 0..READS_PER_TURN {
-            let held_up = self.flows[from.index()].waiting() > 0 && self.flush(from, cx).is_pending();
+            let held_up = self.flows[from.index()].waiting() > 0 && self.flush(from, cx, now).is_pending();
             // What is only read to be counted waits for nobody.
             if held_up && self.flows[from.index()].forwards() {
                 return;
@@ -201,7 +217,7 @@ impl Relay {
             if self.flows[from.index()].ended {
                 return;
             }
-            if self.read(from, cx).is_pending() {
+            if self.move_some(from, cx, now).is_pending() {
                 return;
             }
         }
@@ -209,11 +225,10 @@ impl Relay {
     }
 
     /// Writes what waits for the other peer.
-    fn flush(&mut self, from: Peer, cx: &mut Context<'_>) -> Poll<()> {
+    fn flush(&mut self, from: Peer, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
         let to = from.other();
         let before = self.flows[from.index()].waiting();
         let flushed = self.flows[from.index()].flush(&mut self.legs[to.index()], cx);
-        let now = self.file.now();
         if self.flows[from.index()].waiting() < before {
             self.wrote(from, now);
         }
@@ -226,17 +241,18 @@ impl Relay {
         Poll::Ready(())
     }
 
-    /// Reads once from `from`, and passes it on.
-    fn read(&mut self, from: Peer, cx: &mut Context<'_>) -> Poll<()> {
+    /// Reads at most `most` from `from`, once, and passes it on.
+    fn read(&mut self, from: Peer, most: usize, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
         buffer::lend(|buffer, spare| {
-            let mut read = ReadBuf::new(buffer);
+            let most = most.min(buffer.len());
+            let mut read = ReadBuf::new(&mut buffer[..most]);
             match Pin::new(&mut self.legs[from.index()]).poll_read(cx, &mut read) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(error)) => self.read_ended(from, end_of(&error)),
-                Poll::Ready(Ok(())) if read.filled().is_empty() => self.read_ended(from, End::Fin),
+                Poll::Ready(Err(error)) => self.read_ended(from, end_of(&error), now),
+                Poll::Ready(Ok(())) if read.filled().is_empty() => self.read_ended(from, End::Fin, now),
                 Poll::Ready(Ok(())) => {
-                    let now = self.file.now();
                     self.take(from, read.filled(), Some(spare), cx, now);
+                    self.choose_way(from, read.remaining() == 0);
                 }
             }
             Poll::Ready(())
@@ -292,8 +308,8 @@ impl Relay {
         let mut read = ReadBuf::new(buffer);
         match Pin::new(&mut self.legs[peer.index()]).poll_read(cx, &mut read) {
             Poll::Pending => {}
-            Poll::Ready(Err(error)) => self.read_ended(peer, end_of(&error)),
-            Poll::Ready(Ok(())) if read.filled().is_empty() => self.read_ended(peer, End::Fin),
+            Poll::Ready(Err(error)) => self.read_ended(peer, end_of(&error), now),
+            Poll::Ready(Ok(())) if read.filled().is_empty() => self.read_ended(peer, End::Fin, now),
             Poll::Ready(Ok(())) => {
                 self.again = true;
                 self.take(peer, read.filled(), None, cx, now);
@@ -310,7 +326,9 @@ impl Relay {
             self.file.on(Event::OwnClose { to, code }, now);
         }
         if let Some(limit) = self.limits.dead_peer {
-            self.unacknowledged[to.index()].get_or_insert(Unacknowledged { since: now, check: now + limit });
+            // Soon while the session is young, so that one that falls silent keeps no timer; later ever more rarely.
+            let check = now + limit.min(now.max(FIRST_LOOK));
+            self.unacknowledged[to.index()].get_or_insert(Unacknowledged { since: now, check });
         }
     }
 
@@ -327,8 +345,7 @@ impl Relay {
     }
 
     /// Nothing more comes from `peer`: everything before was read.
-    fn read_ended(&mut self, peer: Peer, how: End) {
-        let now = self.file.now();
+    fn read_ended(&mut self, peer: Peer, how: End, now: Duration) {
         // After a reset that a write reported, the read says a plain end, which is not a FIN.
         let how = match (how, self.write_end[peer.index()]) {
             (End::Fin, Some(reported)) => reported,

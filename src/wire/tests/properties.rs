@@ -126,6 +126,35 @@ proptest! {
     }
 
     #[test]
+    fn payload_that_nobody_looks_at_makes_no_difference(
+        bytes in any_wire(),
+        (from, bits) in any_tap(),
+        sizes in any_slices(),
+    ) {
+        let mut read = Tap::new(from, bits);
+        let mut expected = Log::default();
+        read.feed(&bytes, &mut expected);
+
+        let mut tap = Tap::new(from, bits);
+        let mut log = Log::default();
+        for mut slice in sliced(&bytes, &sizes) {
+            while let [first, rest @ ..] = slice {
+                let ahead = slice.len().min(usize::try_from(tap.ahead()).unwrap());
+                if ahead > 0 {
+                    tap.skip(ahead as u64, &mut log);
+                    slice = &slice[ahead..];
+                } else {
+                    tap.feed(&[*first], &mut log);
+                    slice = rest;
+                }
+            }
+        }
+        prop_assert_eq!(log.0, expected.0);
+        prop_assert_eq!(state(&tap), state(&read));
+        prop_assert_eq!(tap.ahead(), read.ahead());
+    }
+
+    #[test]
     fn arbitrary_bytes_never_panic_and_never_pile_up(
         bytes in vec(any::<u8>(), 0..2000),
         (from, bits) in any_tap(),

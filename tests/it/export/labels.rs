@@ -94,7 +94,7 @@ fn allowed(label: &str, value: &str) -> bool {
         "kind" => {
             matches!(value, "text" | "binary") || Violation::ALL.iter().any(|violation| violation.as_str() == value)
         }
-        "sink" => value == "log",
+        "sink" => matches!(value, "log" | "otlp"),
         "version" => value == env!("CARGO_PKG_VERSION"),
         "le" => value == "+Inf" || value.parse::<f64>().is_ok(),
         _ => false,

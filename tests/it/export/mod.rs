@@ -6,4 +6,4 @@ mod golden;
 mod json;
 mod labels;
 mod metrics;
-mod records;
+pub(crate) mod records;

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use ulid::Ulid;
 
 /// A session as a script of what happens to it. Times are milliseconds since its opening.
-pub(super) struct Script {
+pub(crate) struct Script {
     session: Session,
     ledger: Ledger,
     /// Bytes read from each peer.
@@ -21,7 +21,11 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) fn new() -> Self {
-        Self { session: session(1), ledger: Ledger::new(), read: [0; 2] }
+        Self::of(session(1))
+    }
+
+    pub(crate) fn of(session: Session) -> Self {
+        Self { session, ledger: Ledger::new(), read: [0; 2] }
     }
 
     pub(super) fn request(mut self, change: impl FnOnce(&mut Request)) -> Self {
@@ -83,11 +87,11 @@ impl Script {
         self.frame(from, Opcode::Close, &[&code.to_be_bytes(), reason.as_bytes()].concat(), at)
     }
 
-    pub(super) fn ended(self, peer: Peer, how: End, at: f64) -> Self {
+    pub(crate) fn ended(self, peer: Peer, how: End, at: f64) -> Self {
         self.event(Event::Ended { peer, how }, at)
     }
 
-    pub(super) fn file(self, at: f64) -> CloseRecord {
+    pub(crate) fn file(self, at: f64) -> CloseRecord {
         let time = self.session.opened_at + ms(at);
         CloseRecord::file(Arc::new(self.session), self.ledger, ms(at), time)
     }
@@ -104,7 +108,7 @@ pub(super) fn opened_at() -> Timestamp {
 }
 
 /// The `number`th session.
-pub(super) fn session(number: u128) -> Session {
+pub(crate) fn session(number: u128) -> Session {
     Session {
         id: Ulid::from_parts(opened_at().as_millisecond().unsigned_abs(), number),
         route: "chat".into(),
@@ -114,6 +118,7 @@ pub(super) fn session(number: u128) -> Session {
         upstream: Address::Ip("127.0.0.1:9000".parse().unwrap()),
         upstream_name: "http://127.0.0.1:9000".into(),
         request: request("/chat"),
+        trace: None,
         live: Live::default(),
     }
 }
@@ -225,5 +230,6 @@ pub(super) fn handshake(outcome: Outcome, status: Option<u16>) -> HandshakeRecor
         duration: ms(12.345),
         time: opened_at(),
         detail: None,
+        trace: None,
     }
 }

@@ -48,7 +48,12 @@ pub(crate) struct Workspace(PathBuf);
 
 impl Child {
     pub(crate) fn start(arguments: &[&str], output: Output) -> Self {
-        Self::run(Command::new(BINARY).env_clear(), arguments, output)
+        Self::start_in(&[], arguments, output)
+    }
+
+    /// With these variables in its environment, and no others.
+    pub(crate) fn start_in(environment: &[(&str, &str)], arguments: &[&str], output: Output) -> Self {
+        Self::run(Command::new(BINARY).env_clear().envs(environment.iter().copied()), arguments, output)
     }
 
     /// Whatever `command` is, with these arguments: something that becomes closewatch, say.

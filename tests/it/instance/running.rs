@@ -34,8 +34,23 @@ impl Running {
         Self::within(workspace, config, arguments, output).await
     }
 
+    /// With these variables in its environment.
+    pub(crate) async fn in_environment(environment: &[(&str, &str)], config: &str) -> Self {
+        Self::launch(Workspace::new(), environment, config, &[], Output::Read).await
+    }
+
     /// The same, with files of the test's own at hand.
     pub(crate) async fn within(workspace: Workspace, config: &str, arguments: &[&str], output: Output) -> Self {
+        Self::launch(workspace, &[], config, arguments, output).await
+    }
+
+    async fn launch(
+        workspace: Workspace,
+        environment: &[(&str, &str)],
+        config: &str,
+        arguments: &[&str],
+        output: Output,
+    ) -> Self {
         let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let file = workspace.path("closewatch.toml");
         std::fs::write(&file, config).unwrap();
@@ -43,7 +58,7 @@ impl Running {
         let file = file.to_str().unwrap();
         let free = "127.0.0.1:0";
         let own = ["--config", file, "--upstream", &url, "--listen", free, "--admin", free, "--metrics", free];
-        let mut child = Child::start(&[&own, arguments].concat(), output);
+        let mut child = Child::start_in(environment, &[&own, arguments].concat(), output);
         let [admin, metrics, proxy] = [
             address(&mut child, "admin").await,
             address(&mut child, "metrics").await,
@@ -64,13 +79,19 @@ impl Running {
 
     /// Both peers of a session that has just opened.
     pub(crate) async fn session(&self) -> (RawPeer, RawPeer) {
+        let (client, upstream, _) = self.session_with(REQUEST).await;
+        (client, upstream)
+    }
+
+    /// The same with another request; also gives what the upstream was given of it.
+    pub(crate) async fn session_with(&self, request: &str) -> (RawPeer, RawPeer, String) {
         let mut client = self.connect().await;
-        client.send(REQUEST.as_bytes()).await;
+        client.send(request.as_bytes()).await;
         let mut upstream = self.accept().await;
-        upstream.receive_head().await;
+        let head = upstream.receive_head().await;
         upstream.send(SWITCH.as_bytes()).await;
         client.receive_head().await;
-        (client, upstream)
+        (client, upstream, head)
     }
 
     /// The same several times, once the instance has counted all of them: it opens them behind their 101s.

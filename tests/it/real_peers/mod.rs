@@ -6,5 +6,5 @@
 
 mod endings;
 mod pairs;
-mod process;
+pub(crate) mod process;
 mod stacks;

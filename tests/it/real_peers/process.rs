@@ -13,7 +13,7 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A running child; dropping it ends its standard input, waits for it to leave, and kills it if it does not.
-pub(super) struct Process {
+pub(crate) struct Process {
     name: &'static str,
     child: Child,
     input: Option<ChildStdin>,
@@ -23,7 +23,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn spawn(name: &'static str, command: &mut Command) -> Self {
+    pub(crate) fn spawn(name: &'static str, command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -38,7 +38,7 @@ impl Process {
     }
 
     /// Writes one JSON line to standard input.
-    pub(super) fn ask(&mut self, question: &Value) {
+    pub(crate) fn ask(&mut self, question: &Value) {
         note(&self.transcript, "> ", &question.to_string());
         let input = self.input.as_mut().expect("open until the drop");
         if let Err(error) = writeln!(input, "{question}") {
@@ -47,14 +47,14 @@ impl Process {
     }
 
     /// The next JSON line of standard output.
-    pub(super) fn answer(&self) -> Value {
+    pub(crate) fn answer(&self) -> Value {
         let line = self.next(&self.output, "answer");
         serde_json::from_str(&line)
             .unwrap_or_else(|error| panic!("{} wrote no JSON ({error}): {line}\n{}", self.name, self.transcript()))
     }
 
     /// Reads standard error up to the first line that `pick` takes.
-    pub(super) fn complaint<T>(&self, pick: impl Fn(&str) -> Option<T>) -> T {
+    pub(crate) fn complaint<T>(&self, pick: impl Fn(&str) -> Option<T>) -> T {
         loop {
             if let Some(picked) = pick(&self.next(&self.errors, "line on standard error")) {
                 return picked;
@@ -63,7 +63,7 @@ impl Process {
     }
 
     /// Waits until the child has ended by itself, having written nothing more.
-    pub(super) fn await_end(&self) {
+    pub(crate) fn await_end(&self) {
         match self.output.recv_timeout(PATIENCE) {
             Err(RecvTimeoutError::Disconnected) => {}
             Err(RecvTimeoutError::Timeout) => panic!("{} goes on\n{}", self.name, self.transcript()),
@@ -71,13 +71,27 @@ impl Process {
         }
     }
 
-    pub(super) fn kill(&mut self) {
+    /// The next line, of a child that ends; `None` when it has.
+    pub(crate) fn last(&self) -> Option<String> {
+        match self.output.recv_timeout(PATIENCE) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("{} goes on\n{}", self.name, self.transcript()),
+        }
+    }
+
+    /// Ends its standard input, for which it leaves.
+    pub(crate) fn close_input(&mut self) {
+        drop(self.input.take());
+    }
+
+    pub(crate) fn kill(&mut self) {
         // An error says that it has ended already.
         let _ = self.child.kill();
     }
 
     /// All that went in and out so far.
-    pub(super) fn transcript(&self) -> String {
+    pub(crate) fn transcript(&self) -> String {
         let lines = self.transcript.lock().unwrap_or_else(PoisonError::into_inner);
         format!("-- {} --\n{lines}", self.name)
     }

@@ -73,7 +73,9 @@ impl Rig {
         let (upstream, url) = if unix { Listener::unix() } else { Listener::tcp(small_buffers) };
         let mut config = Config::new(url.parse().unwrap());
         // `tests/run` runs what depends on it a second time with the fast paths off.
-        config.relay.verbatim = std::env::var_os("CLOSEWATCH_TEST_FAST_PATHS").is_none_or(|value| value != "off");
+        let fast = std::env::var_os("CLOSEWATCH_TEST_FAST_PATHS").is_none_or(|value| value != "off");
+        config.relay.verbatim = fast;
+        config.relay.splice = fast;
         configure(&mut config);
         let story = Story::default();
         let (sink, told) = sink(story.clone());

@@ -7,3 +7,4 @@ mod heads;
 mod limits;
 mod plain;
 mod slow;
+mod splice;

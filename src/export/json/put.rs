@@ -1,0 +1,212 @@
+//! Values as JSON, straight into a line.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use jiff::fmt::temporal::DateTimePrinter;
+use opentelemetry::{SpanId, TraceId};
+use ulid::{ULID_LEN, Ulid};
+
+use super::escape::to_json;
+use super::fields::{Millis, Rfc3339};
+use crate::close::{Address, Cause, Class, CloseCode, End, Handshake, Initiator, Outcome, Text};
+
+/// Six decimals, always: a column of times lines up, and sorts as text.
+const TIMES: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+
+/// A value that has one spelling in JSON.
+pub(super) trait Put {
+    /// Appends it.
+    fn put(self, out: &mut Vec<u8>);
+}
+
+/// `put!(out, before, name: value, …)`: appends fields, with `before` (`{` or `,`) in front of the first.
+macro_rules! put {
+    ($out:expr, $before:literal, $name:literal: $value:expr $(, $more:literal: $others:expr)* $(,)?) => {{
+        $out.extend_from_slice(concat!($before, "\"", $name, "\":").as_bytes());
+        $crate::export::json::put::Put::put($value, $out);
+        $(
+            $out.extend_from_slice(concat!(",\"", $more, "\":").as_bytes());
+            $crate::export::json::put::Put::put($others, $out);
+        )*
+    }};
+}
+pub(super) use put;
+
+macro_rules! integers {
+    ($($integer:ty),+) => { $(
+        impl Put for $integer {
+            fn put(self, out: &mut Vec<u8>) {
+                out.extend_from_slice(itoa::Buffer::new().format(self).as_bytes());
+            }
+        }
+    )+ };
+}
+integers!(u16, u32, u64);
+
+/// Labels are words of a closed set: there is nothing in them to escape.
+macro_rules! labels {
+    ($($label:ty),+) => { $(
+        impl Put for $label {
+            fn put(self, out: &mut Vec<u8>) {
+                quoted(self.as_str().as_bytes(), out);
+            }
+        }
+    )+ };
+}
+labels!(Cause, Class, End, Handshake, Initiator, Outcome);
+
+impl<T: Put> Put for Option<T> {
+    fn put(self, out: &mut Vec<u8>) {
+        match self {
+            Some(value) => value.put(out),
+            None => out.extend_from_slice(b"null"),
+        }
+    }
+}
+
+impl Put for bool {
+    fn put(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(if self { b"true" } else { b"false" });
+    }
+}
+
+impl Put for &str {
+    fn put(self, out: &mut Vec<u8>) {
+        // Nearly all text is plain, and knows it by a look at its bytes.
+        if self.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+            quoted(self.as_bytes(), out);
+        } else {
+            to_json(&self, out);
+        }
+    }
+}
+
+impl Put for &Text {
+    fn put(self, out: &mut Vec<u8>) {
+        self.as_str().put(out);
+    }
+}
+
+impl Put for &Address {
+    fn put(self, out: &mut Vec<u8>) {
+        match self {
+            Address::Ip(SocketAddr::V4(address)) => {
+                let [a, b, c, d] = address.ip().octets().map(u16::from);
+                for (before, number) in [(b'"', a), (b'.', b), (b'.', c), (b'.', d), (b':', address.port())] {
+                    out.push(before);
+                    number.put(out);
+                }
+                out.push(b'"');
+            }
+            Address::Ip(SocketAddr::V6(address)) => {
+                // Memory takes every write.
+                let _ = write!(out, "\"{address}\"");
+            }
+            Address::Unix(_) => to_json(self, out),
+        }
+    }
+}
+
+impl Put for Ulid {
+    fn put(self, out: &mut Vec<u8>) {
+        quoted(self.array_to_str(&mut [0; ULID_LEN]).as_bytes(), out);
+    }
+}
+
+/// As the W3C spells it, and OTLP over JSON: lower-case hex.
+impl Put for TraceId {
+    fn put(self, out: &mut Vec<u8>) {
+        // Memory takes every write.
+        let _ = write!(out, "\"{self}\"");
+    }
+}
+
+/// The same.
+impl Put for SpanId {
+    fn put(self, out: &mut Vec<u8>) {
+        let _ = write!(out, "\"{self}\"");
+    }
+}
+
+impl Put for CloseCode {
+    fn put(self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+}
+
+impl Put for Rfc3339 {
+    fn put(self, out: &mut Vec<u8>) {
+        out.push(b'"');
+        // Memory takes every write.
+        let _ = TIMES.print_timestamp(&self.0, &mut *out);
+        out.push(b'"');
+    }
+}
+
+impl Put for Millis {
+    fn put(self, out: &mut Vec<u8>) {
+        // More microseconds than that have not passed since the beginning of time.
+        let micros = self.0.as_micros() as u64;
+        (micros / 1000).put(out);
+        let [hundreds, tens, ones] = [100, 10, 1].map(|unit| b'0' + (micros / unit % 10) as u8);
+        let decimals = [b'.', hundreds, tens, ones];
+        let zeros = decimals[2..].iter().rev().take_while(|digit| **digit == b'0').count();
+        out.extend_from_slice(&decimals[..decimals.len() - zeros]);
+    }
+}
+
+fn quoted(plain: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    out.extend_from_slice(plain);
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+    use serde::Serialize;
+
+    use super::*;
+
+    fn written(value: impl Put) -> String {
+        let mut out = Vec::new();
+        value.put(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn described(value: impl Serialize) -> String {
+        let mut out = Vec::new();
+        to_json(&value, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn fields_are_an_object() {
+        let mut out = Vec::new();
+        put!(&mut out, "{", "a": 1_u32, "b": None::<u32>, "c": true);
+        put!(&mut out, ",", "d": "x\"y");
+        assert_eq!(String::from_utf8(out).unwrap() + "}", r#"{"a":1,"b":null,"c":true,"d":"x\"y"}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_is_spelt_as_serde_json_spells_it(
+            text in any::<String>(), number in any::<u64>(), micros in 0_u64..1 << 50, seconds in 0_i64..1 << 35,
+            address in any::<SocketAddr>(), id in any::<u128>(),
+        ) {
+            prop_assert_eq!(written(&*text), described(&text));
+            prop_assert_eq!(written(number), described(number));
+            let time = Duration::from_micros(micros);
+            prop_assert_eq!(written(Millis(time)), described(Millis(time)));
+            let time = Timestamp::new(seconds, 123_456_789).unwrap();
+            prop_assert_eq!(written(Rfc3339(time)), described(Rfc3339(time)));
+            let address = Address::Ip(address);
+            prop_assert_eq!(written(&address), described(&address));
+            prop_assert_eq!(written(Ulid(id)), described(Ulid(id).to_string()));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The ways to the collector, one a signal.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::KeyValue;
+use opentelemetry_otlp::tonic_types::metadata::MetadataMap;
+use opentelemetry_otlp::{
+    ExporterBuildError, LogExporter, MetricExporter, Protocol, RetryPolicy, SpanExporter, WithExportConfig,
+    WithHttpConfig, WithTonicConfig,
+};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::logs::LogExporter as _;
+use opentelemetry_sdk::resource::{EnvResourceDetector, TelemetryResourceDetector};
+use opentelemetry_sdk::trace::SpanExporter as _;
+
+use crate::config::{Otel, OtelProtocol, OtelSignal};
+
+/// What takes each signal; `None` for those that are off.
+#[derive(Debug)]
+pub(super) struct Collector {
+    pub(super) spans: Option<SpanExporter>,
+    pub(super) logs: Option<LogExporter>,
+    pub(super) metrics: Option<MetricExporter>,
+}
+
+/// Builds the exporter of one signal, for whichever protocol it is to speak.
+macro_rules! exporter {
+    ($exporter:ident, $otel:expr, $signal:expr, $path:literal) => {
+        match $otel.target($signal, $path) {
+            None => None,
+            Some((url, OtelProtocol::Http)) => Some(
+                $exporter::builder()
+                    .with_http()
+                    .with_protocol(Protocol::HttpBinary)
+                    .with_endpoint(url)
+                    .with_timeout($otel.timeout)
+                    .with_headers(headers($otel))
+                    .with_retry_policy(patience())
+                    .build()?,
+            ),
+            Some((url, OtelProtocol::Grpc)) => Some(
+                $exporter::builder()
+                    .with_tonic()
+                    .with_protocol(Protocol::Grpc)
+                    .with_endpoint(url)
+                    .with_timeout($otel.timeout)
+                    .with_metadata(metadata($otel))
+                    .with_retry_policy(patience())
+                    .build()?,
+            ),
+        }
+    };
+}
+
+// === impl Collector ===
+
+impl Collector {
+    /// Nothing is sent yet. To be called within the runtime that will send.
+    pub(super) fn new(otel: &Otel, resource: &Resource) -> Result<Self, ExporterBuildError> {
+        let mut spans = exporter!(SpanExporter, otel, &otel.traces, "/v1/traces");
+        let mut logs = exporter!(LogExporter, otel, &otel.logs, "/v1/logs");
+        let metrics = exporter!(MetricExporter, otel, &otel.metrics, "/v1/metrics");
+        if let Some(spans) = &mut spans {
+            spans.set_resource(resource);
+        }
+        if let Some(logs) = &mut logs {
+            logs.set_resource(resource);
+        }
+        Ok(Self { spans, logs, metrics })
+    }
+
+    /// Whether any signal goes anywhere.
+    pub(super) fn is_wanted(otel: &Otel) -> bool {
+        let goes = |signal: &OtelSignal| otel.target(signal, "").is_some();
+        goes(&otel.traces) || goes(&otel.logs) || goes(&otel.metrics)
+    }
+}
+
+/// What sends: closewatch, then what the configuration says, then the environment.
+pub(super) fn resource(otel: &Otel, instance: Option<&str>) -> Resource {
+    let own = [("service.name", Some("closewatch")), ("service.version", Some(env!("CARGO_PKG_VERSION")))];
+    let host = [("service.instance.id", instance), ("host.name", instance)];
+    let own = own.into_iter().chain(host).filter_map(|(key, value)| Some(KeyValue::new(key, value?.to_owned())));
+    let configured = otel.resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+    Resource::builder_empty()
+        .with_attributes(own)
+        .with_detector(Box::new(TelemetryResourceDetector))
+        .with_attributes(configured)
+        .with_detector(Box::new(EnvResourceDetector::new()))
+        .with_attributes(otel.service_name.iter().map(|name| KeyValue::new("service.name", name.clone())))
+        .build()
+}
+
+/// A request is repeated until its time is over: a collector that restarts loses nothing.
+fn patience() -> RetryPolicy {
+    RetryPolicy::recommended().with_max_retries(usize::MAX).with_max_delay(Duration::from_secs(1))
+}
+
+fn headers(otel: &Otel) -> HashMap<String, String> {
+    otel.headers.iter().map(|(name, value)| (name.clone(), value.0.clone())).collect()
+}
+
+fn metadata(otel: &Otel) -> MetadataMap {
+    let header = |(name, value): (&String, &crate::config::Secret)| {
+        Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(&value.0).ok()?))
+    };
+    MetadataMap::from_headers(otel.headers.iter().filter_map(header).collect::<HeaderMap>())
+}

@@ -1,0 +1,179 @@
+//! OpenTelemetry: spans, and if they are asked for log records and metrics, over OTLP.
+//!
+//! A worker only decides whether a span is kept and puts a pointer into the queue; all else is the work of one thread with a
+//! runtime of its own. What does not fit into the queue, or is not taken by the collector in time, is dropped and counted.
+
+mod attributes;
+mod b3;
+mod collector;
+mod logs;
+mod meters;
+mod sender;
+mod spans;
+#[cfg(test)]
+mod tests;
+mod tracer;
+
+use std::io;
+use std::sync::{Arc, mpsc as blocking};
+use std::time::Duration;
+
+use opentelemetry::InstrumentationScope;
+use opentelemetry::logs::LoggerProvider as _;
+use opentelemetry::propagation::Extractor;
+use opentelemetry::trace::SpanContext;
+use opentelemetry_otlp::ExporterBuildError;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use prometheus::IntCounter;
+use tokio::runtime;
+use tokio::sync::mpsc::{Sender as Queue, UnboundedSender, channel, unbounded_channel};
+use tokio::time::Instant;
+
+use self::collector::Collector;
+pub(super) use self::meters::Durations;
+use self::meters::Meters;
+use self::sender::{Flush, Item, Mapper, Sender};
+use self::tracer::Tracer;
+use super::{Entry, JsonStyle, Metrics, Sink};
+use crate::close::{CloseRecord, HandshakeRecord, Propagation};
+use crate::config::Otel;
+
+/// What a flush may take beyond its limit, to say so.
+const SLACK: Duration = Duration::from_millis(500);
+
+/// Why nothing can be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum OtlpError {
+    /// The configuration, or a variable of the environment, cannot be followed.
+    #[error("the OTLP exporter cannot be built")]
+    Build(#[from] ExporterBuildError),
+    /// There is no thread or runtime to be had.
+    #[error("the OTLP exporter cannot be started")]
+    Start(#[from] io::Error),
+}
+
+/// The way to the thread that sends. Dropped, the thread ends.
+#[derive(Debug)]
+pub(super) struct Otlp {
+    /// `None` if there are no traces.
+    tracer: Option<Tracer>,
+    /// `None` if there are no metrics.
+    durations: Option<Durations>,
+    mapper: Arc<Mapper>,
+    queue: Queue<Item>,
+    flushes: UnboundedSender<Flush>,
+    dropped: IntCounter,
+}
+
+/// A flush that has begun.
+pub(super) struct Flushing {
+    done: blocking::Receiver<bool>,
+    limit: Duration,
+}
+
+// === impl Otlp ===
+
+impl Otlp {
+    /// Starts the thread; `None` if the configuration exports nothing. Nobody is connected to yet.
+    pub(super) fn start(otel: &Otel, style: &JsonStyle, metrics: &Metrics) -> Result<Option<Self>, OtlpError> {
+        if !Collector::is_wanted(otel) {
+            return Ok(None);
+        }
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let resource = collector::resource(otel, style.instance.as_deref());
+        let mut collector = {
+            let _within = runtime.enter();
+            Collector::new(otel, &resource)?
+        };
+        let mapper = Arc::new(Mapper {
+            style: style.clone(),
+            scope: scope(),
+            traces: collector.spans.is_some(),
+            logger: collector.logs.as_ref().map(|_| SdkLoggerProvider::builder().build().logger_with_scope(scope())),
+        });
+        let metered = collector.metrics.take().map(|exporter| Meters::new(exporter, metrics.registry(), resource));
+        let (meters, durations) = metered.unzip();
+        let dropped = metrics.records_dropped(Sink::Otlp);
+        let tracer = collector.spans.as_ref().map(|_| Tracer::new(otel));
+        let sender = Sender {
+            collector,
+            meters,
+            interval: otel.interval,
+            patience: otel.timeout,
+            mapper: Arc::clone(&mapper),
+            dropped: dropped.clone(),
+            reported: dropped.get(),
+            warned: None,
+        };
+        let (queue, items) = channel(otel.queue);
+        let (flushes, asked) = unbounded_channel();
+        std::thread::Builder::new().name("otlp".to_owned()).spawn(move || {
+            runtime.block_on(sender.run(items, asked));
+            runtime.shutdown_background();
+        })?;
+        Ok(Some(Self { tracer, durations, mapper, queue, flushes, dropped }))
+    }
+
+    /// Begins the trace of a handshake, if there are traces.
+    pub(super) fn trace(&self, headers: &dyn Extractor) -> Option<Propagation> {
+        self.tracer.as_ref().map(|tracer| tracer.handshake(headers))
+    }
+
+    /// The span of a session that has ended, if it is kept.
+    pub(super) fn span_of(&self, record: &CloseRecord) -> Option<SpanContext> {
+        self.tracer.as_ref()?.session(record)
+    }
+
+    /// Where durations are recorded, if there are metrics.
+    pub(super) const fn durations(&self) -> Option<&Durations> {
+        self.durations.as_ref()
+    }
+
+    /// Hands an entry over.
+    pub(super) fn push(&self, entry: &Arc<Entry>) {
+        self.offer(Item::Entry(Arc::clone(entry)));
+    }
+
+    /// Hands over a handshake that led to a session.
+    pub(super) fn upgraded(&self, route: &Arc<str>, record: HandshakeRecord) {
+        if !is_sampled(&record) {
+            return;
+        }
+        self.offer(Item::Upgraded { route: Arc::clone(route), record: Box::new(record) });
+    }
+
+    /// Never waits: what does not fit is dropped and counted.
+    fn offer(&self, item: Item) {
+        let count = self.mapper.count(&item);
+        if count > 0 && self.queue.try_send(item).is_err() {
+            self.dropped.inc_by(count);
+        }
+    }
+
+    /// Asks for all that was handed over to be sent; what is left after `limit` is given up, and counted.
+    pub(super) fn flush(&self, limit: Duration) -> Flushing {
+        let (done, told) = blocking::channel();
+        // If the thread is gone, so is `done`, and that is told.
+        let _ = self.flushes.send(Flush { deadline: Instant::now() + limit, done });
+        Flushing { done: told, limit }
+    }
+}
+
+// === impl Flushing ===
+
+impl Flushing {
+    /// Waits for the end; `false` if something had to be given up.
+    pub(super) fn wait(self) -> bool {
+        self.done.recv_timeout(self.limit + SLACK).unwrap_or(false)
+    }
+}
+
+/// Whether a handshake has a span to be exported.
+fn is_sampled(record: &HandshakeRecord) -> bool {
+    record.trace.as_ref().is_some_and(|trace| trace.span.is_sampled())
+}
+
+/// Who says all this.
+fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder("closewatch").with_version(env!("CARGO_PKG_VERSION")).build()
+}
