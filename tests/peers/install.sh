@@ -3,6 +3,7 @@
 
 readonly work=.work
 readonly peers=tests/peers
+readonly autobahn_version=25.10.1
 mkdir -p "$work"
 
 # Installs the named Debian packages; package lists are fetched once a run, and only if something is missing.
@@ -117,6 +118,27 @@ gorilla_peer() {
     [ -d /usr/share/gocode/src/github.com/gorilla/websocket ] || debian golang-github-gorilla-websocket-dev
     compiled gorilla "$peers/gorilla.go" env GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS= GOTOOLCHAIN=local \
         GOCACHE="$PWD/$work/gorilla/cache" go build -o "$work/gorilla/peer" "$peers/gorilla.go"
+}
+
+# The Autobahn Testsuite, which needs Python 2.7: PYTHON27, one on the PATH, or pyenv's.
+autobahn_suite() {
+    local python='' candidate suite=$work/autobahn/suite
+    local -x PIP_NO_PYTHON_VERSION_WARNING=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONWARNINGS=ignore
+    for candidate in "${PYTHON27:-python2.7}" "$(PYENV_VERSION=2.7.18 pyenv which python2.7 2>/dev/null)"; do
+        [ -n "$python" ] || python=$("$candidate" -c 'import sys; print(sys.executable)' 2>/dev/null || true)
+    done
+    [ -n "$python" ] || fail "the Autobahn Testsuite needs Python 2.7: 'pyenv install 2.7.18', or PYTHON27=/path/to/python2.7"
+    if stale autobahn/suite "$python" "$autobahn_version"; then
+        echo "installing the Autobahn Testsuite $autobahn_version"
+        rm -rf "$suite"
+        mkdir -p "$suite"
+        # Python 2.7 has no venv.
+        "$python" -m pip install --quiet --target "$suite/boot" 'virtualenv<20.22' &&
+            PYTHONPATH=$suite/boot "$python" -m virtualenv --quiet "$suite/venv" &&
+            "$suite/venv/bin/pip" install --quiet "autobahntestsuite==$autobahn_version" ||
+            fail "pip could not install the Autobahn Testsuite"
+        stamp autobahn/suite "$python" "$autobahn_version"
+    fi
 }
 
 # Everything that can be installed: what the interop matrix is of.
