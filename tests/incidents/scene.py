@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import re
+import sys
 
 import peers
 from peers import CLOSE, PING, PONG, TEXT, Ended, Refused
@@ -46,7 +47,14 @@ class Closewatch:
 
     def start(self):
         self.process, _ = self.stage.start(self.name, self.command)
-        wait_for(self.name, ready("http://%s/livez" % self.address))
+        live = ready("http://%s/livez" % self.address)
+
+        def check():
+            if self.process.poll() is not None:
+                sys.exit("%s ended with %d" % (self.name, self.process.returncode))
+            return live()
+
+        wait_for(self.name, check)
 
     def kill(self):
         self.process.kill()
