@@ -1,5 +1,5 @@
-// `echo.mjs LIBRARY`: reads URLs, each a JSON string on a line of standard input, echoes there until the session ends, and prints how it did.
-// LIBRARY is `ws`, `undici`, `chromium`, or `bun` (run by bun itself).
+// `echo.mjs ws|undici|chromium|bun` (the last run by bun itself): reads URLs, each a JSON string on a line of standard input, and
+// echoes there until the session ends. Then it prints how that was.
 
 import { createInterface } from 'node:readline';
 import { library, print } from '../peers/peer.mjs';

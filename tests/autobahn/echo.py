@@ -1,5 +1,5 @@
-"""`echo.py LIBRARY`: reads URLs, each a JSON string on a line of standard input, echoes there until the session ends, and prints how it did.
-LIBRARY is `websockets` or `aiohttp`."""
+"""`echo.py websockets|aiohttp`: reads URLs, each a JSON string on a line of standard input, and echoes there until the session
+ends. Then it prints how that was."""
 
 import asyncio
 import json

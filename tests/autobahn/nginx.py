@@ -7,7 +7,7 @@ from pathlib import Path
 
 FOLDER = Path(".work/autobahn/nginx").absolute()
 CONFIGURATION = """
-daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
+daemon off; worker_processes 1; user root; pid {folder}/pid; error_log {folder}/error.log;
 events {{}}
 http {{
     access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
@@ -24,7 +24,8 @@ http {{
 
 
 class Nginx:
-    """One worker in front of the port `upstream`, for the time of an `async with` block."""
+    """In front of the port `upstream`, for the time of an `async with` block: a master with one worker, as a process that is both
+    crashes on a socket that it takes over."""
 
     def __init__(self, upstream):
         self.upstream = upstream

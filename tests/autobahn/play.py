@@ -14,7 +14,7 @@ from pathlib import Path
 
 from children import Closewatch, Server
 from nginx import Nginx
-from suite import COMPARED, COMPRESSION, CORE, COUNTS, SLICE, FuzzingServer, Short, fuzz_server
+from suite import COMPARED, COMPRESSION, CORE, COUNTS, LIGHT, SLICE, FuzzingServer, Short, fuzz_server
 
 COMPARISON = Path(".work/autobahn/comparison.jsonl")
 PYTHON = ".work/python/bin/python"
@@ -67,7 +67,7 @@ class Comparison:
     """What was found so far, case by case."""
 
     def __init__(self):
-        self.rows, self.failures = [], 0
+        self.rows, self.failures, self.since = [], 0, time.monotonic()
 
     def fail(self, what):
         self.failures += 1
@@ -89,7 +89,10 @@ class Comparison:
                 self.fail(f"{pair}, case {case}: {name}: {ours[name]}, directly {theirs[name]}")
             self.rows.append({"pair": pair, "case": case, "differs": found, "direct": theirs, "through": ours, "record": record})
         verdicts = Counter(case["behavior"] for case in direct.values())
-        print(f"{pair}: {len(proxied)} cases, {differing} differ ({', '.join(f'{n} {what}' for what, n in verdicts.most_common())})")
+        said = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
+        now = time.monotonic()
+        print(f"{pair}: {len(proxied)} cases, {differing} differ ({said}), {now - self.since:.0f} s", flush=True)
+        self.since = now
 
 
 async def timed(report):
@@ -126,7 +129,8 @@ async def client_fuzzed(binary, found, name, cases, count):
     command, agents = CLIENTS[name], [f"{name}-direct", f"{name}-closewatch"]
     async with running(FuzzingServer(f"suite-{name}-{count}", cases, count)) as suite:
         async with through(binary, suite.port) as front:
-            await asyncio.gather(*(suite.fuzz(agent, command, port, LIMIT) for agent, port in zip(agents, (suite.port, front.port))))
+            ports = (suite.port, front.port)
+            await asyncio.gather(*(suite.fuzz(agent, command, port, LIMIT) for agent, port in zip(agents, ports)))
         direct, proxied = await suite.reports(agents, command)
     found.add(f"{name} → suite, {count}", direct, proxied, front.records)
 
@@ -138,10 +142,11 @@ async def main():
     options = parser.parse_args()
     found, began = Comparison(), time.monotonic()
     compression = (COMPRESSION, COUNTS["COMPRESSION"], LIMIT_COMPRESSION) if options.all else (SLICE, COUNTS["SLICE"], LIMIT)
+    core = (CORE, COUNTS["CORE"]) if options.all else (LIGHT, COUNTS["LIGHT"])
     try:
         await servers_fuzzed(options.binary, found)
         for client in CLIENTS:
-            await client_fuzzed(options.binary, found, client, CORE, COUNTS["CORE"])
+            await client_fuzzed(options.binary, found, client, *core)
         await server_fuzzed(options.binary, found, "Beast", BEAST, *compression)
         await client_fuzzed(options.binary, found, "ws", *compression[:2])
     except Short as short:
