@@ -20,6 +20,9 @@ COMPARISON = Path(".work/autobahn/comparison.jsonl")
 PYTHON = ".work/python/bin/python"
 BUN = ".work/node/node_modules/@oven/bun-linux-*/bin/bun"
 
+# For 127.0.0.1, signed by itself; run makes them.
+CERTIFICATE, KEY = ".work/autobahn/tls/certificate.pem", ".work/autobahn/tls/key.pem"
+
 # It passes all cases; it fails many, for it does not look into UTF-8: what a proxy that mends frames would change.
 BEAST = [".work/beast/server"]
 GORILLA = [".work/gorilla/peer", "server"]
@@ -40,9 +43,9 @@ LIMIT, LIMIT_COMPRESSION = 300, 3600
 
 
 @contextlib.asynccontextmanager
-async def through(binary, port):
+async def through(binary, port, *options, scheme="http"):
     """closewatch in front of `port`; what it records is in `.records` behind the block."""
-    front = await Closewatch("closewatch", []).front(binary, port)
+    front = await Closewatch("closewatch", []).front(binary, port, *options, scheme=scheme)
     records = asyncio.create_task(front.child.stdout.read())
     try:
         yield front
@@ -112,7 +115,22 @@ async def servers_fuzzed(binary, found):
     print("  took " + ", ".join(f"{took:.1f} s {way}" for way, took in seconds.items()))
     if seconds["closewatch"] > max(seconds["direct"], seconds["nginx"]) + SLACK:
         found.fail(f"suite → Beast: {seconds['closewatch']:.1f} s is longer than nginx's by more than {SLACK} s")
+    await over_tls(binary, found, reports["direct"])
     await server_fuzzed(binary, found, "gorilla", GORILLA, CORE, COUNTS["CORE"], LIMIT)
+
+
+async def over_tls(binary, found, direct):
+    """The same over TLS on both legs: of one closewatch in front, of another behind it."""
+    ours = ("--tls-cert", CERTIFICATE, "--tls-key", KEY)
+    async with (
+        running(Server("beast", BEAST)) as beast,
+        through(binary, beast.port, *ours) as behind,
+        through(binary, behind.port, *ours, "--upstream-ca", CERTIFICATE, scheme="https") as front,
+    ):
+        proxied = await fuzz_server("beast-tls", f"wss://127.0.0.1:{front.port}/echo", CORE, COUNTS["CORE"], LIMIT)
+    found.add("suite → TLS → TLS → Beast", direct, proxied, front.records)
+    if len(behind.records) != len(proxied):
+        found.fail(f"suite → TLS → TLS → Beast: {len(behind.records)} records behind")
 
 
 async def server_fuzzed(binary, found, name, command, cases, count, limit):
