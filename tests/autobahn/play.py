@@ -7,14 +7,16 @@ import argparse
 import asyncio
 import contextlib
 import json
+import shutil
 import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from children import Closewatch, Server
 from nginx import Nginx
-from suite import COMPARED, COMPRESSION, CORE, COUNTS, LIGHT, SLICE, FuzzingServer, Short, fuzz_server
+from suite import COMPARED, COMPRESSION, CORE, COUNTS, LIGHT, REPORTS, SLICE, FuzzingServer, Short, fuzz_server
 
 COMPARISON = Path(".work/autobahn/comparison.jsonl")
 PYTHON = ".work/python/bin/python"
@@ -39,7 +41,10 @@ CLIENTS = {
 # end back by a second a case takes five minutes.
 SLACK = 10
 # Seconds that one run of the core cases may take at all, and one of all that are of compression.
-LIMIT, LIMIT_COMPRESSION = 300, 3600
+LIMIT, LIMIT_COMPRESSION = 900, 3600
+# So many cases that differ are played so many times again: a client that is sent a message and then an error may come to echo
+# the message, or not, and does not always do the same.
+RACES, AGAIN = 5, 10
 
 
 @contextlib.asynccontextmanager
@@ -74,83 +79,96 @@ class Comparison:
 
     def fail(self, what):
         self.failures += 1
-        print(f"  {what}")
+        print(f"  {what}", flush=True)
 
-    def add(self, pair, direct, proxied, records):
-        """Two reports of one pair, and the records of the second: in the order of the sessions, one each."""
+    async def add(self, pair, play, cases, count, played=None):
+        """What `play(cases, count)` gives (or `played`, if it has): the report directly, that through closewatch, the records."""
+        direct, proxied, records = played or await play(cases, count)
         if direct.keys() != proxied.keys():
-            self.fail(f"{pair}: not the same cases")
+            raise Short(f"{pair}: not the same cases")
         if len(records) != len(proxied):
             self.fail(f"{pair}: {len(records)} records of {len(proxied)} sessions")
+        differing = [case for case in direct if outcome(direct[case]) != outcome(proxied[case])]
+        raced = await self.raced(play, differing, direct, proxied) if 0 < len(differing) <= RACES else []
+        for case in differing:
+            what = f"{pair}, case {case}: {outcome(proxied[case])}, directly {outcome(direct[case])}"
+            if case in raced:
+                print(f"  {what}; that too when asked again", flush=True)
+            else:
+                self.fail(what)
+        # Sessions come one after the other, and so do their records.
         records = sorted(records, key=lambda record: record["opened_at"])
-        differing = 0
-        for (case, ours), record in zip(proxied.items(), records):
-            theirs = direct[case]
-            found = [name for name in COMPARED if ours[name] != theirs[name]]
-            differing += bool(found)
-            for name in found:
-                self.fail(f"{pair}, case {case}: {name}: {ours[name]}, directly {theirs[name]}")
-            self.rows.append({"pair": pair, "case": case, "differs": found, "direct": theirs, "through": ours, "record": record})
+        for (case, report), record in zip(proxied.items(), records):
+            differs = case in differing and case not in raced
+            row = {"pair": pair, "case": case, "differs": differs, "direct": direct[case], "through": report, "record": record}
+            self.rows.append(row)
         verdicts = Counter(case["behavior"] for case in direct.values())
         said = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
         now = time.monotonic()
-        print(f"{pair}: {len(proxied)} cases, {differing} differ ({said}), {now - self.since:.0f} s", flush=True)
+        print(f"{pair}: {count} cases, {len(differing) - len(raced)} differ ({said}), {now - self.since:.0f} s", flush=True)
         self.since = now
 
+    @staticmethod
+    async def raced(play, differing, direct, proxied):
+        """Which of these cases a peer decides by a race of its own: asked again, all that is seen through closewatch is seen
+        directly as well."""
+        seen = [{case: {outcome(report[case])} for case in differing} for report in (direct, proxied)]
+        for _ in range(AGAIN):
+            for found, report in zip(seen, await play(differing, len(differing))):
+                for case in differing:
+                    found[case].add(outcome(report[case]))
+        return [case for case in differing if seen[1][case] <= seen[0][case]]
 
-async def timed(report):
-    began = time.monotonic()
-    return await report, time.monotonic() - began
+
+def outcome(report):
+    return tuple(report[name] for name in COMPARED)
 
 
-async def servers_fuzzed(binary, found):
-    """The core cases, with the suite as client: what passes all, one after the other as they are timed, and what fails many."""
+async def timed(binary, found):
+    """The core cases with Beast, one way after the other: the reports and records, with the seconds compared."""
     async with running(Server("beast", BEAST)) as beast, through(binary, beast.port) as front, Nginx(beast.port) as nginx:
         ports = {"direct": beast.port, "nginx": nginx.port, "closewatch": front.port}
         reports, seconds = {}, {}
         for way, port in ports.items():
-            report = fuzz_server(f"beast-{way}", f"ws://127.0.0.1:{port}/echo", CORE, COUNTS["CORE"], LIMIT)
-            reports[way], seconds[way] = await timed(report)
-    found.add("suite → Beast", reports["direct"], reports["closewatch"], front.records)
-    print("  took " + ", ".join(f"{took:.1f} s {way}" for way, took in seconds.items()))
+            began = time.monotonic()
+            reports[way] = await fuzz_server(f"beast-{way}", f"ws://127.0.0.1:{port}/echo", CORE, COUNTS["CORE"], LIMIT)
+            seconds[way] = time.monotonic() - began
+    print("suite → Beast: " + ", ".join(f"{took:.1f} s {way}" for way, took in seconds.items()), flush=True)
     if seconds["closewatch"] > max(seconds["direct"], seconds["nginx"]) + SLACK:
-        found.fail(f"suite → Beast: {seconds['closewatch']:.1f} s is longer than nginx's by more than {SLACK} s")
-    await over_tls(binary, found, reports["direct"])
-    await server_fuzzed(binary, found, "gorilla", GORILLA, CORE, COUNTS["CORE"], LIMIT)
+        found.fail(f"{seconds['closewatch']:.1f} s is longer than nginx's by more than {SLACK} s")
+    return reports["direct"], reports["closewatch"], front.records
 
 
-async def over_tls(binary, found, direct):
-    """The same over TLS on both legs: of one closewatch in front, of another behind it."""
+async def with_server(binary, command, limit, cases, count):
+    """The suite as client of one server."""
+    async with running(Server("server", command)) as server, through(binary, server.port) as front:
+        urls = {"direct": f"ws://127.0.0.1:{server.port}/echo", "closewatch": f"ws://127.0.0.1:{front.port}/echo"}
+        direct, proxied = await asyncio.gather(*(fuzz_server(way, url, cases, count, limit) for way, url in urls.items()))
+    return direct, proxied, front.records
+
+
+async def over_tls(binary, cases, count):
+    """The suite as client of Beast, over TLS on both legs: of one closewatch in front, of another behind it."""
     ours = ("--tls-cert", CERTIFICATE, "--tls-key", KEY)
     async with (
         running(Server("beast", BEAST)) as beast,
         through(binary, beast.port, *ours) as behind,
         through(binary, behind.port, *ours, "--upstream-ca", CERTIFICATE, scheme="https") as front,
     ):
-        proxied = await fuzz_server("beast-tls", f"wss://127.0.0.1:{front.port}/echo", CORE, COUNTS["CORE"], LIMIT)
-    found.add("suite → TLS → TLS → Beast", direct, proxied, front.records)
-    if len(behind.records) != len(proxied):
-        found.fail(f"suite → TLS → TLS → Beast: {len(behind.records)} records behind")
+        urls = {"direct": f"ws://127.0.0.1:{beast.port}/echo", "tls": f"wss://127.0.0.1:{front.port}/echo"}
+        direct, proxied = await asyncio.gather(*(fuzz_server(way, url, cases, count, LIMIT) for way, url in urls.items()))
+    return direct, proxied, front.records
 
 
-async def server_fuzzed(binary, found, name, command, cases, count, limit):
-    async with running(Server(name, command)) as server, through(binary, server.port) as front:
-        direct, proxied = await asyncio.gather(*(
-            fuzz_server(f"{name}-{way}-{count}", f"ws://127.0.0.1:{port}/echo", cases, count, limit)
-            for way, port in (("direct", server.port), ("closewatch", front.port))
-        ))
-    found.add(f"suite → {name}, {count}", direct, proxied, front.records)
-
-
-async def client_fuzzed(binary, found, name, cases, count):
-    """One client's echoes for the suite as server."""
+async def with_client(binary, name, cases, count):
+    """The suite as server of one client."""
     command, agents = CLIENTS[name], [f"{name}-direct", f"{name}-closewatch"]
-    async with running(FuzzingServer(f"suite-{name}-{count}", cases, count)) as suite:
+    async with running(FuzzingServer(name, cases, count)) as suite:
         async with through(binary, suite.port) as front:
             ports = (suite.port, front.port)
             await asyncio.gather(*(suite.fuzz(agent, command, port, LIMIT) for agent, port in zip(agents, ports)))
         direct, proxied = await suite.reports(agents, command)
-    found.add(f"{name} → suite, {count}", direct, proxied, front.records)
+    return direct, proxied, front.records
 
 
 async def main():
@@ -158,15 +176,18 @@ async def main():
     parser.add_argument("binary")
     parser.add_argument("--all", action="store_true")
     options = parser.parse_args()
+    shutil.rmtree(REPORTS, ignore_errors=True)
     found, began = Comparison(), time.monotonic()
-    compression = (COMPRESSION, COUNTS["COMPRESSION"], LIMIT_COMPRESSION) if options.all else (SLICE, COUNTS["SLICE"], LIMIT)
-    core = (CORE, COUNTS["CORE"]) if options.all else (LIGHT, COUNTS["LIGHT"])
+    beast, gorilla = partial(with_server, options.binary, BEAST), partial(with_server, options.binary, GORILLA, LIMIT)
+    core, light = (CORE, COUNTS["CORE"]), (LIGHT, COUNTS["LIGHT"])
+    compression = (COMPRESSION, COUNTS["COMPRESSION"]) if options.all else (SLICE, COUNTS["SLICE"])
     try:
-        await servers_fuzzed(options.binary, found)
+        await found.add("suite → Beast", partial(beast, LIMIT), *core, await timed(options.binary, found))
+        await found.add("suite → gorilla", gorilla, *core)
         for client in CLIENTS:
-            await client_fuzzed(options.binary, found, client, *core)
-        await server_fuzzed(options.binary, found, "Beast", BEAST, *compression)
-        await client_fuzzed(options.binary, found, "ws", *compression[:2])
+            await found.add(f"{client} → suite", partial(with_client, options.binary, client), *(core if options.all else light))
+        await found.add("suite → Beast, compressed", partial(beast, LIMIT_COMPRESSION), *compression)
+        await found.add("ws → suite, compressed", partial(with_client, options.binary, "ws"), *compression)
     except Short as short:
         found.fail(str(short))
     COMPARISON.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """The Autobahn Testsuite's two halves, and what their reports say."""
 
 import asyncio
+import itertools
 import json
-import shutil
 from pathlib import Path
 
 from children import Peer, Server
@@ -28,9 +28,12 @@ class Short(Exception):
     """A report that is missing, or lacks cases: no result."""
 
 
+runs = itertools.count(1)
+
+
 def specification(name, cases, **rest):
-    into = REPORTS / name
-    shutil.rmtree(into, ignore_errors=True)
+    """A folder for one run's report, and the suite's specification of it."""
+    into = REPORTS / f"{next(runs):03}-{name}"
     into.mkdir(parents=True)
     spec = into / "spec.json"
     spec.write_text(json.dumps({"outdir": str(into), "cases": cases, "exclude-cases": [], "exclude-agent-cases": {}, **rest}))
