@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -64,6 +65,11 @@ impl Client {
         self.send(&CLIENT_CLOSE).await?;
         self.expect(&SERVER_CLOSE, &mut [0; SERVER_CLOSE.len()]).await?;
         self.end().await
+    }
+
+    /// Ends the connection with a reset.
+    pub(crate) fn cut(self) -> io::Result<()> {
+        rustix::net::sockopt::set_socket_linger(&self.0, Some(Duration::ZERO)).map_err(io::Error::from)
     }
 
     /// Waits for the end of the connection.

@@ -11,8 +11,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::client::Client;
+use crate::crowd;
 use crate::frame;
 use crate::process::Processes;
+use crate::scrape::Scraper;
 
 /// Before anything is measured: caches, branch predictors and the kernel's buffers come to what they stay at.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(300);
@@ -70,24 +72,37 @@ impl Round {
     }
 }
 
-pub(crate) async fn run(
-    to: SocketAddr,
-    proxy: Processes,
-    sessions: usize,
-    size: usize,
-    time: Duration,
-) -> io::Result<()> {
+/// What is to be done.
+pub(crate) struct Load {
+    /// Sessions with one message in flight each.
+    pub(crate) sessions: usize,
+    /// Payload bytes of a message.
+    pub(crate) size: usize,
+    pub(crate) time: Duration,
+    /// Sessions that rest.
+    pub(crate) resting: usize,
+    /// The admin address, if it is scraped meanwhile.
+    pub(crate) scrape: Option<SocketAddr>,
+}
+
+pub(crate) async fn run(to: SocketAddr, proxy: Processes, load: Load) -> io::Result<()> {
+    let resting = crowd::gather(to, load.resting, load.size).await?;
     let round = Round::new();
     let mut tasks = JoinSet::new();
-    for _ in 0..sessions {
+    for _ in 0..load.sessions {
         let client = Client::connect(to, "/echo").await?;
-        tasks.spawn_local(session(client, size, Rc::clone(&round)));
+        tasks.spawn_local(session(client, load.size, Rc::clone(&round)));
     }
-    let cpu = round.measure(&proxy, time).await?;
+    let scraper = load.scrape.map(Scraper::start);
+    let cpu = round.measure(&proxy, load.time).await?;
+    if let Some(scraper) = scraper {
+        scraper.stop()?;
+    }
     while let Some(ended) = tasks.join_next().await {
         ended??;
     }
-    round.print(cpu, time);
+    crowd::close(resting).await?;
+    round.print(cpu, load.time);
     Ok(())
 }
 

@@ -6,12 +6,15 @@
 mod backend;
 mod churn;
 mod client;
+mod crowd;
 mod echo;
 mod flood;
 mod frame;
 mod idle;
 mod process;
 mod relay;
+mod scrape;
+mod storm;
 mod table;
 
 use std::io;
@@ -49,6 +52,12 @@ enum Command {
         size: usize,
         #[arg(long, default_value_t = 4.0)]
         seconds: f64,
+        /// Sessions that rest meanwhile
+        #[arg(long, default_value_t = 0)]
+        resting: usize,
+        /// The admin address, to be asked for /metrics and /sessions once a second
+        #[arg(long)]
+        scrape: Option<SocketAddr>,
     },
     /// Messages from the server only, as fast as they go: CPU time of the proxy
     Flood {
@@ -82,6 +91,16 @@ enum Command {
         /// Payload bytes of that message
         #[arg(long, default_value_t = 4096)]
         size: usize,
+    },
+    /// Sessions that all end at once: how long until the last has ended, and is in the close log
+    Storm {
+        #[command(flatten)]
+        target: Target,
+        #[arg(long, default_value_t = 9000)]
+        sessions: usize,
+        /// The close log, a file
+        #[arg(long)]
+        log: Option<PathBuf>,
     },
     /// The floor: copies bytes between two sockets with epoll and nothing else, no HTTP and no frames
     Relay {
@@ -117,9 +136,9 @@ fn main() -> ExitCode {
 fn run(command: Command) -> io::Result<()> {
     match command {
         Command::Backend { listen } => block_on(None, backend::serve(listen)),
-        Command::Echo { target, sessions, size, seconds } => {
-            let time = Duration::from_secs_f64(seconds);
-            block_on(Some(time), echo::run(target.to, Processes(target.pid), sessions, size, time))
+        Command::Echo { target, sessions, size, seconds, resting, scrape } => {
+            let load = echo::Load { sessions, size, time: Duration::from_secs_f64(seconds), resting, scrape };
+            block_on(Some(load.time), echo::run(target.to, Processes(target.pid), load))
         }
         Command::Flood { target, sessions, size, mib } => {
             let frames = ((mib << 20) / size / sessions).max(1);
@@ -131,6 +150,10 @@ fn run(command: Command) -> io::Result<()> {
         }
         Command::Idle { target, sessions, size } => {
             block_on(Some(Duration::ZERO), idle::run(target.to, Processes(target.pid), sessions, size))
+        }
+        Command::Storm { target, sessions, log } => {
+            let storm = storm::run(target.to, Processes(target.pid), sessions, log.as_deref());
+            block_on(Some(Duration::ZERO), storm)
         }
         Command::Relay { listen, to, splice } => relay::run(listen, to, splice),
         Command::Table { results } => table::print(&results),

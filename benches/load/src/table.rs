@@ -23,7 +23,7 @@ struct Row {
     goal: &'static str,
 }
 
-const ROWS: [Row; 12] = [
+const ROWS: [Row; 23] = [
     Row {
         work: "echo128",
         figure: "cpu_us",
@@ -64,7 +64,60 @@ const ROWS: [Row; 12] = [
     Row { work: "churn", figure: "p99_us", title: "its p99, µs", digits: 0, goal: "" },
     Row { work: "idle", figure: "rss_kib", title: "idle session, KiB RSS", digits: 2, goal: "2.5 / 1.8 KiB" },
     Row { work: "idle", figure: "pss_kib", title: "the same, KiB PSS", digits: 2, goal: "" },
-    Row { work: "idle9000", figure: "rss_kib", title: "of 9,000, KiB RSS", digits: 2, goal: "2.5 / 1.8 KiB" },
+    Row {
+        work: "of100",
+        figure: "cpu_us",
+        title: "echo 128 B by 64 of 100 sessions, µs CPU per round trip",
+        digits: 2,
+        goal: "",
+    },
+    Row { work: "of100", figure: "p99_us", title: "its p99, µs", digits: 0, goal: "" },
+    Row {
+        work: "of1000",
+        figure: "cpu_us",
+        title: "echo 128 B by 64 of 1,000 sessions, µs CPU per round trip",
+        digits: 2,
+        goal: "",
+    },
+    Row { work: "of1000", figure: "p99_us", title: "its p99, µs", digits: 0, goal: "" },
+    Row {
+        work: "of9000",
+        figure: "cpu_us",
+        title: "echo 128 B by 64 of 9,000 sessions, µs CPU per round trip",
+        digits: 2,
+        goal: "",
+    },
+    Row { work: "of9000", figure: "p99_us", title: "its p99, µs", digits: 0, goal: "" },
+    Row {
+        work: "scraped9000",
+        figure: "cpu_us",
+        title: "the last with a scrape a second, µs CPU per round trip",
+        digits: 2,
+        goal: "",
+    },
+    Row { work: "scraped9000", figure: "p99_us", title: "its p99, µs", digits: 0, goal: "" },
+    Row { work: "scraped9000", figure: "scrape_ms", title: "slowest scrape, ms", digits: 1, goal: "" },
+    Row {
+        work: "storm9000",
+        figure: "cpu_us",
+        title: "9,000 sessions end at once, µs CPU per session",
+        digits: 1,
+        goal: "",
+    },
+    Row {
+        work: "storm9000",
+        figure: "recorded_s",
+        title: "until the last is in the close log, s",
+        digits: 2,
+        goal: "2 s",
+    },
+    Row {
+        work: "idle9000",
+        figure: "rss_kib",
+        title: "idle session of 9,000, KiB RSS",
+        digits: 2,
+        goal: "2.5 / 1.8 KiB",
+    },
     Row { work: "idle9000", figure: "pss_kib", title: "the same, KiB PSS", digits: 2, goal: "" },
 ];
 
