@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 from children import Closewatch, Server
 from nginx import Nginx
@@ -37,13 +38,13 @@ CLIENTS = {
     "aiohttp": [PYTHON, "tests/autobahn/echo.py", "aiohttp"],
 }
 
-# Seconds that the suite may take beyond what it takes through nginx, or directly if that took longer. A proxy that holds an
-# end back by a second a case takes five minutes.
-SLACK = 10
+# How much longer than directly and through nginx, in milliseconds: the usual case, and one of which at most RACES may be, as the
+# machine has other work. A proxy that holds ends back takes a second more in each.
+USUALLY, SELDOM = 20, 500
 # Seconds that one run of the core cases may take at all, and one of all that are of compression.
 LIMIT, LIMIT_COMPRESSION = 900, 3600
 # So many cases that differ are played so many times again: a client that is sent a message and then an error may come to echo
-# the message, or not, and does not always do the same.
+# the message, or not, and does not always do the same; and on a busy machine the suite's patience of half a second may end.
 RACES, AGAIN = 5, 10
 
 
@@ -93,7 +94,7 @@ class Comparison:
         for case in differing:
             what = f"{pair}, case {case}: {outcome(proxied[case])}, directly {outcome(direct[case])}"
             if case in raced:
-                print(f"  {what}; that too when asked again", flush=True)
+                print(f"  {what}; not when asked again", flush=True)
             else:
                 self.fail(what)
         # Sessions come one after the other, and so do their records.
@@ -110,14 +111,21 @@ class Comparison:
 
     @staticmethod
     async def raced(play, differing, direct, proxied):
-        """Which of these cases a peer decides by a race of its own: asked again, all that is seen through closewatch is seen
-        directly as well."""
-        seen = [{case: {outcome(report[case])} for case in differing} for report in (direct, proxied)]
+        """Which of these cases differ by a race of a peer, or by the suite's patience: asked again, all that is seen through
+        closewatch in time is seen directly as well, and the suite's patience does not end oftener, but for once."""
+        seen = [{case: [report[case]] for case in differing} for report in (direct, proxied)]
         for _ in range(AGAIN):
             for found, report in zip(seen, await play(differing, len(differing))):
                 for case in differing:
-                    found[case].add(outcome(report[case]))
-        return [case for case in differing if seen[1][case] <= seen[0][case]]
+                    found[case].append(report[case])
+        return [case for case in differing if as_good(seen[0][case], seen[1][case])]
+
+
+def as_good(direct, proxied):
+    """Whether reports of one case through closewatch are such as come of it directly."""
+    lates = [sum(report["late"] for report in reports) for reports in (direct, proxied)]
+    timely = [{outcome(report) for report in reports if not report["late"]} for reports in (direct, proxied)]
+    return timely[1] <= timely[0] and lates[1] <= lates[0] + 1
 
 
 def outcome(report):
@@ -134,8 +142,12 @@ async def timed(binary, found):
             reports[way] = await fuzz_server(f"beast-{way}", f"ws://127.0.0.1:{port}/echo", CORE, COUNTS["CORE"], LIMIT)
             seconds[way] = time.monotonic() - began
     print("suite → Beast: " + ", ".join(f"{took:.1f} s {way}" for way, took in seconds.items()), flush=True)
-    if seconds["closewatch"] > max(seconds["direct"], seconds["nginx"]) + SLACK:
-        found.fail(f"{seconds['closewatch']:.1f} s is longer than nginx's by more than {SLACK} s")
+    duration = {way: [case["duration"] for case in report.values()] for way, report in reports.items()}
+    slowest = [max(both) for both in zip(duration["direct"], duration["nginx"])]
+    usual = median(ours - other for ours, other in zip(duration["closewatch"], slowest))
+    held = sum(ours > 2 * other + SELDOM for ours, other in zip(duration["closewatch"], slowest))
+    if usual > USUALLY or held > RACES:
+        found.fail(f"a case usually takes {usual} ms longer than nginx makes it, and {held} take {SELDOM} ms longer")
     return reports["direct"], reports["closewatch"], front.records
 
 

@@ -40,6 +40,11 @@ def specification(name, cases, **rest):
     return into, spec
 
 
+def late(case):
+    """Whether the suite ended the session itself, when its patience was over: half a second in most cases, one in others."""
+    return any(step[0] in ("KLE", "TIE") for step in case["wirelog"])
+
+
 def report(into, agent, count):
     """case → (verdicts, and how the connection closed; `started` and `duration` in ms), in the order of the cases' starts."""
     try:
@@ -50,7 +55,7 @@ def report(into, agent, count):
     if len(cases) != count:
         raise Short(f"{into}: {len(cases)} cases of {agent}, not {count}")
     kept = (*COMPARED, "started", "duration", "resultClose")
-    rows = {case: {field: found[field] for field in kept} for case, found in cases.items()}
+    rows = {case: {field: found[field] for field in kept} | {"late": late(found)} for case, found in cases.items()}
     return dict(sorted(rows.items(), key=lambda row: [int(part) for part in row[0].split(".")]))
 
 
