@@ -38,6 +38,10 @@ CLIENTS = {
     "aiohttp": [PYTHON, "tests/autobahn/echo.py", "aiohttp"],
 }
 
+# Cases of a message with an error close behind it: whether the echo still leaves, the suite leaves to the client. In Chromium it is
+# a race of the page with the network's process, directly as well.
+EITHER = {"chromium": {"3.2", "3.3", "3.4", "4.1.3", "4.1.4", "4.1.5", "4.2.3", "4.2.4", "4.2.5", "5.15"}}
+
 # How much longer than directly and through nginx, in milliseconds: the usual case, and one of which at most RACES may be, as the
 # machine has other work. A proxy that holds ends back takes a second more in each.
 USUALLY, SELDOM = 20, 500
@@ -82,8 +86,9 @@ class Comparison:
         self.failures += 1
         print(f"  {what}", flush=True)
 
-    async def add(self, pair, play, cases, count, played=None):
-        """What `play(cases, count)` gives (or `played`, if it has): the report directly, that through closewatch, the records."""
+    async def add(self, pair, play, cases, count, played=None, suite="client"):
+        """What `play(cases, count)` gives (or `played`, if it has): the report directly, that through closewatch, the records.
+        `suite`: which peer of closewatch it is."""
         direct, proxied, records = played or await play(cases, count)
         if direct.keys() != proxied.keys():
             raise Short(f"{pair}: not the same cases")
@@ -94,7 +99,7 @@ class Comparison:
         for case in differing:
             what = f"{pair}, case {case}: {outcome(proxied[case])}, directly {outcome(direct[case])}"
             if case in raced:
-                print(f"  {what}; not when asked again", flush=True)
+                print(f"  {what}; asked again, no more of that than directly", flush=True)
             else:
                 self.fail(what)
         # Sessions come one after the other, and so do their records.
@@ -103,6 +108,9 @@ class Comparison:
             differs = case in differing and case not in raced
             row = {"pair": pair, "case": case, "differs": differs, "direct": direct[case], "through": report, "record": record}
             self.rows.append(row)
+            # A suite that has failed a session need not read on to the peer's Close.
+            if (code := seen_by(suite, record)) != report["remoteCloseCode"] and not report["failedByMe"]:
+                self.fail(f"{pair}, case {case}: the suite got {report['remoteCloseCode']}, the record says {code}")
         verdicts = Counter(case["behavior"] for case in direct.values())
         said = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
         now = time.monotonic()
@@ -125,7 +133,15 @@ def as_good(direct, proxied):
     """Whether reports of one case through closewatch are such as come of it directly."""
     lates = [sum(report["late"] for report in reports) for reports in (direct, proxied)]
     timely = [{outcome(report) for report in reports if not report["late"]} for reports in (direct, proxied)]
+    if not timely[1]:
+        return {outcome(report) for report in proxied} <= {outcome(report) for report in direct}
     return timely[1] <= timely[0] and lates[1] <= lates[0] + 1
+
+
+def seen_by(peer, record):
+    """The code that a peer was sent, as the suite tells it: None for a Close without one, and for no Close."""
+    code = record[peer]["saw"]["code"]
+    return None if code in (1005, 1006) else code
 
 
 def outcome(report):
@@ -180,6 +196,10 @@ async def with_client(binary, name, cases, count):
             ports = (suite.port, front.port)
             await asyncio.gather(*(suite.fuzz(agent, command, port, LIMIT) for agent, port in zip(agents, ports)))
         direct, proxied = await suite.reports(agents, command)
+    for report in (direct, proxied):
+        for case in EITHER.get(name, set()) & report.keys():
+            if report[case]["behavior"] in ("OK", "NON-STRICT"):
+                report[case]["behavior"] = "OK or NON-STRICT"
     return direct, proxied, front.records
 
 
@@ -197,9 +217,10 @@ async def main():
         await found.add("suite → Beast", partial(beast, LIMIT), *core, await timed(options.binary, found))
         await found.add("suite → gorilla", gorilla, *core)
         for client in CLIENTS:
-            await found.add(f"{client} → suite", partial(with_client, options.binary, client), *(core if options.all else light))
+            play = partial(with_client, options.binary, client)
+            await found.add(f"{client} → suite", play, *(core if options.all else light), suite="upstream")
         await found.add("suite → Beast, compressed", partial(beast, LIMIT_COMPRESSION), *compression)
-        await found.add("ws → suite, compressed", partial(with_client, options.binary, "ws"), *compression)
+        await found.add("ws → suite, compressed", partial(with_client, options.binary, "ws"), *compression, suite="upstream")
     except Short as short:
         found.fail(str(short))
     COMPARISON.parent.mkdir(parents=True, exist_ok=True)

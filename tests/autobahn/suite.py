@@ -54,7 +54,7 @@ def report(into, agent, count):
         raise Short(f"{into}: no report of {agent}: {missing!r}") from None
     if len(cases) != count:
         raise Short(f"{into}: {len(cases)} cases of {agent}, not {count}")
-    kept = (*COMPARED, "started", "duration", "resultClose")
+    kept = (*COMPARED, "failedByMe", "started", "duration", "resultClose")
     rows = {case: {field: found[field] for field in kept} | {"late": late(found)} for case, found in cases.items()}
     return dict(sorted(rows.items(), key=lambda row: [int(part) for part in row[0].split(".")]))
 
