@@ -321,7 +321,9 @@ def systemd():
     longest = sum(drain_time({}).values())
     need(longest < seconds(value("TimeoutStopSec")), f"a drain of the service may take {longest} s")
     same("exit code that is not tried again", value("RestartPreventExitStatus"), "64")
-    need("\nExecReload=" not in unit, "there is nothing yet that could be reloaded")
+    file = value("ExecStart").rsplit(" ", 1)[1]
+    same("what a reload checks first", value("ExecReload"), f"/usr/bin/closewatch check {file}")
+    need("\nExecReload=/bin/kill -HUP $MAINPID\n" in unit, "a reload is a SIGHUP")
     print(f"  drain of the service: {longest} s < TimeoutStopSec={value('TimeoutStopSec')}")
 
 

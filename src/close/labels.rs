@@ -196,6 +196,12 @@ labels! {
 labels! {
     /// Why a connection was turned away before it said anything.
     Rejection {
+        /// One connection more than may be without a session.
+        Connections = "connections",
+        /// One connection more than a source may have.
+        Source = "source",
+        /// A trusted source did not begin with a PROXY protocol header, or not in time.
+        ProxyProtocol = "proxy_protocol",
         /// No file descriptor is left.
         Descriptors = "descriptors",
         /// No memory or other resource of the system is left.

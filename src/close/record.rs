@@ -60,7 +60,7 @@ pub struct Session {
 /// One end of a leg.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// TCP.
+    /// TCP; with port 0, which no connection has, the port is not known.
     Ip(SocketAddr),
     /// A unix socket's path; empty for a peer without a name.
     Unix(Arc<str>),
@@ -69,6 +69,8 @@ pub enum Address {
 /// An upgrade request, cut down to what a record may keep.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
+    /// Who asks, by the word of trusted sources, if that is not the socket's peer.
+    pub real_address: Option<Address>,
     /// Its method; `GET` for every session.
     pub method: Text,
     /// Its path, without the query string unless the configuration asks for it.
@@ -184,6 +186,7 @@ impl Live {
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Ip(address) if address.port() == 0 => address.ip().fmt(f),
             Self::Ip(address) => address.fmt(f),
             Self::Unix(path) => write!(f, "unix:{path}"),
         }

@@ -17,10 +17,11 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use super::handover::{Named, Successors};
+use super::reload::Reloader;
 use super::sockets::{self, Sockets};
 use crate::admin::{self, Admin};
 use crate::close::CloseCode;
-use crate::config::Config;
+use crate::config::{Config, Overrides};
 use crate::export::{ExportOptions, Exporter, JsonStyle, LogOptions, OtlpError, StartError};
 use crate::proxy::Proxy;
 use crate::shutdown::{Phase, Shutdown};
@@ -87,6 +88,8 @@ pub(super) enum Ended {
 /// An instance whose addresses are bound, and that serves nobody yet.
 pub(super) struct Instance {
     config: Config,
+    /// Where `config` comes from, if it can be read again.
+    source: Option<Overrides>,
     exporter: Exporter,
     shutdown: Shutdown,
     sockets: Sockets,
@@ -115,13 +118,14 @@ impl Error {
 
 impl Instance {
     /// Opens what `config` names: addresses first, so that nothing is written by a process that cannot run.
-    pub(super) fn open(config: Config) -> Result<Self, Error> {
+    /// With a `source`, SIGHUP reads it again.
+    pub(super) fn open(config: Config, source: Option<Overrides>) -> Result<Self, Error> {
         let sockets = Sockets::open(&config)?;
         let exporter = Exporter::start(outputs(&config)).map_err(|error| Error::of_outputs(error, &config))?;
         for route in &config.routes {
             exporter.declare_route(&route.name, &route.codes);
         }
-        Ok(Self { config, exporter, shutdown: Shutdown::new(), sockets })
+        Ok(Self { config, source, exporter, shutdown: Shutdown::new(), sockets })
     }
 
     /// Where clients are accepted.
@@ -150,6 +154,9 @@ impl Instance {
 
     async fn serve(self, until: impl Future<Output = ()>) -> Result<Ended, Error> {
         let mut signals = Signals::install().map_err(Error::Start)?;
+        // Without a source it stays what it is by default: the end of a demo whose terminal is closed.
+        let hangup = self.source.map(|source| Ok((source, signal(SignalKind::hangup())?))).transpose();
+        let hangup = hangup.map_err(Error::Start)?;
         let proxy = Proxy::new(self.config.clone(), Arc::new(self.exporter.clone()), self.shutdown.clone());
         let state = Admin::new(self.exporter.clone(), self.shutdown.clone(), []);
         let restart = match &self.config.restart.socket {
@@ -190,19 +197,25 @@ impl Instance {
             tokio::spawn(watch_for_successors(successors, sockets, self.shutdown.clone()));
         }
 
+        let reloads = async {
+            let Some((source, hangup)) = hangup else { return std::future::pending().await };
+            let (proxy, exporter) = (proxy.clone(), self.exporter.clone());
+            Reloader { source, started_with: self.config, proxy, exporter }.obey(hangup).await
+        };
         let way_out = async {
             self.shutdown.reached(Phase::Unready).await;
             self.exporter.metrics().draining();
             tracing::info!(live = self.exporter.live().count(), "drain begins");
-            drain(&self.config, &self.shutdown, &mut workers).await;
+            drain(&proxy, &self.shutdown, &mut workers).await;
             flush(&self.exporter, FLUSH).await;
             if !self.shutdown.has_successor() {
-                sleep(self.config.timeouts.final_scrape).await;
+                sleep(proxy.timeouts().final_scrape).await;
             }
         };
         let ended = tokio::select! {
             () = way_out => Ended::Drained,
             () = signals.obey(&self.shutdown, &self.exporter, until) => Ended::Hurried,
+            never = reloads => match never {},
         };
         if ended == Ended::Hurried {
             tracing::warn!(live = self.exporter.live().count(), "second signal: every session is filed now");
@@ -275,8 +288,8 @@ fn start_workers(count: usize, proxy: &Proxy, front: &TcpListener) -> io::Result
 }
 
 /// The drain, from [`Phase::Unready`] to the end of the last worker.
-async fn drain(config: &Config, shutdown: &Shutdown, workers: &mut mpsc::Receiver<Infallible>) {
-    let timeouts = &config.timeouts;
+async fn drain(proxy: &Proxy, shutdown: &Shutdown, workers: &mut mpsc::Receiver<Infallible>) {
+    let timeouts = proxy.timeouts();
     if !shutdown.has_successor() {
         // Whoever sends clients here learns of it from the readiness probe, and takes a while.
         sleep(timeouts.unready).await;

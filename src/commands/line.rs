@@ -84,7 +84,13 @@ fn short(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use ulid::Ulid;
+
     use super::*;
+    use crate::close::{Address, Event, Ledger, Live, Request, Session, is_unprintable};
+    use crate::wire::{Frame, Observe, Peer, ReservedBits, Tap, Violation};
 
     #[test]
     fn durations_are_short_at_every_length() {
@@ -92,6 +98,49 @@ mod tests {
             [(0, "0ms"), (999, "999ms"), (1_000, "1.0s"), (59_999, "59.9s"), (185_000, "3m05s"), (7_620_000, "2h07m")]
         {
             assert_eq!(short(Duration::from_millis(millis)), expected);
+        }
+    }
+
+    #[test]
+    fn a_hostile_reason_is_part_of_one_line() {
+        let mut ledger = Ledger::new();
+        let mut tap = Tap::new(Peer::Upstream, ReservedBits::None);
+        let reason = "\u{1b}[2J\u{202e}gone\r\n12:00:00  forged\u{85}";
+        let mut close = vec![0x88, u8::try_from(reason.len() + 2).unwrap(), 0x0f, 0xa0];
+        close.extend_from_slice(reason.as_bytes());
+        tap.feed(&close, &mut Into(&mut ledger));
+        let session = Session {
+            id: Ulid::generate(),
+            route: "chat".into(),
+            rules: Arc::default(),
+            opened_at: Timestamp::UNIX_EPOCH,
+            client: Address::Unix("".into()),
+            upstream: Address::Unix("".into()),
+            upstream_name: "test".into(),
+            request: Request::default(),
+            trace: None,
+            live: Live::default(),
+        };
+        let record = CloseRecord::file(Arc::new(session), ledger, Duration::ZERO, Timestamp::UNIX_EPOCH);
+        let line = of(&Entry::Closed(record), false);
+        assert!(line.contains("gone") && line.contains("forged"), "{line}");
+        assert!(!line.chars().any(is_unprintable), "{line:?}");
+    }
+
+    /// Brings what a tap sees of the upstream into a ledger.
+    struct Into<'a>(&'a mut Ledger);
+
+    impl Observe for Into<'_> {
+        fn frame(&mut self, frame: &Frame<'_>) {
+            self.0.on(Event::Frame { from: Peer::Upstream, frame }, Duration::ZERO);
+        }
+
+        fn violation(&mut self, violation: Violation) {
+            panic!("{violation:?}");
+        }
+
+        fn blind(&mut self) {
+            panic!("blind");
         }
     }
 

@@ -10,6 +10,8 @@ mod failure;
 mod handover;
 mod instance;
 mod line;
+mod own_log;
+mod reload;
 pub mod run;
 mod sockets;
 

@@ -1,13 +1,10 @@
 //! `closewatch`: run, with what flags, environment and file say.
 
-use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use tracing::level_filters::LevelFilter;
-
 use super::instance::{Ended, Instance};
-use super::{FAILURE, USAGE, report};
-use crate::config::{self, LogLevel, Overrides};
+use super::{FAILURE, USAGE, own_log, report};
+use crate::config::{self, Overrides};
 
 /// Loads the configuration and runs until drained.
 pub fn execute(overrides: &Overrides) -> ExitCode {
@@ -18,14 +15,24 @@ pub fn execute(overrides: &Overrides) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    start_own_log(config.log.level);
+    let log = match own_log::start(config.log.level) {
+        Ok(log) => log,
+        Err(error) => {
+            report(&error);
+            return ExitCode::from(FAILURE);
+        }
+    };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "closewatch starts");
     tracing::info!("effective config {config}");
     warn_of_exposure(&config);
     for ignored in &config.otel.ignored {
         tracing::warn!("ignored: {ignored}");
     }
-    match Instance::open(config).and_then(|instance| instance.run(std::future::pending())) {
+    let ended =
+        Instance::open(config, Some(overrides.clone())).and_then(|instance| instance.run(std::future::pending()));
+    // What was said on the way comes before what it ended with.
+    drop(log);
+    match ended {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::Hurried) => ExitCode::from(FAILURE),
         Err(error) => {
@@ -33,24 +40,6 @@ pub fn execute(overrides: &Overrides) -> ExitCode {
             ExitCode::from(FAILURE)
         }
     }
-}
-
-/// closewatch's own log goes to standard error: standard output is for records.
-pub(super) fn start_own_log(level: LogLevel) {
-    let level = match level {
-        LogLevel::Off => LevelFilter::OFF,
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    };
-    tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_max_level(level)
-        .with_target(false)
-        .init();
 }
 
 fn warn_of_exposure(config: &config::Config) {

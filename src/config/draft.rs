@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::error::Mistake;
+use super::forwarded::Forwarded;
 use super::route::{ClassTable, HostMatch, Route, check_code, check_codes, check_name, check_path};
 use super::section::{Document, Section};
-use super::settings::{Config, Drain, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Timeouts, XForwarded};
+use super::settings::{Config, Drain, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Timeouts};
 use super::upstream::Upstream;
 use super::values::{self, Parsed, duration, limit, number, optional_address, positive, switch, text, text_or_number};
 use crate::close::{Class, CloseCode};
@@ -86,9 +87,8 @@ impl Draft {
         if let Some(section) = top.section("limits") {
             read_limits(section, &mut config.limits);
         }
-        if let Some(mut forwarded) = top.section("forwarded") {
-            forwarded.set("x_forwarded", &mut config.forwarded.x_forwarded, |v| XForwarded::parse(text(v)?));
-            forwarded.finish();
+        if let Some(section) = top.section("forwarded") {
+            config.forwarded = Forwarded::read(section);
         }
         if let Some(mut relay) = top.section("relay") {
             relay.set("verbatim", &mut config.relay.verbatim, |v| switch(text(v)?));
@@ -124,6 +124,7 @@ fn read_timeouts(mut section: Section<'_, '_>, timeouts: &mut Timeouts) {
     let Timeouts {
         dial,
         head,
+        keep_alive,
         handshake,
         idle,
         linger,
@@ -135,7 +136,7 @@ fn read_timeouts(mut section: Section<'_, '_>, timeouts: &mut Timeouts) {
         drain_jitter,
         final_scrape,
     } = timeouts;
-    for (key, slot) in [("dial", dial), ("head", head), ("handshake", handshake)] {
+    for (key, slot) in [("dial", dial), ("head", head), ("keep_alive", keep_alive), ("handshake", handshake)] {
         section.set(key, slot, |v| positive(&text_or_number(v)?));
     }
     for (key, slot) in [("idle", idle), ("half_closed", half_closed), ("dead_peer", dead_peer)] {
@@ -174,7 +175,12 @@ fn read_drain(mut section: Section<'_, '_>, drain: &mut Drain) {
 }
 
 fn read_limits(mut section: Section<'_, '_>, limits: &mut Limits) {
-    section.set("sessions", &mut limits.sessions, |v| Ok(Some(number(v, 0..=usize::MAX)?).filter(|limit| *limit > 0)));
+    let Limits { sessions, connections, connections_per_source, .. } = limits;
+    for (key, slot) in
+        [("sessions", sessions), ("connections", connections), ("connections_per_source", connections_per_source)]
+    {
+        section.set(key, slot, |v| Ok(Some(number(v, 0..=usize::MAX)?).filter(|limit| *limit > 0)));
+    }
     section.set("header_bytes", &mut limits.header_bytes, |v| values::size(&text_or_number(v)?, HEADER_BYTES));
     section.set("routes", &mut limits.routes, |v| number(v, 1..=MOST_ROUTES));
     section.finish();

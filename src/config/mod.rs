@@ -6,8 +6,10 @@
 //! Units are parsed at this edge: behind it there are addresses, durations and numbers. A key that is not known is an
 //! error, never ignored: a misspelt limit is worse than none.
 
+mod changes;
 mod draft;
 mod error;
+mod forwarded;
 mod load;
 mod otel;
 mod overrides;
@@ -18,14 +20,16 @@ mod settings;
 mod upstream;
 mod values;
 
+pub use changes::{Pending, pending};
 pub use error::{Error, Mistake, Place};
+pub use forwarded::Forwarded;
 pub use load::{load, parse, read};
 pub use otel::{Otel, OtelPropagator, OtelProtocol, OtelSampler, OtelSignal, Secret};
 pub use overrides::Overrides;
 pub use route::{ClassTable, HostMatch, Route};
 pub use routes::find;
 pub use settings::{
-    Admin, Config, Drain, Forwarded, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Metrics, Relay, Timeouts,
+    AddressHeader, Admin, Config, Drain, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Metrics, Relay, Timeouts,
     XForwarded,
 };
 pub use upstream::{Target, Upstream};

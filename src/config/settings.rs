@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use super::forwarded::Forwarded;
 use super::otel::Otel;
 use super::route::{ClassTable, Route};
 use super::upstream::Upstream;
@@ -37,7 +38,7 @@ pub struct Config {
     pub restart: Restart,
     /// What is bounded.
     pub limits: Limits,
-    /// What is added to requests.
+    /// What is believed of clients, and added to requests.
     pub forwarded: Forwarded,
     /// How bytes are moved.
     pub relay: Relay,
@@ -113,6 +114,10 @@ pub struct Timeouts {
     /// For a client to send a request's head. More than 0. Default 10 s.
     #[serde(serialize_with = "show_duration")]
     pub head: Duration,
+    /// For a client to ask again on a connection that is kept. More than 0. Default 75 s: more than the 60 s after which
+    /// common balancers give up theirs, so that none sends a request into a connection that is just being closed.
+    #[serde(serialize_with = "show_duration")]
+    pub keep_alive: Duration,
     /// For the upstream to answer an upgrade. More than 0. Default 30 s.
     #[serde(serialize_with = "show_duration")]
     pub handshake: Duration,
@@ -162,17 +167,17 @@ pub struct Limits {
     /// Sessions at a time; more are refused with 503. Default none.
     #[serde(serialize_with = "show_count")]
     pub sessions: Option<usize>,
+    /// Connections at a time that are no session: silent, asking, answered or kept alive. More are closed. Default none.
+    #[serde(serialize_with = "show_count")]
+    pub connections: Option<usize>,
+    /// Connections at a time from one source, sessions included: an IPv4 address, or an IPv6 network of 64 bits. More are
+    /// closed. Default none.
+    #[serde(serialize_with = "show_count")]
+    pub connections_per_source: Option<usize>,
     /// Bytes of a request's or response's head, 8 KiB to 1 MiB. Default 64 KiB.
     pub header_bytes: usize,
     /// Routes in the configuration: each is a value of a label. Default 200.
     pub routes: usize,
-}
-
-/// What is added to requests.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Forwarded {
-    /// What happens to `X-Forwarded-For`, `-Proto` and `-Host`. Default `append`.
-    pub x_forwarded: XForwarded,
 }
 
 /// How bytes are moved: the fast paths, each of which can be turned off.
@@ -248,6 +253,17 @@ words! {
         /// The client's address is appended, scheme and host are set.
         Append = "append",
         /// They pass as they came.
+        Off = "off",
+    }
+
+    /// Where trusted sources say who the client is. One of them, for what a source does not write itself it may pass on as
+    /// its client wrote it.
+    AddressHeader {
+        /// The hops of `X-Forwarded-For`.
+        XForwardedFor = "x-forwarded-for",
+        /// The hops of `Forwarded` (RFC 7239).
+        Forwarded = "forwarded",
+        /// Nowhere.
         Off = "off",
     }
 
@@ -344,6 +360,7 @@ impl Default for Timeouts {
         Self {
             dial: seconds(5),
             head: seconds(10),
+            keep_alive: seconds(75),
             handshake: seconds(30),
             idle: None,
             linger: seconds(5),
@@ -366,7 +383,7 @@ impl Default for Drain {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { sessions: None, header_bytes: 64 * 1024, routes: 200 }
+        Self { sessions: None, connections: None, connections_per_source: None, header_bytes: 64 * 1024, routes: 200 }
     }
 }
 

@@ -129,6 +129,13 @@ impl Exporter {
         routes.entry(name.into()).or_insert_with(|| Arc::new(metrics));
     }
 
+    /// Samples spans as `otel` says, from now on.
+    pub fn resample(&self, otel: &Otel) {
+        if let Some(otlp) = &self.0.otlp {
+            otlp.resample(otel);
+        }
+    }
+
     /// The series.
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics

@@ -17,7 +17,7 @@ const FILE_MODE: u32 = 0o640;
 ///
 /// An output that fails in the middle of a line gets the rest of that line before anything else, once it takes writes
 /// again: a reader never sees two lines in one.
-pub(super) struct LineWriter {
+pub(crate) struct LineWriter {
     output: Box<dyn Write + Send>,
     /// Where to open it again; `None` for an output that is not a file of ours.
     path: Option<PathBuf>,
@@ -28,39 +28,39 @@ pub(super) struct LineWriter {
 }
 
 /// A write that did not go through.
-pub(super) struct WriteError {
+pub(crate) struct WriteError {
     /// Why.
-    pub(super) error: io::Error,
+    pub(crate) error: io::Error,
     /// Lines that are lost.
-    pub(super) lost: u64,
+    pub(crate) lost: u64,
 }
 
 // === impl LineWriter ===
 
 impl LineWriter {
-    pub(super) fn stdout() -> io::Result<Self> {
+    pub(crate) fn stdout() -> io::Result<Self> {
         // A file of its own: `Stdout` buffers, and takes a closed descriptor for success.
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         Ok(Self::new(Box::new(output)))
     }
 
-    pub(super) fn file(path: &Path) -> io::Result<Self> {
+    pub(crate) fn file(path: &Path) -> io::Result<Self> {
         let (file, mid_line) = open(path)?;
         let pending = if mid_line { vec![b'\n'] } else { Vec::new() };
         Ok(Self { output: Box::new(file), path: Some(path.to_owned()), pending, mid_line })
     }
 
-    pub(super) fn new(output: Box<dyn Write + Send>) -> Self {
+    pub(crate) fn new(output: Box<dyn Write + Send>) -> Self {
         Self { output, path: None, pending: Vec::new(), mid_line: false }
     }
 
     /// Where the next lines go; each must end with a line break. Nothing is written before [`LineWriter::send`].
-    pub(super) fn lines(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn lines(&mut self) -> &mut Vec<u8> {
         &mut self.pending
     }
 
     /// Writes what is pending, in one call if the output takes it. After an error, what was not begun is lost.
-    pub(super) fn send(&mut self) -> Result<(), WriteError> {
+    pub(crate) fn send(&mut self) -> Result<(), WriteError> {
         let mut sent = 0;
         let result = loop {
             let Some(rest) = self.pending.get(sent..).filter(|rest| !rest.is_empty()) else { break Ok(()) };
@@ -80,7 +80,7 @@ impl LineWriter {
     }
 
     /// Opens the file anew, as after a rotation. What is left of a line in the old one is lost.
-    pub(super) fn reopen(&mut self) -> Result<(), WriteError> {
+    pub(crate) fn reopen(&mut self) -> Result<(), WriteError> {
         let Some(path) = &self.path else { return Ok(()) };
         let (file, mid_line) = open(path).map_err(|error| WriteError { error, lost: 0 })?;
         let rest = self.send();

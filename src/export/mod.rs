@@ -21,6 +21,7 @@ pub use close_log::{CloseLog, LogOptions, QUEUE};
 pub use entry::Entry;
 pub use exporter::{ExportOptions, Exporter, FEED, StartError};
 pub use json::{JsonStyle, SessionFields, to_json};
+pub(crate) use line_writer::LineWriter;
 pub use live::{LiveSession, LiveSessions};
 pub use metrics::{CONTENT_TYPE, Metrics, RouteMetrics, Sink};
 pub use otlp::OtlpError;

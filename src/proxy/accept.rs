@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
@@ -13,8 +14,9 @@ use tokio_util::task::TaskTracker;
 use super::connection;
 use super::leg::Leg;
 use super::routes::Routes;
+use super::sources::Sources;
 use crate::close::{Address, CloseSink, Rejection};
-use crate::config::Config;
+use crate::config::{Config, Timeouts};
 use crate::shutdown::{Phase, Shutdown};
 
 /// Connections that may wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
@@ -25,9 +27,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The data plane. One for the process; each worker calls [`Proxy::serve`] on its own runtime.
 #[derive(Clone)]
-pub struct Proxy(Arc<Inner>);
+pub struct Proxy(Arc<ArcSwap<Inner>>);
 
-/// What every connection needs.
+/// What every connection needs, under one configuration: a reload makes another, and whoever holds this one ends with it.
 pub(super) struct Inner {
     pub(super) config: Config,
     pub(super) routes: Routes,
@@ -35,6 +37,11 @@ pub(super) struct Inner {
     pub(super) shutdown: Shutdown,
     /// Sessions, and upgrades on their way to be one.
     pub(super) sessions: Arc<AtomicUsize>,
+    /// Connections that are no session.
+    pub(super) connections: Arc<AtomicUsize>,
+    pub(super) sources: Arc<Sources>,
+    /// Where the one in force is.
+    pub(super) latest: Weak<ArcSwap<Inner>>,
 }
 
 /// Opens a listening socket; port 0 takes a free one. Errors as the kernel says them: in use, not permitted, not ours.
@@ -54,7 +61,41 @@ impl Proxy {
     /// A data plane for `config`, which tells `sink` everything and ends with `shutdown`.
     pub fn new(config: Config, sink: Arc<dyn CloseSink>, shutdown: Shutdown) -> Self {
         let routes = Routes::new(&config, &*sink);
-        Self(Arc::new(Inner { config, routes, sink, shutdown, sessions: Arc::default() }))
+        Self(Arc::new_cyclic(|latest| {
+            ArcSwap::from_pointee(Inner {
+                config,
+                routes,
+                sink,
+                shutdown,
+                sessions: Arc::default(),
+                connections: Arc::default(),
+                sources: Arc::default(),
+                latest: Weak::clone(latest),
+            })
+        }))
+    }
+
+    /// Puts another configuration in force, for every handshake and request from now on. All that can fail has to be made
+    /// of it before: it is taken whole. Sessions go on as they are, under the route they began with, and count towards the
+    /// new limits.
+    pub fn reload(&self, config: Config) {
+        let before = self.0.load();
+        let sink = Arc::clone(&before.sink);
+        self.0.store(Arc::new(Inner {
+            routes: Routes::new(&config, &*sink),
+            config,
+            sink,
+            shutdown: before.shutdown.clone(),
+            sessions: Arc::clone(&before.sessions),
+            connections: Arc::clone(&before.connections),
+            sources: Arc::clone(&before.sources),
+            latest: Weak::clone(&before.latest),
+        }));
+    }
+
+    /// The waits of the configuration in force.
+    pub fn timeouts(&self) -> Timeouts {
+        self.0.load().config.timeouts.clone()
     }
 
     /// Serves the clients of `listener` on the current runtime until [`Phase::Draining`], and those that it has taken
@@ -64,7 +105,8 @@ impl Proxy {
         SockRef::from(&listener).set_tcp_nodelay(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let connections = TaskTracker::new();
-        let draining = self.0.shutdown.reached(Phase::Draining);
+        let shutdown = self.0.load().shutdown.clone();
+        let draining = shutdown.reached(Phase::Draining);
         let mut draining = std::pin::pin!(draining);
         loop {
             let accepted = tokio::select! {
@@ -80,7 +122,7 @@ impl Proxy {
         // Closing a listener resets those that wait behind it, unless another process has it too. They have done nothing
         // wrong, and are told so.
         let listener = listener.into_std()?;
-        while !self.0.shutdown.has_successor()
+        while !shutdown.has_successor()
             && let Ok((stream, address)) = listener.accept()
         {
             match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
@@ -95,7 +137,7 @@ impl Proxy {
     }
 
     fn take(&self, stream: TcpStream, address: SocketAddr, connections: &TaskTracker) {
-        let (proxy, leg, client) = (Arc::clone(&self.0), Leg::Tcp(stream), Address::Ip(address));
+        let (proxy, leg, client) = (self.0.load_full(), Leg::Tcp(stream), Address::Ip(address));
         drop(connections.spawn(connection::serve(proxy, leg, client)));
     }
 
@@ -110,7 +152,17 @@ impl Proxy {
             }
         };
         tracing::warn!(%error, "cannot accept connections for now");
-        self.0.sink.rejected(reason);
+        self.0.load().sink.rejected(reason);
         tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    /// What is in force now: for each request anew.
+    pub(super) fn latest(self: &Arc<Self>) -> Arc<Self> {
+        // Without it the proxy has ended, and this is the last there was.
+        self.latest.upgrade().map_or_else(|| Arc::clone(self), |latest| latest.load_full())
     }
 }

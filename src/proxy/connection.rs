@@ -21,16 +21,19 @@ use ulid::Ulid;
 
 use super::accept::Inner;
 use super::buffer;
+use super::client::Client;
 use super::front::{Counted, Front, InFlight, Late, Progress};
-use super::headers;
+use super::headers::{self, Ambiguous};
 use super::leg::Leg;
 use super::plain::{Body, answer};
+use super::proxy_protocol::{self, ProxyError};
 use super::relay::Relay;
 use super::replayed::Replayed;
 use super::session::SessionFile;
+use super::sources::{Full, Place};
 use super::upgrade::{Asked, Established, Handshake, Permit, upgrade};
 use super::verbatim::{self, Opening};
-use crate::close::{Address, Live, Outcome, Request as RequestFacts, Session};
+use crate::close::{Address, Live, Outcome, Rejection, Request as RequestFacts, Session};
 use crate::shutdown::Phase;
 use crate::wire::Peer;
 
@@ -63,19 +66,39 @@ enum Ended {
 
 /// Serves one client, from its first byte to the last of its session.
 pub(super) fn serve(proxy: Arc<Inner>, leg: Leg, client: Address) -> impl Future<Output = ()> + Send {
-    // Boxed, and gone before the relay begins: a session holds nothing of its handshake.
-    let opening = Box::pin(open_session(Arc::clone(&proxy), leg, client));
+    let shutdown = proxy.shutdown.clone();
+    // Boxed, and gone before the relay begins: a session holds nothing of its handshake, and of the configuration only what
+    // its route gave it.
+    let opening = Box::pin(open_session(proxy, leg, client));
     async move {
-        let Some((mut relay, permit)) = opening.await else { return };
-        relay.run(&proxy.shutdown).await;
+        let Some((mut relay, places)) = opening.await else { return };
+        relay.run(&shutdown).await;
         // The record first: who waits for the place may look for it.
         drop(relay);
-        drop(permit);
+        drop(places);
     }
 }
 
 /// Speaks HTTP until the connection ends, or a session is open.
-async fn open_session(proxy: Arc<Inner>, leg: Leg, client: Address) -> Option<(Relay, Permit)> {
+async fn open_session(
+    proxy: Arc<Inner>,
+    mut leg: Leg,
+    address: Address,
+) -> Option<(Relay, (Permit, Option<Box<Place>>))> {
+    let limits = &proxy.config.limits;
+    let Some(_waiting) = Permit::take(&proxy.connections, limits.connections) else {
+        proxy.sink.rejected(Rejection::Connections);
+        return None;
+    };
+    let client = identify(&proxy, &mut leg, address).await?;
+    let place = match limits.connections_per_source.map(|limit| proxy.sources.take(client.source(), limit)) {
+        None => None,
+        Some(Ok(place)) => place,
+        Some(Err(Full)) => {
+            proxy.sink.rejected(Rejection::Source);
+            return None;
+        }
+    };
     let (established, leg, early) = shake_hands(&proxy, leg, &client).await?;
     let Established { route, upstream, upstream_address, early: upstream_early, request, .. } = established;
     let Established { reserved_bits, handshake, permit, .. } = established;
@@ -86,7 +109,7 @@ async fn open_session(proxy: Arc<Inner>, leg: Leg, client: Address) -> Option<(R
         route: Arc::clone(&route.name),
         rules: Arc::clone(&route.rules),
         opened_at: Timestamp::now(),
-        client,
+        client: client.address,
         upstream: upstream_address,
         upstream_name: Arc::clone(&route.upstream_name),
         request,
@@ -97,11 +120,39 @@ async fn open_session(proxy: Arc<Inner>, leg: Leg, client: Address) -> Option<(R
     let mut relay = Relay::new(file, Arc::clone(&route.limits), [leg, upstream], reserved_bits);
     relay.begin_with(Peer::Client, &early);
     relay.begin_with(Peer::Upstream, &upstream_early);
-    Some((relay, permit))
+    Some((relay, (permit, place)))
+}
+
+/// Who the client is. If its socket's peer is one that speaks the PROXY protocol, it must: what does not is turned away.
+async fn identify(proxy: &Inner, leg: &mut Leg, address: Address) -> Option<Client> {
+    let mut client = Client { address, proxied: None };
+    let forwarded = &proxy.config.forwarded;
+    if let Leg::Tcp(stream) = leg
+        && forwarded.proxy_protocol
+        && client.is_trusted(forwarded)
+    {
+        let header = tokio::time::timeout(proxy.config.timeouts.head, proxy_protocol::read(stream));
+        let header = tokio::select! {
+            biased;
+            header = Box::pin(header) => header,
+            () = proxy.shutdown.reached(Phase::Closing) => return None,
+        };
+        client.proxied = match header {
+            Ok(Ok(source)) => source,
+            // A probe of the port, most likely.
+            Ok(Err(ProxyError::Gone(_))) => return None,
+            Ok(Err(ProxyError::Malformed)) | Err(_) => {
+                tracing::debug!(client = %client.address, "no PROXY protocol header of a source that has to send one");
+                proxy.sink.rejected(Rejection::ProxyProtocol);
+                return None;
+            }
+        };
+    }
+    Some(client)
 }
 
 /// Gives the session-to-be whose 101 has been written, the client's leg, and what the client sent behind its request.
-async fn shake_hands(proxy: &Arc<Inner>, leg: Leg, client: &Address) -> Option<(Established, Leg, Vec<u8>)> {
+async fn shake_hands(proxy: &Arc<Inner>, leg: Leg, client: &Client) -> Option<(Established, Leg, Vec<u8>)> {
     let began = Instant::now();
     let (leg, read, asked) = if proxy.config.relay.verbatim {
         match verbatim::open(proxy, leg, client, began).await {
@@ -128,14 +179,16 @@ async fn speak_http(
     proxy: &Arc<Inner>,
     leg: Replayed,
     asked: Option<Asked>,
-    client: &Address,
+    client: &Client,
     began: Instant,
 ) -> Option<(Established, Leg, Vec<u8>)> {
     let progress = Arc::new(Progress::new(began));
     let (asked, switched) = (Mutex::new(asked), Mutex::new(None));
-    let service = service_fn(|request| {
+    let service = service_fn(|mut request: Request<_>| {
         // At once: hyper looks for what follows the head before it polls what comes of it.
-        progress.begins(headers::asks_for_websocket(request.headers()));
+        if progress.begins(headers::asks_for_websocket(request.headers())) {
+            request.extensions_mut().insert(Ambiguous);
+        }
         Box::pin(answer_request(proxy, client, request, &progress, &asked, &switched))
     });
     let front = Front::new(leg, Arc::clone(&progress));
@@ -177,7 +230,8 @@ where
     S: hyper::service::HttpService<Incoming, ResBody = Body, Future: Unpin> + Unpin,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let mut timer = pin!(tokio::time::sleep(proxy.config.timeouts.head));
+    let timeouts = &proxy.config.timeouts;
+    let mut timer = pin!(tokio::time::sleep(timeouts.head.min(timeouts.keep_alive)));
     let mut changed = pin!(proxy.shutdown.changed());
     let mut seen = None;
     let mut retired = false;
@@ -211,7 +265,7 @@ where
             Pin::new(&mut *connection).graceful_shutdown();
         }
         while timer.as_mut().poll(cx).is_ready() {
-            match progress.due(proxy.config.timeouts.head) {
+            match progress.due(timeouts.head, timeouts.keep_alive) {
                 Ok(due) => timer.as_mut().reset(due),
                 Err(late) => return Poll::Ready(Ended::Late(late)),
             }
@@ -224,13 +278,14 @@ where
 /// Answers one request: an upgrade, or plain HTTP.
 async fn answer_request(
     proxy: &Arc<Inner>,
-    client: &Address,
+    client: &Client,
     mut request: Request<Incoming>,
     progress: &Arc<Progress>,
     asked: &Mutex<Option<Asked>>,
     switched: &Mutex<Option<Established>>,
 ) -> Result<Response<Body>, Infallible> {
     let in_flight = InFlight::begin(progress);
+    let proxy = &proxy.latest();
     headers::settle_host(&mut request);
     let response = if headers::asks_for_websocket(request.headers()) {
         let asked = asked.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -243,14 +298,16 @@ async fn answer_request(
         let sink = Arc::clone(route.as_ref().map_or(&proxy.routes.none, |route| &route.sink));
         let response = if headers::names_two_hosts(request.headers()) {
             answer(StatusCode::BAD_REQUEST, "the request names two hosts")
+        } else if headers::is_ambiguous(&request) {
+            answer(StatusCode::BAD_REQUEST, "the request can be read in two ways")
         } else if request.method() == Method::CONNECT {
             answer(StatusCode::BAD_REQUEST, "no tunnels are opened here")
         } else if let Some(route) = route {
-            headers::forward_client(request.headers_mut(), client, proxy.config.forwarded.x_forwarded);
+            headers::forward_client(request.headers_mut(), client, &proxy.config.forwarded);
             match route.pool.forward(request).await {
                 Ok(response) => response,
                 Err(error) => {
-                    tracing::debug!(client = %client, route = %route.name, error = &error as &dyn std::error::Error, "request failed");
+                    tracing::debug!(client = %client.address, route = %route.name, error = &error as &dyn std::error::Error, "request failed");
                     answer(error.status(), &error.to_string())
                 }
             }
@@ -286,8 +343,9 @@ async fn say_goodbye(leg: &mut Leg) {
 }
 
 /// A head that is no request may have been meant as an upgrade: it stands with the failed ones.
-fn file_bad_head(proxy: &Inner, client: &Address, status: StatusCode, detail: &str) {
+fn file_bad_head(proxy: &Inner, client: &Client, status: StatusCode, detail: &str) {
     let sink = Arc::clone(&proxy.routes.none);
-    let handshake = Handshake::begin(sink, RequestFacts::default(), client.clone(), proxy.shutdown.clone());
+    let facts = RequestFacts { real_address: client.proxied.clone(), ..RequestFacts::default() };
+    let handshake = Handshake::begin(sink, facts, client.address.clone(), proxy.shutdown.clone());
     handshake.end(Outcome::BadRequest, status, Some(detail.into()));
 }

@@ -11,13 +11,10 @@ use hyper::body::{Bytes, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use super::head::{self, Parsed};
 use super::leg::Leg;
 use super::plain::Body;
 use super::replayed::Replayed;
-
-/// How long a connection may stay quiet between two requests: more than the 60 s after which common load balancers give up
-/// theirs, so that none of them sends a request into a connection that is just being closed.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How long a client that has only connected has for its request once a drain has begun: a round trip or two.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
@@ -35,6 +32,7 @@ struct State {
     began: Instant,
     /// When the head that is being read began to come.
     head: Option<Instant>,
+    reading: Reading,
     /// When the last byte went either way, or the last request was over.
     quiet: Option<Instant>,
     /// Whether any request head was ever whole.
@@ -46,6 +44,14 @@ struct State {
     refusal: Option<StatusCode>,
     /// Until when a first request is waited for, if a drain has begun.
     hurry: Option<Instant>,
+}
+
+/// What came of the head that hyper is to read next, if nothing is being answered meanwhile.
+enum Reading {
+    /// Not all of it.
+    Begun(Vec<u8>),
+    /// All; and whether it can be read in two ways.
+    Whole { ambiguous: bool },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -81,6 +87,7 @@ impl Progress {
         Self(Mutex::new(State {
             began,
             head: None,
+            reading: Reading::NOTHING,
             quiet: None,
             heard: false,
             in_flight: 0,
@@ -94,13 +101,15 @@ impl Progress {
         with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The head of a request is whole. During an upgrade a FIN is not yet the client's end.
-    pub(super) fn begins(&self, is_upgrade: bool) {
+    /// The head of a request is whole; gives whether it can be read in two ways. During an upgrade a FIN is not yet the
+    /// client's end.
+    pub(super) fn begins(&self, is_upgrade: bool) -> bool {
         self.state(|state| {
             state.head = None;
             state.heard = true;
             state.upgrade = if is_upgrade { Upgrade::Pending } else { Upgrade::No };
-        });
+            matches!(std::mem::replace(&mut state.reading, Reading::NOTHING), Reading::Whole { ambiguous: true })
+        })
     }
 
     pub(super) fn upgrade_is_answered(&self) {
@@ -134,28 +143,29 @@ impl Progress {
     }
 
     /// When to look again, or what the client was too late with.
-    pub(super) fn due(&self, head: Duration) -> Result<Instant, Late> {
+    pub(super) fn due(&self, head: Duration, keep_alive: Duration) -> Result<Instant, Late> {
         let now = Instant::now();
         let (due, late) = self.state(|state| match (state.head, state.quiet) {
             _ if state.in_flight > 0 => (now + head, Late::Quiet),
             (Some(since), _) => (since + head, Late::Head),
-            (None, Some(since)) if state.heard => (since + KEEP_ALIVE, Late::Quiet),
+            (None, Some(since)) if state.heard => (since + keep_alive, Late::Quiet),
             (None, _) => {
                 let due = state.began + head;
                 (state.hurry.map_or(due, |hurry| due.min(hurry)), Late::Quiet)
             }
         });
-        // Not later than `head` from now: a request may begin to come meanwhile.
-        if due <= now { Err(late) } else { Ok(due.min(now + head)) }
+        // Not later than the shorter of the two from now: a request may begin to come meanwhile, or be over.
+        if due <= now { Err(late) } else { Ok(due.min(now + head.min(keep_alive))) }
     }
 
     /// Bytes came.
-    fn read(&self) {
+    fn read(&self, bytes: &[u8]) {
         let now = Instant::now();
         self.state(|state| {
             state.quiet = Some(now);
             if state.in_flight == 0 {
                 state.head.get_or_insert(now);
+                state.reading.take(bytes);
             }
         });
     }
@@ -171,6 +181,27 @@ impl Progress {
                 state.refusal = Some(status);
             }
         });
+    }
+}
+
+// === impl Reading ===
+
+impl Reading {
+    const NOTHING: Self = Self::Begun(Vec::new());
+
+    fn take(&mut self, bytes: &[u8]) {
+        let Self::Begun(before) = self else { return };
+        // Most heads come in one piece, and are not copied.
+        let first = before.is_empty();
+        if !first {
+            before.extend_from_slice(bytes);
+        }
+        match head::ambiguous(if first { bytes } else { before }) {
+            Parsed::Partial if first => before.extend_from_slice(bytes),
+            Parsed::Partial => {}
+            Parsed::Whole(ambiguous) => *self = Self::Whole { ambiguous },
+            Parsed::Other => *self = Self::Whole { ambiguous: false },
+        }
     }
 }
 
@@ -237,7 +268,7 @@ impl AsyncRead for Front {
         let read = Pin::new(&mut self.leg).poll_read(cx, buf);
         let some = buf.filled().len() > before;
         if some {
-            self.progress.read();
+            self.progress.read(&buf.filled()[before..]);
         }
         // A FIN while the upgrade is on its way is half-close, and the session's business; a reset is an error, and hyper
         // drops the handshake for it.

@@ -1,9 +1,12 @@
 //! What the fuzz targets may ask of the private pieces.
 
 use http::Request;
+use tokio::net::TcpStream;
 
 use super::head::{Parsed, Room, upgrade};
 use super::headers::{asks_for_websocket, check_upgrade, names_two_hosts};
+use super::proxy_protocol::{self, Header};
+use crate::close::Address;
 
 /// An upgrade that would be relayed byte for byte.
 #[derive(Debug)]
@@ -30,4 +33,29 @@ pub fn verbatim(bytes: &[u8]) -> Option<Verbatim<'_>> {
 /// Whether the request is an upgrade that would be put to an upstream, as far as its own head decides it.
 pub fn is_upgrade<B>(request: &Request<B>) -> bool {
     asks_for_websocket(request.headers()) && check_upgrade(request).is_ok() && !names_two_hosts(request.headers())
+}
+
+/// What a connection of a source that has to send a PROXY protocol header begins with.
+#[derive(Debug, PartialEq)]
+pub enum Beginning {
+    /// Not yet a whole header.
+    Partial,
+    /// None.
+    Other,
+    /// A header of so many bytes, and who it says the client is.
+    Header(usize, Option<Address>),
+}
+
+/// What `bytes` begin with.
+pub fn beginning(bytes: &[u8]) -> Beginning {
+    match proxy_protocol::parse(bytes) {
+        Parsed::Partial => Beginning::Partial,
+        Parsed::Other => Beginning::Other,
+        Parsed::Whole(Header { len, source }) => Beginning::Header(len, source),
+    }
+}
+
+/// Takes the header from a connection; gives the source that it names, `None` if there is no header.
+pub async fn read_proxy_header(stream: &mut TcpStream) -> Option<Option<Address>> {
+    proxy_protocol::read(stream).await.ok()
 }

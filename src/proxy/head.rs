@@ -14,8 +14,13 @@ use http::header::{
 use httparse::{Header, ParserConfig, Status};
 use opentelemetry::propagation::Extractor;
 
+use super::headers::is_end_to_end;
+
 /// More headers than this are hyper's business.
 const MAX_HEADERS: usize = 64;
+
+/// More than these hyper refuses.
+const MOST_HEADERS: usize = 100;
 
 /// What some bytes begin with.
 #[derive(Debug)]
@@ -69,7 +74,8 @@ pub(super) fn upgrade<'h, 'b>(bytes: &'b [u8], room: &'h mut Room<'b>) -> Parsed
     let head = Head { bytes: &bytes[..len], headers: request.headers };
     let parts = (head.sole_str(&HOST), head.sole(&SEC_WEBSOCKET_KEY), head.sole(&SEC_WEBSOCKET_VERSION));
     let (Some(host), Some(key), Some(_)) = parts else { return Parsed::Other };
-    if head.is_switch() && !head.has(&EXPECT) && is_plain_target(target) {
+    let takes_away = head.connection().any(|token| is_end_to_end(token.trim()));
+    if head.is_switch() && !takes_away && !head.has(&EXPECT) && is_plain_target(target) {
         Parsed::Whole(UpgradeHead { head, target, host, key })
     } else {
         Parsed::Other
@@ -92,6 +98,20 @@ pub(super) fn switch<'h, 'b>(bytes: &'b [u8], accept: &str, room: &'h mut Room<'
     } else {
         Parsed::Other
     }
+}
+
+/// Whether the request head at the beginning of `bytes` can be read in two ways, though hyper takes it for one: it has two
+/// lengths (RFC 9112 §6.1), or a line that ends in a bare LF (§2.2). `Other` is no head, which hyper says itself.
+pub(super) fn ambiguous(bytes: &[u8]) -> Parsed<bool> {
+    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let len = match request.parse(bytes) {
+        Ok(Status::Partial) => return Parsed::Partial,
+        Ok(Status::Complete(len)) => len,
+        Err(_) => return Parsed::Other,
+    };
+    let has = |name: &HeaderName| request.headers.iter().any(|header| header.name.eq_ignore_ascii_case(name.as_str()));
+    Parsed::Whole(has(&CONTENT_LENGTH) && has(&TRANSFER_ENCODING) || !has_strict_lines(&bytes[..len]))
 }
 
 /// A target that every reader reads alike: a path and a query of the characters that RFC 3986 gives them.
@@ -121,7 +141,7 @@ impl<'b> Head<'_, 'b> {
         self.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_str())).map(|(_, value)| value)
     }
 
-    fn has(&self, name: &HeaderName) -> bool {
+    pub(super) fn has(&self, name: &HeaderName) -> bool {
         self.all(name).next().is_some()
     }
 
@@ -135,16 +155,19 @@ impl<'b> Head<'_, 'b> {
         std::str::from_utf8(self.sole(name)?).ok().filter(|value| value.is_ascii())
     }
 
+    /// The tokens of `Connection`, as `headers` reads them: a value that is not text has none.
+    fn connection(&self) -> impl Iterator<Item = &'b str> {
+        let values =
+            self.all(&CONNECTION).filter_map(|value| std::str::from_utf8(value).ok().filter(|it| it.is_ascii()));
+        values.flat_map(|value| value.split(','))
+    }
+
     /// Whether the message switches, or asks to switch, to WebSocket and nothing else, has no body, and has every line
     /// ended by CR LF.
     fn is_switch(&self) -> bool {
         let websocket = self.sole(&UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"));
-        // As `headers` reads them: a value that is not text has no tokens.
-        let values =
-            self.all(&CONNECTION).filter_map(|value| std::str::from_utf8(value).ok().filter(|it| it.is_ascii()));
-        let mut tokens = values.flat_map(|value| value.split(','));
         websocket
-            && tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case("upgrade"))
+            && self.connection().any(|token| token.trim_ascii().eq_ignore_ascii_case("upgrade"))
             && !self.has(&CONTENT_LENGTH)
             && !self.has(&TRANSFER_ENCODING)
             && has_strict_lines(self.bytes)
@@ -228,6 +251,7 @@ mod tests {
             ("upgrade: WebSocket\r\n", "upgrade: websocket\r\nupgrade: websocket\r\n"),
             ("keep-alive, Upgrade", "keep-alive"),
             ("keep-alive, Upgrade", "\u{e9}, Upgrade"),
+            ("keep-alive, Upgrade", "Upgrade, host"),
             ("Host: a.example\r\n", "Host: a.example\r\nContent-Length: 0\r\n"),
             ("Host: a.example\r\n", "Host: a.example\r\nTransfer-Encoding: chunked\r\n"),
             ("Host: a.example\r\n", "Host: a.example\r\nExpect: 100-continue\r\n"),

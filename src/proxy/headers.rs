@@ -6,8 +6,9 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 use opentelemetry::propagation::Extractor;
 
+use super::client::Client;
 use crate::close::{Address, HandshakeTrace, Propagation, Request as RequestFacts, RouteSink, Text};
-use crate::config::XForwarded;
+use crate::config::{Forwarded, XForwarded};
 
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -15,6 +16,29 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Headers that are the upstream's, whoever names them in `Connection`: routing, framing and trust stand on them.
+const END_TO_END: [HeaderName; 15] = [
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::AUTHORIZATION,
+    header::COOKIE,
+    header::SET_COOKIE,
+    header::ORIGIN,
+    header::FORWARDED,
+    X_FORWARDED_FOR,
+    X_FORWARDED_PROTO,
+    X_FORWARDED_HOST,
+    header::SEC_WEBSOCKET_ACCEPT,
+    header::SEC_WEBSOCKET_EXTENSIONS,
+    header::SEC_WEBSOCKET_KEY,
+    header::SEC_WEBSOCKET_PROTOCOL,
+    header::SEC_WEBSOCKET_VERSION,
+];
+
+/// Marks a request whose head two readers could take for two different ones.
+#[derive(Clone, Copy)]
+pub(super) struct Ambiguous;
 
 /// Headers as those look for them who read trace contexts.
 pub(super) struct TraceHeaders<'h>(pub(super) &'h HeaderMap);
@@ -26,6 +50,8 @@ pub(super) enum BadUpgrade {
     Method,
     #[error("a WebSocket upgrade is HTTP/1.1 (RFC 6455 section 4.1)")]
     Version,
+    #[error("Connection names a header that is not its own (RFC 9110 section 7.6.1)")]
+    Connection,
     #[error("a WebSocket upgrade has no body")]
     Body,
     #[error("a WebSocket upgrade has exactly one Sec-WebSocket-Key (RFC 6455 section 4.2.1)")]
@@ -52,6 +78,10 @@ pub(super) fn check_upgrade<B>(request: &Request<B>) -> Result<&HeaderValue, Bad
     if !empty || headers.contains_key(header::TRANSFER_ENCODING) {
         return Err(BadUpgrade::Body);
     }
+    // Relayed as it is, it would take the header away from whoever reads it behind the next proxy.
+    if tokens(headers, &header::CONNECTION).any(is_end_to_end) {
+        return Err(BadUpgrade::Connection);
+    }
     sole(headers, &header::SEC_WEBSOCKET_VERSION).ok_or(BadUpgrade::WebSocketVersion)?;
     sole(headers, &header::SEC_WEBSOCKET_KEY).ok_or(BadUpgrade::Key)
 }
@@ -70,12 +100,17 @@ pub(super) fn accept_for(key: &[u8]) -> String {
     tokio_tungstenite::tungstenite::handshake::derive_accept_key(key)
 }
 
+/// Whether a header with this name is for the upstream, not for the next hop.
+pub(super) fn is_end_to_end(name: &str) -> bool {
+    END_TO_END.iter().any(|known| known.as_str().eq_ignore_ascii_case(name))
+}
+
 /// Removes what concerns one connection only (RFC 9110 §7.6.1), `Upgrade` included.
 pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = tokens(headers, &header::CONNECTION)
         .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
-        // A peer may name its own extensions here, but not take away what routing and framing stand on.
-        .filter(|name| *name != header::HOST && *name != header::CONTENT_LENGTH)
+        // A peer may name its own extensions here, but not take away what others stand on.
+        .filter(|name| !END_TO_END.contains(name))
         .collect();
     let always = [header::CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE];
     for name in named.iter().chain(&always) {
@@ -87,9 +122,10 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Says who the client is: `X-Forwarded-For` is appended to, `-Proto` and `-Host` are set, whatever the client wrote there.
-pub(super) fn forward_client(headers: &mut HeaderMap, client: &Address, how: XForwarded) {
-    match how {
+/// Says who the client is: `X-Forwarded-For` is appended to, `-Proto` and `-Host` are set, whatever the client wrote there;
+/// of a trusted source these two are kept.
+pub(super) fn forward_client(headers: &mut HeaderMap, client: &Client, forwarded: &Forwarded) {
+    match forwarded.x_forwarded {
         XForwarded::Off => return,
         XForwarded::Append => {}
     }
@@ -100,17 +136,22 @@ pub(super) fn forward_client(headers: &mut HeaderMap, client: &Address, how: XFo
     {
         headers.insert(X_FORWARDED_FOR, hops);
     }
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
-    match headers.get(header::HOST).cloned() {
-        Some(host) => headers.insert(X_FORWARDED_HOST, host),
-        None => headers.remove(X_FORWARDED_HOST),
-    };
+    let keep = |headers: &HeaderMap, name| client.is_trusted(forwarded) && headers.contains_key(name);
+    if !keep(headers, X_FORWARDED_PROTO) {
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    }
+    if !keep(headers, X_FORWARDED_HOST) {
+        match headers.get(header::HOST).cloned() {
+            Some(host) => headers.insert(X_FORWARDED_HOST, host),
+            None => headers.remove(X_FORWARDED_HOST),
+        };
+    }
 }
 
 /// `X-Forwarded-For`: the hops so far, and the client. Empty if neither is known.
-pub(super) fn forwarded_for<'h>(hops: impl Iterator<Item = &'h [u8]>, client: &Address) -> Vec<u8> {
+pub(super) fn forwarded_for<'h>(hops: impl Iterator<Item = &'h [u8]>, client: &Client) -> Vec<u8> {
     let mut all = join(hops);
-    if let Address::Ip(address) = client {
+    if let Address::Ip(address) = client.source() {
         if !all.is_empty() {
             all.extend_from_slice(b", ");
         }
@@ -160,6 +201,7 @@ pub(super) fn facts<'h>(
 ) -> RequestFacts {
     let text = |name: &HeaderName| value(name).map(Text::from_bytes);
     RequestFacts {
+        real_address: None,
         method: method.into(),
         path: path.into(),
         host: text(&header::HOST),
@@ -206,10 +248,15 @@ pub(super) fn host<B>(request: &Request<B>) -> Option<&str> {
     sole(request.headers(), &header::HOST)?.to_str().ok()
 }
 
-/// Whether the request names two hosts, of which two readers may take different ones (RFC 9112 §3.2).
+/// Whether the request's head can be read in two ways.
 ///
-/// Two lengths never get here: hyper refuses those that differ, and of a request that is chunked as well it drops the
-/// length and closes the connection behind the answer, so that nothing can hide between the two (RFC 9112 §6.3).
+/// Of a request that was sent before the one before it was answered this is not known. hyper makes it unambiguous: of two
+/// lengths it drops the one, and closes the connection behind the answer (RFC 9112 §6.3).
+pub(super) fn is_ambiguous<B>(request: &Request<B>) -> bool {
+    request.extensions().get::<Ambiguous>().is_some()
+}
+
+/// Whether the request names two hosts, of which two readers may take different ones (RFC 9112 §3.2).
 pub(super) fn names_two_hosts(headers: &HeaderMap) -> bool {
     headers.get_all(header::HOST).iter().count() > 1
 }

@@ -9,6 +9,7 @@
 
 mod accept;
 mod buffer;
+mod client;
 mod connection;
 mod dial;
 mod front;
@@ -20,10 +21,12 @@ mod kernel;
 mod leg;
 mod pipe;
 mod plain;
+mod proxy_protocol;
 mod relay;
 mod replayed;
 mod routes;
 mod session;
+mod sources;
 mod upgrade;
 mod verbatim;
 

@@ -34,6 +34,9 @@ pub(super) enum PlainError {
     /// `OPTIONS *` has no place in a reverse proxy.
     #[error("the request target cannot be forwarded")]
     Target,
+    /// No coding but chunks was asked for.
+    #[error("the upstream's answer is in a transfer coding that nobody asked for")]
+    Coding,
     /// The request did not come through.
     #[error("no answer from the upstream")]
     Upstream(#[source] Error),
@@ -74,6 +77,15 @@ impl Pool {
             request.headers_mut().insert(header::TRANSFER_ENCODING, chunked);
         }
         let mut response = self.client.request(request).await.map_err(PlainError::Upstream)?;
+        let mut codings = response.headers().get_all(header::TRANSFER_ENCODING).iter();
+        match (codings.next().map(header::HeaderValue::as_bytes), codings.next()) {
+            (None, _) => {}
+            // Of two lengths the other is void (RFC 9112 §6.3).
+            (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => {
+                response.headers_mut().remove(header::CONTENT_LENGTH);
+            }
+            (Some(_), _) => return Err(PlainError::Coding),
+        }
         headers::remove_hop_by_hop(response.headers_mut());
         *response.version_mut() = http::Version::HTTP_11;
         Ok(response.map(BodyExt::boxed))
@@ -85,6 +97,7 @@ impl PlainError {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Target => StatusCode::BAD_REQUEST,
+            Self::Coding => StatusCode::BAD_GATEWAY,
             Self::Upstream(error) => {
                 let mut cause = std::error::Error::source(error);
                 while let Some(error) = cause {

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::accept::Inner;
+use super::client::Client;
 use super::dial::{DialError, Reached, dial};
 use super::headers::{self, BadUpgrade, TraceHeaders};
 use super::leg::Leg;
@@ -51,7 +52,7 @@ pub(super) struct Handshake {
     filed: bool,
 }
 
-/// The right to one session, of those that `limits.sessions` allows.
+/// The right to one session or connection, of those that `limits.sessions` or `limits.connections` allows.
 pub(super) struct Permit(Arc<AtomicUsize>);
 
 /// Why there is no upgrade, other than that the upstream refused it.
@@ -63,6 +64,8 @@ pub(super) enum UpgradeError {
     Bad(#[from] BadUpgrade),
     #[error("the request names two hosts (RFC 9112 section 3.2)")]
     TwoHosts,
+    #[error("the request can be read in two ways (RFC 9112 sections 2.2 and 6.1)")]
+    Ambiguous,
     #[error("too many sessions")]
     OverLimit,
     #[error("shutting down")]
@@ -101,11 +104,13 @@ enum Answer {
 /// the upstream switched.
 pub(super) async fn upgrade(
     proxy: &Arc<Inner>,
-    client: &Address,
+    client: &Client,
     mut request: Request<Incoming>,
     asked: Option<Asked>,
 ) -> (Response<Body>, Option<Established>) {
     let mut facts = headers::request_facts(&request, proxy.config.log.query);
+    let values = |name: &_| request.headers().get_all(name).iter().map(header::HeaderValue::as_bytes).collect();
+    facts.real_address = client.real_address(&proxy.config.forwarded, values);
     let (handshake, attempt) = if let Some(Asked { route, permit, handshake, answer }) = asked {
         let answer = match answer {
             Ok((leg, address, read)) => {
@@ -119,7 +124,8 @@ pub(super) async fn upgrade(
         let sink = Arc::clone(route.as_ref().map_or(&proxy.routes.none, |route| &route.sink));
         let (trace, traced) = headers::begin_trace(&*sink, &TraceHeaders(request.headers()));
         headers::replace(request.headers_mut(), traced);
-        let handshake = Handshake::begin(sink, facts.clone(), client.clone(), proxy.shutdown.clone()).traced(trace);
+        let handshake =
+            Handshake::begin(sink, facts.clone(), client.address.clone(), proxy.shutdown.clone()).traced(trace);
         let attempt = match check(proxy, &request, route) {
             Ok((route, permit)) => ask(proxy, client, request, &route).await.map(|answer| (route, permit, answer)),
             Err(error) => Err(error),
@@ -151,7 +157,7 @@ pub(super) async fn upgrade(
         Err(error) => {
             let (outcome, status) = error.outcome();
             let detail = chain(&error);
-            tracing::debug!(client = %client, outcome = %outcome, "upgrade failed: {detail}");
+            tracing::debug!(client = %client.address, outcome = %outcome, "upgrade failed: {detail}");
             handshake.end(outcome, status, Some(detail.as_str().into()));
             let mut response = answer(status, &error.to_string());
             close_behind(&mut response);
@@ -167,6 +173,9 @@ fn check(
     route: Option<Arc<Route>>,
 ) -> Result<(Arc<Route>, Permit), UpgradeError> {
     headers::check_upgrade(request)?;
+    if headers::is_ambiguous(request) {
+        return Err(UpgradeError::Ambiguous);
+    }
     if headers::names_two_hosts(request.headers()) {
         return Err(UpgradeError::TwoHosts);
     }
@@ -187,12 +196,12 @@ pub(super) fn admit(proxy: &Inner) -> Result<Permit, UpgradeError> {
 /// Dials the upstream, and puts the client's request to it.
 async fn ask(
     proxy: &Inner,
-    client: &Address,
+    client: &Client,
     mut request: Request<Incoming>,
     route: &Route,
 ) -> Result<(Address, Answer), UpgradeError> {
     let Reached { leg, address, .. } = dial(&route.config.upstream.target, &proxy.config.timeouts, &[]).await?;
-    headers::forward_client(request.headers_mut(), client, proxy.config.forwarded.x_forwarded);
+    headers::forward_client(request.headers_mut(), client, &proxy.config.forwarded);
     Ok((address, put(proxy, request, Replayed::new(leg)).await?))
 }
 
@@ -289,7 +298,7 @@ impl UpgradeError {
     const fn outcome(&self) -> (Outcome, StatusCode) {
         match self {
             Self::NoRoute => (Outcome::NoRoute, StatusCode::NOT_FOUND),
-            Self::Bad(_) | Self::TwoHosts => (Outcome::BadRequest, StatusCode::BAD_REQUEST),
+            Self::Bad(_) | Self::TwoHosts | Self::Ambiguous => (Outcome::BadRequest, StatusCode::BAD_REQUEST),
             Self::OverLimit => (Outcome::OverLimit, StatusCode::SERVICE_UNAVAILABLE),
             Self::Draining => (Outcome::Draining, StatusCode::SERVICE_UNAVAILABLE),
             Self::Dial(DialError::Timeout(_)) => (Outcome::DialTimeout, StatusCode::GATEWAY_TIMEOUT),
@@ -367,7 +376,8 @@ impl Drop for Handshake {
 // === impl Permit ===
 
 impl Permit {
-    fn take(active: &Arc<AtomicUsize>, limit: Option<usize>) -> Option<Self> {
+    /// One place more, unless `limit` are taken.
+    pub(super) fn take(active: &Arc<AtomicUsize>, limit: Option<usize>) -> Option<Self> {
         let permit = Self(Arc::clone(active));
         let before = active.fetch_add(1, Ordering::Relaxed);
         // A permit that is refused gives its place back by being dropped.

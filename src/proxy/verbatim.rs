@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::accept::Inner;
 use super::buffer;
+use super::client::Client;
 use super::dial::{Reached, dial};
 use super::head::{self, Head, Parsed, Room};
 use super::headers;
@@ -21,7 +22,7 @@ use super::leg::Leg;
 use super::routes::Route;
 use super::upgrade::{Asked, Established, Handshake, Permit, UpgradeError, admit, reserved_bits};
 use crate::close::{Address, Request as RequestFacts, Text};
-use crate::config::XForwarded;
+use crate::config::{Forwarded, XForwarded};
 use crate::shutdown::Phase;
 
 /// At most this much of what a client sends before it has its 101 is held; the rest stays in the kernel.
@@ -41,6 +42,8 @@ pub(super) enum Opening {
 
 /// An upgrade that was admitted, and what goes to its upstream.
 struct Request {
+    /// The configuration it was admitted under.
+    proxy: Arc<Inner>,
     route: Arc<Route>,
     permit: Permit,
     handshake: Handshake,
@@ -69,7 +72,7 @@ struct Answer {
 }
 
 /// Reads the first request of a connection. If it is an upgrade, puts it to the upstream.
-pub(super) async fn open(proxy: &Arc<Inner>, mut leg: Leg, client: &Address, began: Instant) -> Opening {
+pub(super) async fn open(proxy: &Arc<Inner>, mut leg: Leg, client: &Client, began: Instant) -> Opening {
     let most = proxy.config.limits.header_bytes;
     let mut read = Vec::new();
     let parsing = timeout_at(began + proxy.config.timeouts.head, async {
@@ -77,7 +80,7 @@ pub(super) async fn open(proxy: &Arc<Inner>, mut leg: Leg, client: &Address, beg
             match head::upgrade(&read, &mut Room::new()) {
                 Parsed::Partial if read.len() < most => {}
                 Parsed::Whole(upgrade) if upgrade.head.bytes.len() <= most => {
-                    return admit_verbatim(proxy, client, &upgrade);
+                    return admit_verbatim(proxy.latest(), client, &upgrade);
                 }
                 Parsed::Partial | Parsed::Other | Parsed::Whole(_) => return None,
             }
@@ -95,9 +98,9 @@ pub(super) async fn open(proxy: &Arc<Inner>, mut leg: Leg, client: &Address, beg
         () = draining => None,
     };
     let Some(request) = request else { return Opening::Http { leg, read, asked: None } };
-    let Request { route, permit, handshake, mut facts, accept, head, len } = request;
+    let Request { proxy, route, permit, handshake, mut facts, accept, head, len } = request;
 
-    let asking = ask(proxy, &route, &head, &accept);
+    let asking = ask(&proxy, &route, &head, &accept);
     let closing = proxy.shutdown.reached(Phase::Closing);
     let answer = tokio::select! {
         biased;
@@ -141,42 +144,47 @@ pub(super) async fn open(proxy: &Arc<Inner>, mut leg: Leg, client: &Address, beg
 }
 
 /// Admits an upgrade, and writes its head anew with the client's address in it. `None` if it is to be refused: by hyper.
-fn admit_verbatim(proxy: &Arc<Inner>, client: &Address, upgrade: &head::UpgradeHead<'_, '_>) -> Option<Request> {
+fn admit_verbatim(proxy: Arc<Inner>, client: &Client, upgrade: &head::UpgradeHead<'_, '_>) -> Option<Request> {
     let path = upgrade.target.split('?').next().unwrap_or(upgrade.target);
     let route = proxy.routes.find(Some(upgrade.host), path).cloned()?;
-    let permit = admit(proxy).ok()?;
+    let permit = admit(&proxy).ok()?;
     let shown = if proxy.config.log.query { upgrade.target } else { path };
-    let facts = headers::facts("GET", shown, "1.1", |name| upgrade.head.all(name).next());
+    let mut facts = headers::facts("GET", shown, "1.1", |name| upgrade.head.all(name).next());
+    facts.real_address = client.real_address(&proxy.config.forwarded, |name| upgrade.head.all(name).collect());
     let (trace, traced) = headers::begin_trace(&*route.sink, &upgrade.head);
-    let handshake = Handshake::begin(Arc::clone(&route.sink), facts.clone(), client.clone(), proxy.shutdown.clone());
+    let handshake =
+        Handshake::begin(Arc::clone(&route.sink), facts.clone(), client.address.clone(), proxy.shutdown.clone());
     let handshake = handshake.traced(trace);
     let mut head = Vec::with_capacity(upgrade.head.bytes.len() + 128);
-    write_head(&mut head, upgrade, client, proxy.config.forwarded.x_forwarded, &traced);
+    write_head(&mut head, upgrade, client, &proxy.config.forwarded, &traced);
     let accept = headers::accept_for(upgrade.key);
-    Some(Request { route, permit, handshake, facts, accept, head, len: upgrade.head.bytes.len() })
+    Some(Request { proxy, route, permit, handshake, facts, accept, head, len: upgrade.head.bytes.len() })
 }
 
 /// The request's own bytes, line by line, but for the values of `X-Forwarded-…` and of `traced`, which closewatch sets.
 fn write_head(
     out: &mut Vec<u8>,
     upgrade: &head::UpgradeHead<'_, '_>,
-    client: &Address,
-    how: XForwarded,
+    client: &Client,
+    forwarded: &Forwarded,
     traced: &[(&'static str, String)],
 ) {
     let bytes = upgrade.head.bytes;
-    let hops = match how {
+    let hops = match forwarded.x_forwarded {
         XForwarded::Off if traced.is_empty() => return out.extend_from_slice(bytes),
         XForwarded::Off => Vec::new(),
         XForwarded::Append => headers::forwarded_for(upgrade.head.all(&headers::X_FORWARDED_FOR), client),
     };
-    let forwarded =
+    let lines =
         [("x-forwarded-for", &*hops), ("x-forwarded-proto", b"http"), ("x-forwarded-host", upgrade.host.as_bytes())];
-    let forwarded: &[_] = match how {
+    let lines: &[_] = match forwarded.x_forwarded {
         XForwarded::Off => &[],
-        XForwarded::Append => &forwarded,
+        XForwarded::Append => &lines,
     };
-    let set = forwarded.iter().copied().chain(traced.iter().map(|(name, value)| (*name, value.as_bytes())));
+    let trusted = client.is_trusted(forwarded);
+    let has = |name: &str| upgrade.head.iter().any(|(found, _)| found.eq_ignore_ascii_case(name));
+    let is_set = |(name, _): &(&str, &[u8])| !trusted || *name == "x-forwarded-for" || !has(name);
+    let set = lines.iter().copied().filter(is_set).chain(traced.iter().map(|(name, value)| (*name, value.as_bytes())));
     // Which of them are in their places, as bits: there are never more than a handful.
     let mut written = 0_u32;
     for line in bytes[..bytes.len() - 2].split_inclusive(|byte| *byte == b'\n') {

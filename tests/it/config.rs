@@ -200,13 +200,17 @@ fn the_documentation_of_defaults_holds() {
             "closes": "-", "path": "full", "reason": "on", "only": "all", "query": "off", "level": "info",
         },
         "timeouts": {
-            "dial": "5s", "head": "10s", "handshake": "30s", "idle": "0", "linger": "5s", "half_closed": "1m 15s",
+            "dial": "5s", "head": "10s", "keep_alive": "1m 15s", "handshake": "30s", "idle": "0", "linger": "5s", "half_closed": "1m 15s",
             "close_reply": "5s", "dead_peer": "1m", "unready": "0", "drain": "15s", "drain_jitter": "0", "final_scrape": "0",
         },
         "drain": { "code": 1001, "reason": "" },
         "restart": { "socket": "off" },
-        "limits": { "sessions": 0, "header_bytes": 65_536, "routes": 200 },
-        "forwarded": { "x_forwarded": "append" },
+        "limits": {
+            "sessions": 0, "connections": 0, "connections_per_source": 0, "header_bytes": 65_536, "routes": 200,
+        },
+        "forwarded": {
+            "x_forwarded": "append", "trusted": [], "header": "x-forwarded-for", "proxy_protocol": "off",
+        },
         "relay": { "verbatim": "on", "splice": "on" },
         "otel": {
             "endpoint": "off", "protocol": "http/protobuf", "headers": {}, "timeout": "10s", "traces": "on", "logs": "off",

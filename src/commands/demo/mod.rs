@@ -17,7 +17,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::instance::{Ended, Instance};
-use super::{FAILURE, line, report, run};
+use super::{FAILURE, line, own_log, report};
 use crate::config::{self, LogLevel};
 use crate::export::Entry;
 
@@ -43,7 +43,6 @@ pub struct Args {
 
 /// Runs the demo until it is interrupted.
 pub fn execute(args: &Args) -> ExitCode {
-    run::start_own_log(LogLevel::Warn);
     match demo(args) {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::Hurried) => ExitCode::from(FAILURE),
@@ -55,9 +54,10 @@ pub fn execute(args: &Args) -> ExitCode {
 }
 
 fn demo(args: &Args) -> Result<Ended, Box<dyn std::error::Error>> {
+    let _log = own_log::start(LogLevel::Warn)?;
     let backend = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let config = configuration(args, backend.local_addr()?)?;
-    let instance = Instance::open(config)?;
+    let instance = Instance::open(config, None)?;
     let (front, admin) = (instance.front()?, instance.admin());
     let feed = instance.exporter().subscribe();
     introduce(front, admin)?;

@@ -91,6 +91,8 @@ impl Put for &Text {
 impl Put for &Address {
     fn put(self, out: &mut Vec<u8>) {
         match self {
+            // Without a port, as only the word of others is.
+            Address::Ip(address) if address.port() == 0 => to_json(self, out),
             Address::Ip(SocketAddr::V4(address)) => {
                 let [a, b, c, d] = address.ip().octets().map(u16::from);
                 for (before, number) in [(b'"', a), (b'.', b), (b'.', c), (b'.', d), (b':', address.port())] {

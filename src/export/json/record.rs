@@ -46,7 +46,7 @@ pub(super) fn closed(record: &CloseRecord, style: &JsonStyle, out: &mut Vec<u8>)
         "close_handshake_ms": verdict.close_handshake.map(Millis),
     );
     out.extend_from_slice(b",\"client\":");
-    put!(out, "{", "address": &session.client, "real_address": NONE);
+    put!(out, "{", "address": &session.client, "real_address": session.request.real_address.as_ref());
     peer(record, Peer::Client, style, out);
     out.extend_from_slice(b"},\"upstream\":");
     put!(out, "{", "address": &session.upstream, "name": &*session.upstream_name);
@@ -76,7 +76,7 @@ pub(super) fn handshake_failed(route: &str, record: &HandshakeRecord, style: &Js
     out.extend_from_slice(b",\"request\":");
     request(&record.request, style, out);
     out.extend_from_slice(b",\"client\":");
-    put!(out, "{", "address": &record.client, "real_address": NONE);
+    put!(out, "{", "address": &record.client, "real_address": record.request.real_address.as_ref());
     out.push(b'}');
     put!(out, ",", "duration_ms": Millis(record.duration), "detail": record.detail.as_ref());
     out.push(b'}');

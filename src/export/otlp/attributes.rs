@@ -25,7 +25,7 @@ impl Attributes {
         all.add("closewatch.session", session.id.to_string());
         all.add("http.route", session.route.to_string());
         all.request(&session.request, style);
-        all.client(&session.client);
+        all.client(&session.client, session.request.real_address.as_ref());
         all.add("closewatch.upstream", session.upstream_name.to_string());
         all.add_some("websocket.close.code", verdict.code.map(|code| i64::from(code.0)));
         let reason = style.reason(record.reason()).filter(|reason| !reason.is_empty());
@@ -58,7 +58,7 @@ impl Attributes {
         all.add("http.request.method", known_method(record.request.method.as_str()).unwrap_or("_OTHER"));
         all.add("url.scheme", "http");
         all.request(&record.request, style);
-        all.client(&record.client);
+        all.client(&record.client, record.request.real_address.as_ref());
         all.add_some("http.response.status_code", record.status.map(i64::from));
         all.add("closewatch.outcome", record.outcome.as_str());
         all
@@ -89,12 +89,14 @@ impl Attributes {
         self.add_some("user_agent.original", request.user_agent.as_ref().map(Text::escaped));
     }
 
-    fn client(&mut self, client: &Address) {
-        match client {
+    /// The socket's peer, and the client: `real`, if the peer speaks for another.
+    fn client(&mut self, peer: &Address, real: Option<&Address>) {
+        if let Address::Ip(address) = real.unwrap_or(peer) {
+            self.add("client.address", address.ip().to_canonical().to_string());
+        }
+        match peer {
             Address::Ip(address) => {
-                let ip = address.ip().to_canonical().to_string();
-                self.add("client.address", ip.clone());
-                self.add("network.peer.address", ip);
+                self.add("network.peer.address", address.ip().to_canonical().to_string());
                 self.add("network.peer.port", i64::from(address.port()));
             }
             Address::Unix(path) => {

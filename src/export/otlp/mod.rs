@@ -18,6 +18,7 @@ use std::io;
 use std::sync::{Arc, mpsc as blocking};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use opentelemetry::InstrumentationScope;
 use opentelemetry::logs::LoggerProvider as _;
 use opentelemetry::propagation::Extractor;
@@ -56,7 +57,7 @@ pub enum OtlpError {
 #[derive(Debug)]
 pub(super) struct Otlp {
     /// `None` if there are no traces.
-    tracer: Option<Tracer>,
+    tracer: Option<ArcSwap<Tracer>>,
     /// `None` if there are no metrics.
     durations: Option<Durations>,
     mapper: Arc<Mapper>,
@@ -94,7 +95,7 @@ impl Otlp {
         let metered = collector.metrics.take().map(|exporter| Meters::new(exporter, metrics.registry(), resource));
         let (meters, durations) = metered.unzip();
         let dropped = metrics.records_dropped(Sink::Otlp);
-        let tracer = collector.spans.as_ref().map(|_| Tracer::new(otel));
+        let tracer = collector.spans.as_ref().map(|_| ArcSwap::from_pointee(Tracer::new(otel)));
         let sender = Sender {
             collector,
             meters,
@@ -116,12 +117,19 @@ impl Otlp {
 
     /// Begins the trace of a handshake, if there are traces.
     pub(super) fn trace(&self, headers: &dyn Extractor) -> Option<Propagation> {
-        self.tracer.as_ref().map(|tracer| tracer.handshake(headers))
+        self.tracer.as_ref().map(|tracer| tracer.load().handshake(headers))
     }
 
     /// The span of a session that has ended, if it is kept.
     pub(super) fn span_of(&self, record: &CloseRecord) -> Option<SpanContext> {
-        self.tracer.as_ref()?.session(record)
+        self.tracer.as_ref()?.load().session(record)
+    }
+
+    /// Decides about spans as `otel` says from now on; where they are sent stays.
+    pub(super) fn resample(&self, otel: &Otel) {
+        if let Some(tracer) = &self.tracer {
+            tracer.store(Arc::new(Tracer::new(otel)));
+        }
     }
 
     /// Where durations are recorded, if there are metrics.

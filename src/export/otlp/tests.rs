@@ -380,3 +380,18 @@ fn every_value_is_of_a_kind_that_a_log_record_has() {
         assert!(plain, "{pair:?}");
     }
 }
+
+#[test]
+fn the_client_is_the_one_that_trusted_proxies_name() {
+    let trace = tracer(|_| {}).handshake(&headers(&[("traceparent", PARENT)])).trace;
+    let mut behind = failed(trace, Outcome::Upgraded, Some(101));
+    let socket = |record: &HandshakeRecord| {
+        let span = spans::handshake("chat", record, &JsonStyle::default(), &scope()).unwrap();
+        let attributes = attributes(&span);
+        ["client.address", "network.peer.address"].map(|key| attributes.get(key).cloned().unwrap_or_default())
+    };
+    let [client, peer] = socket(&behind);
+    assert_eq!(client, peer);
+    behind.request.real_address = Some(Address::Ip("[::ffff:203.0.113.7]:4711".parse().unwrap()));
+    assert_eq!(socket(&behind), ["203.0.113.7".to_owned(), peer]);
+}

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -115,6 +115,9 @@ async fn the_task_of_a_session_is_small() {
         routes: Routes::new(&config, &NoSink),
         sink: Arc::new(NoSink),
         sessions: Arc::default(),
+        connections: Arc::default(),
+        sources: Arc::default(),
+        latest: Weak::new(),
         shutdown,
         config,
     };

@@ -6,15 +6,15 @@ use crate::rig::{RawPeer, Rig};
 
 /// An answer, taken apart.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
     /// All that `client` is given, up to the FIN behind it: nothing is cut off by a reset. Then the client hangs up too.
-    pub(super) async fn to(client: &mut RawPeer) -> Self {
+    pub(crate) async fn to(client: &mut RawPeer) -> Self {
         let (bytes, end) = client.receive_all().await;
         client.fin().await;
         let text = String::from_utf8(bytes).unwrap();
@@ -26,7 +26,7 @@ impl Answer {
     }
 
     /// The value of the one header with this name.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.head.lines().skip(1).filter_map(|line| {
             let (found, value) = line.split_once(": ")?;
             found.eq_ignore_ascii_case(name).then_some(value)
@@ -38,7 +38,7 @@ impl Answer {
 }
 
 /// The next handshake's record is `outcome` with `status` on `route`, and there is no session.
-pub(super) async fn fails(rig: &mut Rig, route: &str, outcome: Outcome, status: Option<u16>) -> HandshakeRecord {
+pub(crate) async fn fails(rig: &mut Rig, route: &str, outcome: Outcome, status: Option<u16>) -> HandshakeRecord {
     let (recorded, record) = rig.handshake().await;
     let wanted = (route, outcome, status);
     if (recorded.as_str(), record.outcome, record.status) != wanted {

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{ChildStdout, Command};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// How long anything is waited for: more than any configured wait, on a busy machine too.
@@ -36,6 +37,8 @@ pub(crate) struct Child {
     pub(crate) pid: i32,
     output: UnboundedReceiver<String>,
     log: UnboundedReceiver<String>,
+    /// Whether standard error is read.
+    reads_log: watch::Sender<bool>,
     transcript: Arc<Mutex<String>>,
     /// Held, and not read, if it is to block.
     _blocked: Option<ChildStdout>,
@@ -68,14 +71,15 @@ impl Child {
             .unwrap();
         let pid = i32::try_from(process.id().unwrap()).unwrap();
         let transcript = Arc::new(Mutex::new(format!("closewatch {}\n", arguments.join(" "))));
-        let log = lines(process.stderr.take().unwrap(), "! ", &transcript);
+        let (reads_log, reading) = watch::channel(true);
+        let log = lines(process.stderr.take().unwrap(), "! ", &transcript, reading);
         let stdout = process.stdout.take().unwrap();
         let (output, blocked) = match output {
-            Output::Read => (lines(stdout, "  ", &transcript), None),
+            Output::Read => (lines(stdout, "  ", &transcript, watch::channel(true).1), None),
             Output::Blocked => (unbounded_channel().1, Some(stdout)),
             Output::Closed => (unbounded_channel().1, None),
         };
-        Self { process, pid, output, log, transcript, _blocked: blocked }
+        Self { process, pid, output, log, reads_log, transcript, _blocked: blocked }
     }
 
     /// The next line of standard output; `None` at its end.
@@ -96,6 +100,11 @@ impl Child {
                 Err(_) => self.fail(&format!("no line with {words:?} in the log")),
             }
         }
+    }
+
+    /// Reads no more of standard error for now, or goes on.
+    pub(crate) fn read_log(&self, reads: bool) {
+        self.reads_log.send_replace(reads);
     }
 
     /// All that is left of the log, once the child has closed it.
@@ -136,12 +145,15 @@ fn lines(
     from: impl AsyncRead + Unpin + Send + 'static,
     mark: &'static str,
     transcript: &Arc<Mutex<String>>,
+    mut reads: watch::Receiver<bool>,
 ) -> UnboundedReceiver<String> {
     let (sender, receiver) = unbounded_channel();
     let transcript = Arc::clone(transcript);
     tokio::spawn(async move {
         let mut lines = BufReader::new(from).lines();
         while let Ok(Some(line)) = lines.next_line().await {
+            // Nobody may be left who could stop it.
+            let _ = reads.wait_for(|reads| *reads).await;
             let mut transcript = transcript.lock().unwrap_or_else(PoisonError::into_inner);
             if transcript.len() < 100_000 {
                 // Writing to a string does not fail.

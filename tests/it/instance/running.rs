@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use closewatch::wire::Peer;
+use rustix::process::Signal;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -10,6 +11,9 @@ use super::child::{Child, Output, Workspace};
 use super::http::{Answer, get, until};
 use super::metrics::Metrics;
 use crate::rig::{REQUEST, RawPeer, SWITCH};
+
+/// The configuration file, in the workspace.
+const FILE: &str = "closewatch.toml";
 
 /// A running instance, the upstream that it dials, and its addresses.
 pub(crate) struct Running {
@@ -19,7 +23,7 @@ pub(crate) struct Running {
     pub(crate) admin: SocketAddr,
     /// The second address, with metrics and health only.
     pub(crate) metrics: SocketAddr,
-    _workspace: Workspace,
+    workspace: Workspace,
 }
 
 impl Running {
@@ -28,7 +32,8 @@ impl Running {
         Self::with("", &[], Output::Read).await
     }
 
-    /// With these lines in its configuration file, and these arguments.
+    /// With these lines in its configuration file, and these arguments. The upstream is a flag, unless the file has it, as
+    /// `{upstream}`.
     pub(crate) async fn with(config: &str, arguments: &[&str], output: Output) -> Self {
         let workspace = Workspace::new();
         Self::within(workspace, config, arguments, output).await
@@ -52,19 +57,33 @@ impl Running {
         output: Output,
     ) -> Self {
         let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let file = workspace.path("closewatch.toml");
-        std::fs::write(&file, config).unwrap();
-        let url = format!("http://{}", upstream.local_addr().unwrap());
+        let file = workspace.path(FILE);
+        let url = url(&upstream);
+        std::fs::write(&file, config.replace("{upstream}", &url)).unwrap();
         let file = file.to_str().unwrap();
         let free = "127.0.0.1:0";
-        let own = ["--config", file, "--upstream", &url, "--listen", free, "--admin", free, "--metrics", free];
-        let mut child = Child::start_in(environment, &[&own, arguments].concat(), output);
+        let own = ["--config", file, "--listen", free, "--admin", free, "--metrics", free, "--upstream", &url];
+        let own = &own[..if config.contains("{upstream}") { 8 } else { 10 }];
+        let mut child = Child::start_in(environment, &[own, arguments].concat(), output);
         let [admin, metrics, proxy] = [
             address(&mut child, "admin").await,
             address(&mut child, "metrics").await,
             address(&mut child, "proxy").await,
         ];
-        Self { child, upstream, proxy, admin, metrics, _workspace: workspace }
+        Self { child, upstream, proxy, admin, metrics, workspace }
+    }
+
+    /// Puts another configuration into its file, and has it read.
+    pub(crate) fn reload(&self, config: &str) {
+        let config = config.replace("{upstream}", &url(&self.upstream));
+        std::fs::write(self.workspace.path(FILE), config).unwrap();
+        self.child.signal(Signal::HUP);
+    }
+
+    /// Has it look for a configuration file that is gone.
+    pub(crate) fn remove_configuration(&self) {
+        std::fs::remove_file(self.workspace.path(FILE)).unwrap();
+        self.child.signal(Signal::HUP);
     }
 
     /// A client that has said nothing yet.
@@ -125,6 +144,10 @@ impl Running {
         metrics.assert_balanced();
         metrics
     }
+}
+
+fn url(upstream: &TcpListener) -> String {
+    format!("http://{}", upstream.local_addr().unwrap())
 }
 
 /// The address that the child's log gives for a listener.

@@ -28,7 +28,8 @@ pub(crate) struct Seen {
     pub(crate) most_spilled: i64,
     /// Statuses of plain HTTP.
     pub(crate) statuses: Vec<u16>,
-    pub(crate) rejected: usize,
+    /// Connections that were turned away.
+    pub(crate) rejected: Vec<Rejection>,
     /// Sessions that are live now.
     pub(crate) sessions: Vec<Arc<Session>>,
 }
@@ -101,8 +102,8 @@ impl CloseSink for RigSink {
         Arc::new(RigRouteSink { route: name.to_owned(), shared: Arc::clone(&self.0) })
     }
 
-    fn rejected(&self, _: Rejection) {
-        self.0.see(|seen| seen.rejected += 1);
+    fn rejected(&self, reason: Rejection) {
+        self.0.see(|seen| seen.rejected.push(reason));
     }
 
     fn draining(&self) {

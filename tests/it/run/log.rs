@@ -133,6 +133,29 @@ async fn sessions_flow_on_when_nobody_reads_standard_output() {
     assert_flows(&running).await;
 }
 
+#[tokio::test]
+async fn sessions_flow_on_when_nobody_reads_standard_error() {
+    let mut running = Running::with("", &["--log-level", "debug"], Output::Read).await;
+    running.child.read_log(false);
+    // A line for each: more than the pipe and the queue hold.
+    for _ in 0..4000 {
+        let mut client = running.connect().await;
+        client.send(REQUEST.replace("Version: 13", "Version: 13\r\nSec-WebSocket-Version: 8").as_bytes()).await;
+        client.receive_head().await;
+        client.reset();
+    }
+    assert_flows(&running).await;
+    // Signals are obeyed as well, though they are spoken of.
+    running.reload("nonsense");
+    until("the file to be refused", async || running.scrape().await.sum("closewatch_config_reload_success", &[]) == 0)
+        .await;
+    running.child.read_log(true);
+    running.child.logs(&["WARN", "lines of this log were lost"]).await;
+    running.child.signal(Signal::TERM);
+    running.child.logs(&["drained"]).await;
+    assert_eq!(running.child.exit_code().await, Some(0));
+}
+
 async fn dropped(running: &Running) -> u64 {
     running.scrape().await.sum("closewatch_records_dropped_total", &[("sink", "log")])
 }

@@ -1,0 +1,101 @@
+//! Who the clients behind another proxy are, and what is told to the upstream.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Serialize, Serializer};
+
+use super::section::Section;
+use super::settings::{AddressHeader, XForwarded};
+use super::values::{Parsed, show_switch, switch, text};
+
+/// What is believed of clients, and added to requests.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Forwarded {
+    /// What happens to `X-Forwarded-For`, `-Proto` and `-Host`. Default `append`.
+    pub x_forwarded: XForwarded,
+    /// Sources that are believed what they say of their clients. Default none.
+    #[serde(serialize_with = "show_networks")]
+    pub trusted: Vec<IpNet>,
+    /// Where they say who the client is. Default `x-forwarded-for`.
+    pub header: AddressHeader,
+    /// Whether connections of trusted sources begin with a PROXY protocol header; then each must. Default off.
+    #[serde(serialize_with = "show_switch")]
+    pub proxy_protocol: bool,
+}
+
+// === impl Forwarded ===
+
+impl Forwarded {
+    /// Whether `source` is believed.
+    pub fn trusts(&self, source: IpAddr) -> bool {
+        // A socket that listens on [::] shows IPv4 as IPv6.
+        let source = source.to_canonical();
+        self.trusted.iter().any(|network| network.contains(&source))
+    }
+
+    pub(super) fn read(mut section: Section<'_, '_>) -> Self {
+        let mut forwarded = Self::default();
+        section.set("x_forwarded", &mut forwarded.x_forwarded, |v| XForwarded::parse(text(v)?));
+        section.set("header", &mut forwarded.header, |v| AddressHeader::parse(text(v)?));
+        section.set("proxy_protocol", &mut forwarded.proxy_protocol, |v| switch(text(v)?));
+        let given = section.list("trusted");
+        for item in &given {
+            match text(item.value).and_then(network) {
+                Ok(network) => forwarded.trusted.push(network),
+                Err(message) => section.wrong(item.line, "trusted", message),
+            }
+        }
+        if forwarded.proxy_protocol
+            && given.is_empty()
+            && let Some(line) = section.line_of("proxy_protocol")
+        {
+            let message = "is for nobody: name the sources that speak it in trusted".to_owned();
+            section.wrong(line, "proxy_protocol", message);
+        }
+        section.finish();
+        forwarded
+    }
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Parsed<IpNet> {
+    let wrong = || format!("{text:?} is not a network: an address with or without a length, as in \"10.0.0.0/8\"");
+    let network: IpNet = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| wrong())?;
+    match network.trunc() {
+        first if first.addr() == network.addr() => Ok(network),
+        first => Err(format!("{text:?} is an address within a network: write \"{first}\" for all of it")),
+    }
+}
+
+fn show_networks<S: Serializer>(networks: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(networks.iter().map(ToString::to_string))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_an_address_with_or_without_a_length() {
+        for text in ["10.0.0.0/8", "192.0.2.7", "192.0.2.7/32", "0.0.0.0/0", "2001:db8::/32", "::1"] {
+            assert!(network(text).is_ok(), "{text}");
+        }
+        for text in ["", "10.0.0.1/8", "10.0.0.0/33", "10.0.0", "localhost", "*", "10.0.0.0/8 ", "[::1]", "::/129"] {
+            assert!(network(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn trust_is_by_network_and_ipv4_is_ipv4_however_it_is_shown() {
+        let trusted = ["10.0.0.0/8", "2001:db8::/32"].map(|text| network(text).unwrap()).to_vec();
+        let forwarded = Forwarded { trusted, ..Forwarded::default() };
+        for text in ["10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1"] {
+            assert!(forwarded.trusts(text.parse().unwrap()), "{text}");
+        }
+        for text in ["11.0.0.1", "::ffff:11.0.0.1", "::10.1.2.3", "2001:db9::1"] {
+            assert!(!forwarded.trusts(text.parse().unwrap()), "{text}");
+        }
+        assert!(!Forwarded::default().trusts("127.0.0.1".parse().unwrap()));
+    }
+}
