@@ -11,6 +11,7 @@ const actions = {
   terminate: (ws) => ws.terminate(),
   reset: (ws) => reset(ws._socket),
   wait: (ws) => ws.send('go'),
+  kill: () => process.kill(process.pid, 'SIGKILL'),
 };
 
 await runClient(Object.keys(actions), async (url, action, parameters) => {

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import sys
 
 from peer import close_empty, closed, emit, reset, terminate
@@ -20,12 +22,17 @@ async def wait(ws):
     await ws.send("go")
 
 
+async def kill(_ws):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 ACTIONS = {
     "close": close,
     "close-empty": close_empty,
     "terminate": terminate,
     "reset": reset,
     "wait": wait,
+    "kill": kill,
 }
 
 

@@ -31,6 +31,16 @@ pub struct Deviation {
 /// Every known deviation.
 pub const DEVIATIONS: &[Deviation] = &[
     Deviation {
+        id: "aiohttp-empty-close-as-1006",
+        stack: "aiohttp client",
+        versions: "measured with 3.14.5",
+        behaviour: "A Close without a code is taken for no Close: having answered it, the client waits for another \
+                    until the end of the connection, and close_code is 1006.",
+        expected: "1005: a Close without a code was received.",
+        section: "7.1.5",
+        source: "aiohttp/client_ws.py, receive and close, which take code 0 for none",
+    },
+    Deviation {
         id: "beast-1014-as-error",
         stack: "Boost.Beast",
         versions: "before the fix of June 2026",
@@ -39,6 +49,17 @@ pub const DEVIATIONS: &[Deviation] = &[
         expected: "1014, the code of the first Close received. It is registered and may be sent.",
         section: "7.1.5",
         source: "boost/beast/websocket/detail/frame.hpp, is_valid_close_code",
+    },
+    Deviation {
+        id: "bun-own-close-as-received",
+        stack: "bun server",
+        versions: "measured with 1.4.5",
+        behaviour: "Behind its own Close a server ends the connection at once, and its close handler is given the \
+                    code and reason it has sent itself.",
+        expected: "The code of the Close that the peer answers with, or 1006 if none comes: a code that one has \
+                    sent is never one's own close code.",
+        section: "7.1.5",
+        source: "Bun.serve, websocket.close",
     },
     Deviation {
         id: "chromium-reserved-code-as-1006",
@@ -101,6 +122,36 @@ pub const DEVIATIONS: &[Deviation] = &[
                    never one's own close code.",
         section: "7.1.5",
         source: "src/client.ts, TerminatedCloseEvent",
+    },
+    Deviation {
+        id: "hypercorn-close-as-1006",
+        stack: "hypercorn",
+        versions: "measured with 0.18.0",
+        behaviour: "Whatever code a client closes with, it is answered rightly, and websocket.disconnect has 1006.",
+        expected: "The code of the first Close received.",
+        section: "7.1.5",
+        source: "hypercorn/protocol/ws_stream.py, handle of StreamClosed",
+    },
+    Deviation {
+        id: "hypercorn-own-close-as-1000",
+        stack: "hypercorn",
+        versions: "measured with 0.18.0",
+        behaviour: "When the application has closed the session, websocket.disconnect has 1000, whatever code was \
+                    sent or answered.",
+        expected: "The code of the Close that the client answers with, usually the one sent; 1006 if none comes.",
+        section: "7.1.5",
+        source: "hypercorn/protocol/ws_stream.py, handle of StreamClosed",
+    },
+    Deviation {
+        id: "mojolicious-own-close-as-received",
+        stack: "Mojolicious",
+        versions: "measured with 9.31",
+        behaviour: "Behind its own Close an endpoint ends the connection without waiting for the answer, and finish \
+                    is given the code and reason it has sent itself.",
+        expected: "The code of the Close that the peer answers with, or 1006 if none comes: a code that one has \
+                    sent is never one's own close code.",
+        section: "7.1.5",
+        source: "Mojo/Transaction/WebSocket.pm, finish and closed",
     },
     Deviation {
         id: "python-websockets-illegal-code-as-1006",

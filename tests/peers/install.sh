@@ -1,0 +1,159 @@
+# Sourced in the repository's root, behind a function `fail`: installs peers into .work/, and Debian packages where one is missing.
+# shellcheck shell=bash
+
+readonly work=.work
+readonly peers=tests/peers
+readonly autobahn_version=25.10.1
+mkdir -p "$work"
+
+# Installs the named Debian packages; package lists are fetched once a run, and only if something is missing.
+lists_fetched=no
+debian() {
+    command -v apt-get >/dev/null || fail "cannot install $*: no apt-get here, install it by hand"
+    local sudo=
+    [ "$(id -u)" -eq 0 ] || sudo=sudo
+    if [ "$lists_fetched" = no ]; then
+        $sudo apt-get -qq update
+        lists_fetched=yes
+    fi
+    echo "installing $*"
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get -qq install -y --no-install-recommends "$@" >/dev/null ||
+        fail "apt-get could not install $*"
+}
+
+# `unpacked NAME PACKAGE…`: the packages alone, unpacked into .work/NAME: nothing is configured or started on the machine.
+unpacked() {
+    local into=$work/$1 sudo=
+    shift
+    stale "${into#"$work/"}" "$@" || return 0
+    echo "fetching $*"
+    command -v apt-get >/dev/null || fail "cannot fetch $*: no apt-get here"
+    rm -rf "$into"
+    mkdir -p "$into"
+    [ "$(id -u)" -eq 0 ] || sudo=sudo
+    (
+        cd "$into"
+        apt-get -qq download "$@" 2>/dev/null || { $sudo apt-get -qq update && apt-get -qq download "$@" 2>/dev/null; }
+        for package in *.deb; do dpkg -x "$package" . && rm "$package"; done
+    ) || fail "apt-get could not fetch $*"
+    stamp "${into#"$work/"}" "$@"
+}
+
+# `stale NAME INPUT…`: whether what the stamp of NAME was made from differs from INPUT, or there is none.
+stamp_of() { printf '%s\n' "$@" | sha256sum | cut -d' ' -f1; }
+stale() {
+    local name=$1
+    shift
+    [ "$(cat "$work/$name/.stamp" 2>/dev/null)" != "$(stamp_of "$@")" ]
+}
+stamp() {
+    local name=$1
+    shift
+    stamp_of "$@" >"$work/$name/.stamp"
+}
+
+# `node_packages NAME FOLDER`: what FOLDER/package-lock.json says, into .work/NAME.
+node_packages() {
+    local name=$1 from=$2 inputs
+    command -v node >/dev/null && command -v npm >/dev/null || debian nodejs npm
+    node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' ||
+        fail "node $(node --version) is too old for the Node peers: 20 or newer is needed"
+    inputs=("$(node --version)" "$(cat "$from/package.json" "$from/package-lock.json")")
+    if stale "$name" "${inputs[@]}"; then
+        echo "installing the packages of $from/package-lock.json"
+        rm -rf "${work:?}/$name"
+        mkdir -p "$work/$name"
+        cp "$from/package.json" "$from/package-lock.json" "$work/$name/"
+        npm --prefix "$work/$name" ci --ignore-scripts --no-audit --no-fund --loglevel=error ||
+            fail "npm could not install the packages of $from"
+        stamp "$name" "${inputs[@]}"
+    fi
+}
+
+# `python_packages NAME REQUIREMENTS`: a virtual environment of them in .work/NAME.
+python_packages() {
+    local name=$1 requirements=$2 inputs
+    command -v python3 >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null || debian python3 python3-venv
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        fail "$(python3 --version) is too old for the Python peers: 3.11 or newer is needed"
+    inputs=("$(python3 -c 'import sys; print(sys.executable, sys.version)')" "$(cat "$requirements")")
+    if stale "$name" "${inputs[@]}"; then
+        echo "installing the packages of $requirements"
+        rm -rf "${work:?}/$name"
+        python3 -m venv "$work/$name"
+        "$work/$name/bin/python" -m pip install --quiet --requirement "$requirements" ||
+            fail "pip could not install the packages of $requirements"
+        stamp "$name" "${inputs[@]}"
+    fi
+}
+
+# The stacks that the tests of tests/run need.
+usual_peers() {
+    node_packages node "$peers"
+    python_packages python "$peers/requirements.txt"
+    [ -x /usr/bin/chromium ] || debian chromium
+}
+
+# `compiled NAME SOURCE COMMAND…`: runs COMMAND, which makes .work/NAME/… from SOURCE, if SOURCE has changed.
+compiled() {
+    local name=$1 source=$2
+    shift 2
+    if stale "$name" "$(cat "$source")" "$*"; then
+        echo "compiling $source"
+        rm -rf "${work:?}/$name"
+        mkdir -p "$work/$name"
+        "$@" || fail "$source does not compile"
+        stamp "$name" "$(cat "$source")" "$*"
+    fi
+}
+
+beast_peer() {
+    command -v g++ >/dev/null || debian g++
+    [ -e /usr/include/boost/beast.hpp ] || debian libboost-dev
+    compiled beast "$peers/beast.cpp" g++ -std=c++17 -O1 -pthread -o "$work/beast/server" "$peers/beast.cpp"
+}
+
+gorilla_peer() {
+    command -v go >/dev/null || debian golang-go
+    [ -d /usr/share/gocode/src/github.com/gorilla/websocket ] || debian golang-github-gorilla-websocket-dev
+    compiled gorilla "$peers/gorilla.go" env GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS= GOTOOLCHAIN=local \
+        GOCACHE="$PWD/$work/gorilla/cache" go build -o "$work/gorilla/peer" "$peers/gorilla.go"
+}
+
+# The Autobahn Testsuite, which needs Python 2.7: PYTHON27, one on the PATH, or pyenv's.
+autobahn_suite() {
+    local python='' candidate suite=$work/autobahn/suite
+    local -x PIP_NO_PYTHON_VERSION_WARNING=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONWARNINGS=ignore
+    for candidate in "${PYTHON27:-python2.7}" "$(PYENV_VERSION=2.7.18 pyenv which python2.7 2>/dev/null)"; do
+        [ -n "$python" ] || python=$("$candidate" -c 'import sys; print(sys.executable)' 2>/dev/null || true)
+    done
+    [ -n "$python" ] || fail "the Autobahn Testsuite needs Python 2.7: 'pyenv install 2.7.18', or PYTHON27=/path/to/python2.7"
+    if stale autobahn/suite "$python" "$autobahn_version"; then
+        echo "installing the Autobahn Testsuite $autobahn_version"
+        rm -rf "$suite"
+        mkdir -p "$suite"
+        # Python 2.7 has no venv.
+        "$python" -m pip install --quiet --target "$suite/boot" 'virtualenv<20.22' &&
+            PYTHONPATH=$suite/boot "$python" -m virtualenv --quiet "$suite/venv" &&
+            "$suite/venv/bin/pip" install --quiet "autobahntestsuite==$autobahn_version" ||
+            fail "pip could not install the Autobahn Testsuite"
+        stamp autobahn/suite "$python" "$autobahn_version"
+    fi
+}
+
+# Everything that can be installed: what the interop matrix is of.
+all_peers() {
+    usual_peers
+    beast_peer
+    gorilla_peer
+    command -v javac >/dev/null || debian openjdk-17-jdk-headless
+    compiled java "$peers/JavaClient.java" javac -d "$work/java" "$peers/JavaClient.java"
+    perl -MMojolicious -e 1 2>/dev/null || debian libmojolicious-perl
+    command -v ruby >/dev/null && ruby -e 'require "em-websocket"' 2>/dev/null || debian ruby ruby-em-websocket
+    command -v erlc >/dev/null || debian erlang-base
+    erl -noinput -eval 'halt(lists:max([1 || A <- [crypto, ssl], code:lib_dir(A) =:= {error, bad_name}] ++ [0])).' ||
+        debian erlang-crypto erlang-ssl
+    # Debian has cowboy inside of RabbitMQ only.
+    unpacked cowboy rabbitmq-server
+    compiled cowboy-server "$peers/interop_cowboy.erl" erlc -o "$work/cowboy-server" "$peers/interop_cowboy.erl"
+}
