@@ -23,6 +23,9 @@ COMPARISON = Path(".work/autobahn/comparison.jsonl")
 PYTHON = ".work/python/bin/python"
 BUN = ".work/node/node_modules/@oven/bun-linux-*/bin/bun"
 
+# For 127.0.0.1, signed by itself; run makes them.
+CERTIFICATE, KEY = ".work/autobahn/tls/certificate.pem", ".work/autobahn/tls/key.pem"
+
 # It passes all cases; it fails many, for it does not look into UTF-8: what a proxy that mends frames would change.
 BEAST = [".work/beast/server"]
 GORILLA = [".work/gorilla/peer", "server"]
@@ -50,9 +53,9 @@ RACES, AGAIN = 5, 10
 
 
 @contextlib.asynccontextmanager
-async def through(binary, port):
+async def through(binary, port, *options, scheme="http"):
     """closewatch in front of `port`; what it records is in `.records` behind the block."""
-    front = await Closewatch("closewatch", []).front(binary, port)
+    front = await Closewatch("closewatch", []).front(binary, port, *options, scheme=scheme)
     records = asyncio.create_task(front.child.stdout.read())
     try:
         yield front
@@ -169,6 +172,19 @@ async def with_server(binary, command, limit, cases, count):
     async with running(Server("server", command)) as server, through(binary, server.port) as front:
         urls = {"direct": f"ws://127.0.0.1:{server.port}/echo", "closewatch": f"ws://127.0.0.1:{front.port}/echo"}
         direct, proxied = await asyncio.gather(*(fuzz_server(way, url, cases, count, limit) for way, url in urls.items()))
+    return direct, proxied, front.records
+
+
+async def over_tls(binary, cases, count):
+    """The suite as client of Beast, over TLS on both legs: of one closewatch in front, of another behind it."""
+    ours = ("--tls-cert", CERTIFICATE, "--tls-key", KEY)
+    async with (
+        running(Server("beast", BEAST)) as beast,
+        through(binary, beast.port, *ours) as behind,
+        through(binary, behind.port, *ours, "--upstream-ca", CERTIFICATE, scheme="https") as front,
+    ):
+        urls = {"direct": f"ws://127.0.0.1:{beast.port}/echo", "tls": f"wss://127.0.0.1:{front.port}/echo"}
+        direct, proxied = await asyncio.gather(*(fuzz_server(way, url, cases, count, LIMIT) for way, url in urls.items()))
     return direct, proxied, front.records
 
 

@@ -64,9 +64,9 @@ class Server(Peer):
 class Closewatch(Peer):
     """The built binary, in front of one port; its lines are records."""
 
-    async def front(self, binary, upstream):
+    async def front(self, binary, upstream, *options, scheme="http"):
         self.command = [binary, "--listen", "127.0.0.1:0", "--admin", "off", "--close-log", "-",
-                        "--upstream", f"http://127.0.0.1:{upstream}"]
+                        "--upstream", f"{scheme}://127.0.0.1:{upstream}", *options]
         await self.start()
         async with asyncio.timeout(PATIENCE):
             while line := await self.child.stderr.readline():
