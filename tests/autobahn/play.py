@@ -216,6 +216,7 @@ async def main():
     try:
         await found.add("suite → Beast", partial(beast, LIMIT), *core, await timed(options.binary, found))
         await found.add("suite → gorilla", gorilla, *core)
+        await found.add("suite → TLS → TLS → Beast", partial(over_tls, options.binary), *core)
         for client in CLIENTS:
             play = partial(with_client, options.binary, client)
             await found.add(f"{client} → suite", play, *(core if options.all else light), suite="upstream")

@@ -9,13 +9,16 @@ use rustls::pki_types::pem::PemObject;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::instance::Workspace;
+use crate::instance::{Output, Running, Workspace};
 use crate::rig::{Authority, Issued, Legs, REQUEST, Rig, Valid, authority, text};
 
 /// The certificate that the proxy shows to a client that trusts `authority`.
 async fn shown(rig: &Rig) -> Vec<u8> {
+    shown_to(rig.connect_tcp().await).await
+}
+
+async fn shown_to(stream: TcpStream) -> Vec<u8> {
     let connector = TlsConnector::from(Arc::new(authority().client()));
-    let stream: TcpStream = rig.connect_tcp().await;
     let stream = connector.connect("chat.test".try_into().unwrap(), stream).await.unwrap();
     stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
 }
@@ -95,4 +98,38 @@ async fn a_new_authority_is_believed() {
     assert!(acceptor.accept(rig.accept_tcp().await).await.is_ok());
     drop(client);
     rig.done().await;
+}
+
+#[tokio::test]
+async fn a_hangup_takes_tls_with_the_rest_of_the_configuration_or_none_of_it() {
+    let workspace = Workspace::new();
+    let configuration = |name: &str, valid| {
+        let issued = authority().issue(&["chat.test"], valid);
+        let [cert, key] = ["cert", "key"].map(|part| workspace.path(&format!("{name}.{part}")));
+        fs::write(&cert, &issued.cert).unwrap();
+        fs::write(&key, &issued.key).unwrap();
+        (format!("upstream = \"{{upstream}}\"\n[tls]\ncert = {cert:?}\nkey = {key:?}\n"), der(&issued))
+    };
+    let [(first, one), (second, other)] = ["one", "other"].map(|name| configuration(name, Valid::Now));
+    let (expired, _) = configuration("expired", Valid::Expired);
+    let mut running = Running::with("upstream = \"{upstream}\"\n", &[], Output::Read).await;
+    let (mut client, mut upstream) = running.session().await;
+    let shown = async |running: &Running| shown_to(TcpStream::connect(running.proxy).await.unwrap()).await;
+
+    running.reload(&first);
+    running.child.logs(&["configuration reloaded"]).await;
+    assert_eq!(shown(&running).await, one);
+    running.reload(&expired);
+    running.child.logs(&["expired.cert: expired at"]).await;
+    running.child.logs(&["the new configuration is refused"]).await;
+    assert_eq!(shown(&running).await, one);
+    running.reload(&second);
+    running.child.logs(&["configuration reloaded"]).await;
+    assert_eq!(shown(&running).await, other);
+
+    // It began in the clear, and stays so.
+    client.say(&text("still here")).await;
+    upstream.hear(&text("still here")).await;
+    client.reset();
+    assert_eq!(running.record().await["cause"], "client_reset");
 }
