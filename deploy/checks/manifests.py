@@ -129,13 +129,15 @@ def image():
     ignore = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
     kept = {line[1:] for line in ignore if line.startswith("!")}
     need("*" in ignore, "Dockerfile.dockerignore does not begin with nothing")
-    copied = set()
+    copied, built = set(), set()
     for step in (step for step in steps if step["instruction"] == "COPY"):
         *sources, target = step["value"].split()
         if sources[0].startswith("--from="):
-            same("where the binary goes", [target], entrypoint)
+            built.add(target)
             continue
         copied |= set(sources)
+    # The second is where OpenSSL, and so rustls-native-certs, looks for a system's roots.
+    same("what comes from the build stage", built, {*entrypoint, "/etc/ssl/certs/ca-certificates.crt"})
     for source in copied:
         need((ROOT / source).exists(), f"the Dockerfile copies {source}, which is not there")
     same("what .dockerignore lets through", kept, copied)

@@ -15,9 +15,9 @@ const GROWTH: u64 = (SESSIONS - WARM_UP) as u64 * 1024;
 #[tokio::test]
 async fn a_storm_of_sessions_leaves_records_and_nothing_else() {
     let mut storm = Storm::begin().await;
-    let idle = storm.descriptors();
+    let idle = storm.running.child.descriptors();
     storm.play(0..WARM_UP).await;
-    let warm = storm.memory();
+    let warm = storm.running.child.memory();
     // In the thick of it, the books balance in every scrape.
     let scraping = tokio::spawn({
         let admin = storm.running.admin;
@@ -32,7 +32,7 @@ async fn a_storm_of_sessions_leaves_records_and_nothing_else() {
     assert!(scraping.await.unwrap_err().is_cancelled(), "a scrape failed");
 
     storm.assert_over(SESSIONS).await;
-    until("every descriptor to be closed", async || storm.descriptors() == idle).await;
-    let grown = storm.memory().saturating_sub(warm);
+    until("every descriptor to be closed", async || storm.running.child.descriptors() == idle).await;
+    let grown = storm.running.child.memory().saturating_sub(warm);
     assert!(grown < GROWTH, "grown by {grown} bytes to {}", warm + grown);
 }

@@ -1,6 +1,7 @@
 //! Thousands of sessions that end in every way at once.
 
 mod aftermath;
+mod cut;
 mod ends;
 mod peers;
 mod play;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::path::Path;
 
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -59,19 +58,6 @@ impl Storm {
         for name in ["sessions_stalled", "spilled_bytes", "records_dropped_total", "blind_sessions_total"] {
             assert_eq!(metrics.sum(&format!("closewatch_{name}"), &[]), 0, "{name}");
         }
-    }
-
-    /// How many descriptors the instance has open.
-    pub(super) fn descriptors(&self) -> usize {
-        std::fs::read_dir(Path::new("/proc").join(self.running.child.pid.to_string()).join("fd")).unwrap().count()
-    }
-
-    /// Bytes of anonymous memory that it has in use.
-    pub(super) fn memory(&self) -> u64 {
-        let status = Path::new("/proc").join(self.running.child.pid.to_string()).join("status");
-        let status = std::fs::read_to_string(status).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-        line.trim().strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() * 1024
     }
 }
 

@@ -20,15 +20,15 @@ async fn hours_of_sessions_leave_nothing_behind() {
     let minutes = std::env::var("CLOSEWATCH_SOAK_MINUTES").map_or(3.0, |minutes| minutes.parse::<f64>().unwrap());
     let until_then = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
     let mut storm = Storm::begin().await;
-    let idle = storm.descriptors();
+    let idle = storm.running.child.descriptors();
     let mut played = 0;
     let mut memory = Vec::new();
     while Instant::now() < until_then {
         storm.play(played..played + ROUND).await;
         played += ROUND;
         storm.assert_over(played).await;
-        until("every descriptor to be closed", async || storm.descriptors() == idle).await;
-        memory.push(storm.memory());
+        until("every descriptor to be closed", async || storm.running.child.descriptors() == idle).await;
+        memory.push(storm.running.child.memory());
         println!("{played} sessions, {} KiB", memory.last().unwrap() / 1024);
     }
     // Half of the rounds to reach its size, which it then keeps.
