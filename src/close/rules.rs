@@ -274,6 +274,16 @@ mod tests {
     }
 
     #[test]
+    fn codes_beyond_the_registry_that_may_be_sent_have_labels_of_their_own() {
+        let mut rules = CodeRules::default();
+        for code in [4999, 1000, 1006, 2000, 3001] {
+            rules.name_code(code);
+        }
+        let named: Vec<u16> = rules.named_codes().map(|code| code.0).collect();
+        assert_eq!(named, [3001, 4999]);
+    }
+
+    #[test]
     fn matches_are_a_code_a_range_a_thousand_or_invalid() {
         assert_eq!("4401".parse(), Ok(CodeMatch::Codes(4401..=4401)));
         assert_eq!("4400-4499".parse(), Ok(CodeMatch::Codes(4400..=4499)));

@@ -1,6 +1,8 @@
 //! The sessions that are up.
 
-use std::collections::HashMap;
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
@@ -14,10 +16,10 @@ const SHARDS: usize = 16;
 /// Every live session. A lock is held to add, remove or copy a pointer, never while one is looked at.
 #[derive(Debug, Default)]
 pub struct LiveSessions {
-    shards: [Mutex<HashMap<Ulid, LiveSession>>; SHARDS],
+    shards: [Mutex<HashSet<LiveSession>>; SHARDS],
 }
 
-/// A session that is up.
+/// A session that is up. One is another if it has its id.
 #[derive(Clone, Debug)]
 pub struct LiveSession {
     /// The session.
@@ -36,8 +38,7 @@ impl LiveSessions {
 
     /// A session opened now.
     pub fn insert(&self, session: Arc<Session>) {
-        let id = session.id;
-        self.shard(id).insert(id, LiveSession { session, opened: Instant::now() });
+        self.shard(session.id).insert(LiveSession { session, opened: Instant::now() });
     }
 
     /// It ended.
@@ -54,19 +55,41 @@ impl LiveSessions {
     pub fn all(&self) -> Vec<LiveSession> {
         let mut all = Vec::new();
         for shard in &self.shards {
-            all.extend(lock(shard).values().cloned());
+            all.extend(lock(shard).iter().cloned());
         }
         all.sort_unstable_by_key(|live| live.session.id);
         all
     }
 
-    fn shard(&self, id: Ulid) -> MutexGuard<'_, HashMap<Ulid, LiveSession>> {
+    fn shard(&self, id: Ulid) -> MutexGuard<'_, HashSet<LiveSession>> {
         // The low bits of an ULID are random.
         let low = id.0 as usize;
         lock(&self.shards[low % SHARDS])
     }
 }
 
-fn lock(shard: &Mutex<HashMap<Ulid, LiveSession>>) -> MutexGuard<'_, HashMap<Ulid, LiveSession>> {
+// === impl LiveSession ===
+
+impl Borrow<Ulid> for LiveSession {
+    fn borrow(&self) -> &Ulid {
+        &self.session.id
+    }
+}
+
+impl Hash for LiveSession {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.session.id.hash(state);
+    }
+}
+
+impl PartialEq for LiveSession {
+    fn eq(&self, other: &Self) -> bool {
+        self.session.id == other.session.id
+    }
+}
+
+impl Eq for LiveSession {}
+
+fn lock(shard: &Mutex<HashSet<LiveSession>>) -> MutexGuard<'_, HashSet<LiveSession>> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

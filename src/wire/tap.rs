@@ -149,7 +149,8 @@ impl Tap {
         let mut active = false;
         let mut at = 0;
         while at < bytes.len() {
-            if !STOP && !self.close_seen && self.boundary() == Boundary::Message {
+            // Never where a boundary is looked for: reading ends at the first.
+            if !self.close_seen && self.boundary() == Boundary::Message {
                 let ordinary = self.ordinary_messages(&bytes[at..], observer);
                 if ordinary > 0 {
                     active = true;

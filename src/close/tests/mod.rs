@@ -3,8 +3,10 @@
 mod classes;
 mod facts;
 mod invariants;
+mod live;
 mod model;
 mod pings;
+mod record;
 mod saw;
 mod text;
 mod verdicts;

@@ -70,7 +70,8 @@ impl Relay {
     pub(super) fn close(&mut self, cause: Cause, now: Duration) {
         self.file.on(Event::Decided { cause }, now);
         self.timer = None;
-        self.closing = Some(Closing { step: Step::Messages, until: now + BOUNDARY_PATIENCE, doomed: [false; 2] });
+        let until = now + BOUNDARY_PATIENCE;
+        self.closing = Some(Box::new(Closing { step: Step::Messages, until, doomed: [false; 2] }));
         if self.limits.own_code.is_none() {
             return;
         }
@@ -99,7 +100,7 @@ impl Relay {
         {
             let mask = fastrand::u32(..).to_ne_bytes();
             let frame = close_frame(from.other(), code.0, &self.limits.own_reason, mask);
-            let own_close = Some(OwnClose { code, len: frame.len() as u64 });
+            let own_close = Some(OwnClose { code, len: frame.len() as u8 });
             flow.append(&frame);
             flow.course = Course::Discard { accepted: flow.tap.seen(), own_close };
             self.again = true;

@@ -75,7 +75,7 @@ impl Relay {
         }
         // A timer that fires too early only asks again: it is never moved back for a message, nor even looked at.
         match &mut self.timer {
-            Some(timer) if self.timer_at <= due => {
+            Some(timer) if timer.deadline() <= self.file.instant(due) => {
                 let is_set = self.timer_wakes.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
                 if is_set && !timer.is_elapsed() {
                     return Poll::Pending;
@@ -83,12 +83,8 @@ impl Relay {
             }
             Some(timer) => {
                 timer.as_mut().reset(self.file.instant(due));
-                self.timer_at = due;
             }
-            None => {
-                self.timer = Some(Box::pin(tokio::time::sleep_until(self.file.instant(due))));
-                self.timer_at = due;
-            }
+            None => self.timer = Some(Box::pin(tokio::time::sleep_until(self.file.instant(due)))),
         }
         let Some(timer) = &mut self.timer else { return Poll::Pending };
         if timer.as_mut().poll(cx).is_pending() {
@@ -104,7 +100,7 @@ impl Relay {
         if let Some(closing) = &self.closing {
             return Some(closing.due());
         }
-        if let Some(check) = self.reset_check {
+        if let Some(check) = &self.reset_check {
             return Some(check.at);
         }
         let limits = &self.limits;
@@ -136,12 +132,12 @@ impl Relay {
     fn delivered_before_reset(&mut self, gone: Peer, now: Duration) -> Poll<()> {
         let to = gone.other();
         // Since it was noticed: a reset behind a FIN may come long after the end of that peer's bytes.
-        let since = self.reset_check.map_or(now, |check| check.since);
+        let since = self.reset_check.as_ref().map_or(now, |check| check.since);
         let last = since + self.limits.linger;
         if self.is_gone(to) || now >= last {
             return Poll::Ready(());
         }
-        if self.reset_check.is_some_and(|check| now < check.at) {
+        if self.reset_check.as_ref().is_some_and(|check| now < check.at) {
             return Poll::Pending;
         }
         let waiting = self.flows[gone.index()].waiting() > 0;
@@ -149,7 +145,7 @@ impl Relay {
             return Poll::Ready(());
         }
         let pause = now.saturating_sub(since).clamp(FIRST_RESET_CHECK, LAST_RESET_CHECK);
-        self.reset_check = Some(ResetCheck { since, at: (now + pause).min(last) });
+        self.reset_check = Some(Box::new(ResetCheck { since, at: (now + pause).min(last) }));
         Poll::Pending
     }
 
@@ -235,7 +231,7 @@ impl Relay {
     fn check_dead_peers(&mut self, now: Duration) {
         let Some(limit) = self.limits.dead_peer else { return };
         for peer in Peer::ALL {
-            let Some(Unacknowledged { since, check }) = self.unacknowledged[peer.index()] else { continue };
+            let Some(&Unacknowledged { since, check }) = self.unacknowledged[peer.index()].as_deref() else { continue };
             if now < check {
                 continue;
             }
@@ -248,7 +244,7 @@ impl Relay {
                         self.end_peer(peer, End::Timeout, now);
                         None
                     } else {
-                        Some(Unacknowledged { since, check })
+                        Some(Box::new(Unacknowledged { since, check }))
                     }
                 }
                 // All is acknowledged: the next write starts the clock anew.

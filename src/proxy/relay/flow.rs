@@ -58,7 +58,8 @@ pub(super) enum Course {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OwnClose {
     pub(super) code: CloseCode,
-    pub(super) len: u64,
+    /// A control frame's: at most 139 (RFC 6455 §5.2, §5.5).
+    pub(super) len: u8,
 }
 
 #[derive(Debug)]
@@ -101,7 +102,9 @@ impl Flow {
     /// The code of closewatch's own Close, once its last byte was written.
     pub(super) fn own_close_written(&self) -> Option<CloseCode> {
         match self.course {
-            Course::Discard { accepted, own_close: Some(own) } if self.written >= accepted + own.len => Some(own.code),
+            Course::Discard { accepted, own_close: Some(own) } if self.written >= accepted + u64::from(own.len) => {
+                Some(own.code)
+            }
             Course::Forward | Course::ForwardUntil(_) | Course::Discard { .. } => None,
         }
     }

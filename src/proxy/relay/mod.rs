@@ -69,6 +69,8 @@ pub(super) struct Limits {
 }
 
 /// One live session.
+///
+/// What few sessions have, or all for a moment, is boxed while they have it.
 pub(super) struct Relay {
     file: SessionFile,
     limits: Arc<Limits>,
@@ -79,9 +81,9 @@ pub(super) struct Relay {
     /// What a write to this peer reported. The kernel says it once: the read that follows gives a plain end.
     write_end: [Option<End>; 2],
     /// Since when this peer takes nothing more, and how many bytes the gauge was told.
-    stalled: [Option<Stalled>; 2],
+    stalled: [Option<Box<Stalled>>; 2],
     /// What this peer may not have acknowledged.
-    unacknowledged: [Option<Unacknowledged>; 2],
+    unacknowledged: [Option<Box<Unacknowledged>>; 2],
     /// A peer that is not read was seen to have hung up.
     hung_up: [Option<HungUp>; 2],
     /// When that was last looked into.
@@ -91,35 +93,34 @@ pub(super) struct Relay {
     /// When both Closes had been written on.
     closes_written: Option<Duration>,
     /// When the kernel is asked again whether a peer has everything before the reset.
-    reset_check: Option<ResetCheck>,
+    reset_check: Option<Box<ResetCheck>>,
     /// The kernel asks idle peers whether they are still there.
     kept_alive: bool,
     /// When this session's share of a drain begins.
     drain_at: Option<Duration>,
-    closing: Option<Closing>,
+    closing: Option<Box<Closing>>,
     timer: Option<Pin<Box<Sleep>>>,
-    timer_at: Duration,
     /// Whom the timer wakes.
     timer_wakes: Option<Waker>,
     /// A turn changed something that the other direction has to look at.
     again: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Stalled {
     since: Duration,
     bytes: i64,
 }
 
 /// Bytes that were written, and which the kernel has not yet been asked about.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Unacknowledged {
     since: Duration,
     check: Duration,
 }
 
 /// A reset that waits to be passed on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct ResetCheck {
     since: Duration,
     at: Duration,
@@ -138,8 +139,8 @@ impl Relay {
             legs,
             flows: Peer::ALL.map(|peer| Flow::new(Tap::new(peer, reserved_bits))),
             write_end: [None; 2],
-            stalled: [None; 2],
-            unacknowledged: [None; 2],
+            stalled: [const { None }; 2],
+            unacknowledged: [const { None }; 2],
             hung_up: [None; 2],
             watched: Duration::ZERO,
             moved: Duration::ZERO,
@@ -148,7 +149,6 @@ impl Relay {
             drain_at: None,
             closing: None,
             timer: None,
-            timer_at: Duration::ZERO,
             timer_wakes: None,
             again: false,
         }
@@ -329,7 +329,7 @@ impl Relay {
         if let Some(limit) = self.limits.dead_peer {
             // Soon while the session is young, so that one that falls silent keeps no timer; later ever more rarely.
             let check = now + limit.min(now.max(FIRST_LOOK));
-            self.unacknowledged[to.index()].get_or_insert(Unacknowledged { since: now, check });
+            self.unacknowledged[to.index()].get_or_insert_with(|| Box::new(Unacknowledged { since: now, check }));
         }
     }
 
@@ -390,19 +390,19 @@ impl Relay {
         let (waiting, peer) = (self.flows[from.index()].waiting(), from.other());
         // One read at most, and a Close: far from the bound.
         let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
-        let told = self.stalled[peer.index()].map_or(0, |stalled| stalled.bytes);
+        let stalled = &mut self.stalled[peer.index()];
+        let (since, told) = stalled.as_ref().map_or((now, 0), |stalled| (stalled.since, stalled.bytes));
         if waiting == told {
             return;
         }
         let sink = self.file.sink();
         sink.spilled(waiting - told);
-        match (self.stalled[peer.index()], waiting) {
-            (None, _) => sink.stalled(1),
-            (Some(_), 0) => sink.stalled(-1),
-            (Some(_), _) => {}
+        if told == 0 {
+            sink.stalled(1);
+        } else if waiting == 0 {
+            sink.stalled(-1);
         }
-        let since = self.stalled[peer.index()].map_or(now, |stalled| stalled.since);
-        self.stalled[peer.index()] = (waiting > 0).then_some(Stalled { since, bytes: waiting });
+        *stalled = (waiting > 0).then(|| Box::new(Stalled { since, bytes: waiting }));
         if waiting == 0 {
             self.file.on(Event::Stalled { peer, time: now.saturating_sub(since) }, now);
         }
@@ -412,8 +412,8 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         let now = self.file.now();
-        for (peer, stalled) in Peer::ALL.into_iter().zip(self.stalled) {
-            let Some(stalled) = stalled else { continue };
+        for peer in Peer::ALL {
+            let Some(stalled) = self.stalled[peer.index()].take() else { continue };
             self.file.sink().spilled(-stalled.bytes);
             self.file.sink().stalled(-1);
             self.file.on(Event::Stalled { peer, time: now.saturating_sub(stalled.since) }, now);

@@ -24,8 +24,8 @@ use crate::shutdown::Shutdown;
 use crate::wire::{MessageKind, Peer, ReservedBits};
 
 /// The most that a session's task may hold, its `Session` and its sockets apart: with tokio's own hundred bytes it is still
-/// in the allocator's class of 1,280.
-const LARGEST: usize = 1_180;
+/// in the allocator's class of 1,024.
+const LARGEST: usize = 920;
 
 struct NoSink;
 

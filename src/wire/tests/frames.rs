@@ -181,6 +181,32 @@ fn only_bytes_of_a_close_are_no_activity() {
 }
 
 #[test]
+fn what_lies_ahead_is_payload_that_means_nothing() {
+    let mut tap = tap();
+    assert_eq!(tap.ahead(), 0);
+    let header = frame(BINARY, "").declaring(100).bytes();
+    feed(&mut tap, &header);
+    assert_eq!(tap.ahead(), 100);
+    let mut log = Log::default();
+    tap.skip(60, &mut log);
+    tap.skip(0, &mut log);
+    assert_eq!((tap.ahead(), tap.seen(), log.lens()), (40, header.len() as u64 + 60, vec![]));
+    // No more than there is, and between frames nothing.
+    tap.skip(1_000, &mut log);
+    tap.skip(0, &mut log);
+    tap.skip(1, &mut log);
+    assert_eq!((tap.ahead(), tap.seen(), log.lens()), (0, header.len() as u64 + 100, vec![100]));
+    feed(&mut tap, &frame(PING, "").declaring(100).bytes());
+    assert_eq!(tap.ahead(), 0);
+}
+
+#[test]
+fn peers_have_names_and_a_direction() {
+    let names = Peer::ALL.map(|peer| (peer.index(), peer.as_str(), peer.direction(), peer.other().as_str()));
+    assert_eq!(names, [(0, "client", "from_client", "upstream"), (1, "upstream", "from_upstream", "client")]);
+}
+
+#[test]
 fn a_tap_is_small() {
     assert!(size_of::<Tap>() <= 64, "a tap takes {} bytes", size_of::<Tap>());
 }
