@@ -192,8 +192,8 @@ impl Tap {
 
     /// Takes the messages at the beginning of `bytes` that are one frame each, whole, no longer than 65535 bytes, and
     /// against no rule: nearly all traffic, and the short way past it. Gives the bytes they take. Only between messages,
-    /// with no Close seen.
-    fn ordinary_messages(&mut self, bytes: &[u8], observer: &mut impl Observe) -> usize {
+    /// with no Close seen, and with `bytes` right behind those that [`Tap::seen`] counts.
+    fn ordinary_messages(&self, bytes: &[u8], observer: &mut impl Observe) -> usize {
         let allowed = self.reserved_bits.allowed(true);
         let (mask_bit, mask_size) = match self.from {
             Peer::Client => (0x80, 4),
@@ -209,9 +209,10 @@ impl Tap {
             // With the mask bit as it must be, this is the short length; otherwise more than 127.
             let (size, len) = match (second ^ mask_bit, rest) {
                 (len @ 0..=125, _) => (2 + mask_size, usize::from(len)),
-                (126, &[_, _, high, low, ..]) if high > 0 || low > 125 => {
-                    (4 + mask_size, usize::from(u16::from_be_bytes([high, low])))
-                }
+                (126, &[_, _, high, low, ..]) => match u16::from_be_bytes([high, low]) {
+                    0..=125 => break,
+                    len => (4 + mask_size, usize::from(len)),
+                },
                 _ => break,
             };
             let Some(behind) = rest.get(size + len..) else { break };
@@ -220,9 +221,7 @@ impl Tap {
             let len = len as u64;
             observer.frame(&Frame { opcode, completes: Some(kind), len, payload: &[], after_close: false, end });
         }
-        let taken = bytes.len() - rest.len();
-        self.seen += taken as u64;
-        taken
+        bytes.len() - rest.len()
     }
 
     /// Takes the header at the beginning of `bytes`, after what is kept of it. Gives the bytes used of the slice; or, if it

@@ -17,6 +17,25 @@ fn each_opcode_has_its_name() {
 }
 
 #[test]
+fn of_payload_only_a_control_frame_in_pieces_is_kept() {
+    for (opcode, pieces, kept) in
+        [(BINARY, [4, 6], [0, 0]), (BINARY, [10, 0], [0, 0]), (PING, [4, 6], [4, 10]), (PING, [10, 0], [0, 0])]
+    {
+        let mut tap = tap();
+        let bytes = frame(opcode, [7; 10]).bytes();
+        let (header, payload) = bytes.split_at(bytes.len() - 10);
+        tap.feed(header, &mut Log::default());
+        let mut at = 0;
+        let found = pieces.map(|size| {
+            tap.feed(&payload[at..at + size], &mut Log::default());
+            at += size;
+            tap.kept()
+        });
+        assert_eq!(found, kept, "opcode {opcode}, {pieces:?}");
+    }
+}
+
+#[test]
 fn a_whole_message_is_one_frame_that_completes_it() {
     let log = see(&[frame(TEXT, "hello"), frame(BINARY, [0; 3])]);
     assert_eq!(
