@@ -40,16 +40,12 @@ async def meet(client, server, port, ending):
     return said, heard
 
 
-def certain(ending, hurried):
-    """What is no race in a report. Behind a hurried Close all else is: a library that had no code in it may give 1005, for the
-    Close, or 1006, for the reset that its answer met (Beast does, directly 98 times of 100, through closewatch 10 times)."""
-    if not hurried:
-        return {"code", "reason", "clean", "error"}
-    return {"reason"} if ending.code == 1005 else {"code", "reason"}
-
-
-def comparable(report, names):
-    return report and {name: value for name, value in report.items() if name in names}
+def comparable(report, ending, hurried):
+    """A report without what is a race behind a hurried Close, and without what it does not say then."""
+    if report is None or not hurried:
+        return report
+    certain = ["reason"] if ending.code == 1005 else ["code", "reason"]
+    return {name: report[name] for name in certain}
 
 
 def differs(one, other, hurried):
@@ -60,9 +56,8 @@ def differs(one, other, hurried):
 
 def differences(ending, hurried, direct, through, record):
     """What is not as it should be: (the peer, what, what it should be, what it is)."""
-    names = certain(ending, hurried)
     for index, side in enumerate(("client", "server")):
-        if differs(*(comparable(reports[index], names) for reports in (direct, through)), hurried):
+        if differs(*(comparable(reports[index], ending, hurried) for reports in (direct, through)), hurried):
             yield side, "report", direct[index], through[index]
     for report, side, peer, other in zip(through, ("client", "server"), ("client", "upstream"), ("upstream", "client")):
         if report is None:
@@ -70,12 +65,16 @@ def differences(ending, hurried, direct, through, record):
         saw = record[peer]["saw"]
         # An error of the transport in place of a code is what a library has for 1006; nothing at all says nothing.
         code = 1006 if report["code"] is None and report["error"] is not None else report["code"]
+        # Whoever is left behind by a Close without a code has 1005 for it, or 1006 for the reset that its answer met: Beast, left by
+        # Mojolicious, gave 1006 directly in 298 sessions of 300, and through closewatch in 32.
+        left = hurried and ending.code == 1005 and peer != ending.initiator
+        if code not in ((None, 1005, 1006) if left else (None, saw["code"])):
+            yield side, "code", saw["code"], report["code"]
         given = (record[other]["close"] or {}).get("reason", "")
-        for name, said, expected in (
-            ("code", code, saw["code"]), ("reason", report["reason"], given), ("clean", report["clean"], saw["clean"]),
-        ):
-            if name in names and said not in (None, expected):
-                yield side, name, expected, said
+        if report["reason"] not in (None, given):
+            yield side, "reason", given, report["reason"]
+        if report["clean"] not in (None, saw["clean"]) and not hurried:
+            yield side, "clean", saw["clean"], report["clean"]
     for name in ("code", "reason", "initiator"):
         if record[name] != getattr(ending, name):
             yield "record", name, getattr(ending, name), record[name]
