@@ -47,8 +47,8 @@ async fn all_sessions_are_cut_at_once() {
     }
 }
 
-/// Opens sessions, and resets all their clients' connections; gives the memory in use with all of them open, which comes down
-/// to `most` or less once what the handshakes took has been given back.
+/// Opens sessions, and resets all their clients' connections; gives the memory in use with all of them open, which has to come
+/// down to `most` or less while they are idle: right behind the opening it was 10 % more, once.
 async fn cut(running: &mut Running, count: u64, most: u64) -> u64 {
     let sessions = running.sessions(usize::try_from(count).unwrap()).await;
     until("the memory with all sessions open", async || running.child.memory() <= most).await;
