@@ -33,7 +33,8 @@ async fn hours_of_sessions_leave_nothing_behind() {
     }
     // A quarter of the rounds to reach its size, which it then keeps. The least of many looks is what stays: the others have
     // what the allocator is about to give back.
-    let quarters: Vec<_> = memory.chunks(memory.len().div_ceil(4)).map(|quarter| quarter.iter().min().unwrap()).collect();
+    let quarters: Vec<_> =
+        memory.chunks(memory.len().div_ceil(4)).map(|quarter| quarter.iter().min().unwrap()).collect();
     let (before, after) = (quarters.get(1).unwrap_or(&quarters[0]), quarters[quarters.len() - 1]);
     println!("at least {} KiB in the second quarter of the time, {} KiB in the last", *before / 1024, after / 1024);
     assert!(*after < *before + GROWTH, "memory grows: {memory:?}");
