@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use closewatch::wire::Peer;
 use rustix::process::Signal;
 use serde_json::Value;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::child::{Child, Output, Workspace};
 use super::http::{Answer, get, until};
@@ -56,7 +56,10 @@ impl Running {
         arguments: &[&str],
         output: Output,
     ) -> Self {
-        let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // Room for all that a storm opens at once: what finds the queue full asks again a second later.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let upstream = socket.listen(1024).unwrap();
         let file = workspace.path(FILE);
         let url = url(&upstream);
         std::fs::write(&file, config.replace("{upstream}", &url)).unwrap();

@@ -16,7 +16,7 @@ pub(super) async fn upstreams(listener: TcpListener, seed: u64) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         tokio::spawn(async move {
-            upstream(stream, seed).await.unwrap();
+            upstream(stream, seed).await.unwrap_or_else(|error| panic!("an upstream of seed {seed}: {error}"));
         });
     }
 }
@@ -44,7 +44,12 @@ pub(super) async fn client(proxy: SocketAddr, script: Script) -> io::Result<()> 
     let mut stream = TcpStream::connect(proxy).await?;
     stream.set_nodelay(true)?;
     stream.write_all(REQUEST.replace("/chat", &format!("/{}", script.number)).as_bytes()).await?;
-    head(&mut stream).await?;
+    let answer = head(&mut stream).await?;
+    if !answer.starts_with("HTTP/1.1 101 ") {
+        let mut body = String::new();
+        stream.read_to_string(&mut body).await?;
+        return Err(io::Error::other(answer + &body));
+    }
     for _ in 0..script.messages {
         stream.write_all(&message(script.size).bytes(Peer::Client)).await?;
         expect(&mut stream, &message(script.size).bytes(Peer::Upstream)).await?;

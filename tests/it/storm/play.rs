@@ -68,10 +68,14 @@ pub(super) async fn clients(proxy: SocketAddr, seed: u64, mut numbers: Range<usi
         while clients.len() < AT_A_TIME
             && let Some(number) = numbers.next()
         {
-            clients.spawn(peers::client(proxy, Script::of(seed, number)));
+            let script = Script::of(seed, number);
+            clients.spawn(async move {
+                let played = peers::client(proxy, script).await;
+                played.unwrap_or_else(|error| panic!("client of {script:?}, seed {seed}: {error}"));
+            });
         }
         let Some(client) = clients.join_next().await else { break };
-        client.unwrap().unwrap();
+        client.unwrap();
     }
 }
 
