@@ -107,6 +107,11 @@ impl Child {
         self.reads_log.send_replace(reads);
     }
 
+    /// What of the log has come and was not asked for yet.
+    pub(crate) fn log_so_far(&mut self) -> String {
+        std::iter::from_fn(|| self.log.try_recv().ok()).map(|line| line + "\n").collect()
+    }
+
     /// All that is left of the log, once the child has closed it.
     pub(crate) async fn rest_of_log(&mut self) -> String {
         let mut rest = String::new();

@@ -1,17 +1,19 @@
 //! Playing scripts through an instance, and what is to be seen of it from outside.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
 
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ends::{Script, Verdict};
 use super::peers;
-use crate::instance::Running;
+use crate::instance::{PATIENCE, Running};
 
 const AT_A_TIME: usize = 200;
 
@@ -38,13 +40,31 @@ impl Storm {
 
     /// Plays the scripts with these numbers, [`AT_A_TIME`] of them at once: each leaves one record, and the right one.
     pub(super) async fn play(&mut self, numbers: Range<usize>) {
-        clients(self.running.proxy, self.seed, numbers.clone()).await;
+        if let Err(unhappy) = clients(self.running.proxy, self.seed, numbers.clone()).await {
+            self.explain(&unhappy).await;
+        }
         assert!(!self.upstreams.is_finished(), "the upstream failed");
         let mut records = Vec::new();
         for _ in numbers.clone() {
             records.push(self.running.record().await);
         }
         judge(self.seed, numbers, records);
+    }
+
+    /// Fails with all that there is to be known of a client's session.
+    async fn explain(&mut self, Unhappy { script, error }: &Unhappy) -> ! {
+        let path = format!("/{}", script.number);
+        let record = async {
+            loop {
+                let record = self.running.record().await;
+                if record["request"]["path"] == *path {
+                    return record;
+                }
+            }
+        };
+        let record = timeout(PATIENCE, record).await;
+        let log = self.running.child.log_so_far();
+        panic!("{error}: client of {script:?}, seed {}\n  its record {record:?}\n  the log\n{log}", self.seed);
     }
 
     /// Nothing is live, waits or was dropped, and all of `sessions` are in the books.
@@ -61,21 +81,26 @@ impl Storm {
     }
 }
 
-/// Plays the clients' parts of the scripts with these numbers.
-pub(super) async fn clients(proxy: SocketAddr, seed: u64, mut numbers: Range<usize>) {
+/// A client to which something else happened than its script has.
+#[derive(Debug)]
+pub(super) struct Unhappy {
+    script: Script,
+    error: io::Error,
+}
+
+/// Plays the clients' parts of the scripts with these numbers, up to the first that cannot be played.
+pub(super) async fn clients(proxy: SocketAddr, seed: u64, mut numbers: Range<usize>) -> Result<(), Unhappy> {
     let mut clients = JoinSet::new();
     loop {
         while clients.len() < AT_A_TIME
             && let Some(number) = numbers.next()
         {
             let script = Script::of(seed, number);
-            clients.spawn(async move {
-                let played = peers::client(proxy, script).await;
-                played.unwrap_or_else(|error| panic!("client of {script:?}, seed {seed}: {error}"));
-            });
+            let client = peers::client(proxy, script);
+            clients.spawn(async move { client.await.map_err(|error| Unhappy { script, error }) });
         }
-        let Some(client) = clients.join_next().await else { break };
-        client.unwrap();
+        let Some(client) = clients.join_next().await else { return Ok(()) };
+        client.unwrap()?;
     }
 }
 

@@ -53,7 +53,7 @@ async fn instances_take_over_from_each_other_and_lose_nobody() {
         assert_eq!(get(admin, "/readyz").await.unwrap().status, 200);
         ended.push(records(std::mem::replace(&mut running, next)));
     }
-    storming.await.unwrap();
+    storming.await.unwrap().unwrap();
     running.signal(Signal::TERM);
     ended.push(records(running));
     let mut all = Vec::new();
