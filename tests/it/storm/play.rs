@@ -62,7 +62,7 @@ impl Storm {
                 }
             }
         };
-        let record = timeout(PATIENCE, record).await;
+        let record = timeout(PATIENCE / 2, record).await;
         let log = self.running.child.log_so_far();
         panic!("{error}: client of {script:?}, seed {}\n  its record {record:?}\n  the log\n{log}", self.seed);
     }
