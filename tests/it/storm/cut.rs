@@ -46,7 +46,7 @@ async fn all_sessions_are_cut_at_once() {
         assert!(after < before + LEFT, "{} bytes are left of a storm", after - before);
         peaks.push(peak);
     }
-    // A second storm takes no more than the first.
+    // An equal storm takes no more than the one before. The first of the process is not compared: it grows what then stays.
     assert!(peaks[1] <= peaks[0] + peaks[0] / 50, "the second storm takes more: {peaks:?}");
 }
 
