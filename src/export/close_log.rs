@@ -20,6 +20,9 @@ pub const QUEUE: u64 = 16_384;
 const NAP: Duration = Duration::from_millis(10);
 /// Lines beyond this wait for the next write, so that a storm does not double in memory as text.
 const BATCH: usize = 256 * 1024;
+/// Room for so many entries, and for as many bytes of text as [`KEPT_TEXT`], is kept when there is nothing to write.
+const KEPT: usize = 256;
+const KEPT_TEXT: usize = 16 * 1024;
 /// The program's own log speaks of lost records no more often than this.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
@@ -228,6 +231,10 @@ impl Writer {
             } else if state.stop {
                 return false;
             } else {
+                // What a storm has grown goes when it is over.
+                state.queue.shrink_to(KEPT);
+                batch.shrink_to(KEPT);
+                self.output.lines().shrink_to(KEPT_TEXT);
                 state.idle = true;
                 state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
                 state.idle = false;

@@ -13,6 +13,9 @@ use crate::close::Session;
 /// Locks, so that workers that open and close sessions at once seldom meet.
 const SHARDS: usize = 16;
 
+/// Room for so many in a shard is kept, however few there are.
+const ROOM: usize = 64;
+
 /// Every live session. A lock is held to add, remove or copy a pointer, never while one is looked at.
 #[derive(Debug, Default)]
 pub struct LiveSessions {
@@ -43,7 +46,13 @@ impl LiveSessions {
 
     /// It ended.
     pub fn remove(&self, id: Ulid) {
-        self.shard(id).remove(&id);
+        let mut shard = self.shard(id);
+        shard.remove(&id);
+        // What a storm has grown goes when the storm is over; rarely enough to cost a session nothing.
+        let (used, room) = (shard.len(), shard.capacity());
+        if room > ROOM && used < room / 8 {
+            shard.shrink_to(2 * used);
+        }
     }
 
     /// How many there are.
