@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use closewatch::close::{Address, CloseRecord, CodeRules, End, Event, Ledger, Live, Request, Session};
+use closewatch::close::{Address, CloseRecord, CodeRules, End, Event, Ledger, Live, Request, RouteFacts, Session};
 use closewatch::wire::{Frame, MessageKind, Opcode, Peer};
 use criterion::{Criterion, Throughput};
 use jiff::Timestamp;
@@ -22,12 +22,14 @@ fn session() -> Arc<Session> {
     let address = Address::Ip(([127, 0, 0, 1], 9000).into());
     Arc::new(Session {
         id: Ulid::from_parts(1, 1),
-        route: "default".into(),
-        rules: Arc::new(CodeRules::default()),
+        route: Arc::new(RouteFacts {
+            name: "default".into(),
+            upstream: "http://127.0.0.1:9000".into(),
+            rules: CodeRules::default(),
+        }),
         opened_at: Timestamp::UNIX_EPOCH,
         client: address.clone(),
         upstream: address,
-        upstream_name: "http://127.0.0.1:9000".into(),
         request: Request::default(),
         trace: None,
         live: Live::default(),

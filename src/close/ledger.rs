@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::facts::{Close, Decision, Ended, Facts, OwnClose, PeerFacts, Seq, TcpFacts};
 use super::pings::Pings;
-use super::{Cause, CloseCode, End, Text, TlsAlert};
+use super::{Cause, CloseCode, Elapsed, End, Text, TlsAlert};
 use crate::wire::{CloseBody, Frame, MessageKind, Opcode, Peer, Violation};
 
 /// Something that happened in a session.
@@ -103,7 +103,7 @@ pub struct Ledger {
     /// By peer.
     tallies: [Tally; 2],
     /// The last byte of any frame but Close, either way, up to the ending event.
-    last_activity: Duration,
+    last_activity: Elapsed,
     seq: Seq,
     /// The ending event.
     ended: Option<Seq>,
@@ -123,8 +123,8 @@ struct Tally {
     binary_messages: u64,
     frames: u64,
     bytes: u64,
-    last_frame: Option<Duration>,
-    last_message: Option<Duration>,
+    last_frame: Option<Elapsed>,
+    last_message: Option<Elapsed>,
     /// The last byte read.
     last_read: Option<Seq>,
     /// The byte at which the first Close ends.
@@ -172,7 +172,7 @@ impl Ledger {
                 let own_slice =
                     |ended| before < Some(ended) && tally.close.as_ref().is_some_and(|close| close.seq == ended);
                 if active && self.ended.is_none_or(own_slice) {
-                    self.last_activity = at;
+                    self.last_activity = at.into();
                 }
             }
             Event::Written { from, total } => {
@@ -223,7 +223,7 @@ impl Ledger {
 
     /// The last byte of any frame but Close, either way, up to the ending event.
     pub const fn last_activity(&self) -> Duration {
-        self.last_activity
+        self.last_activity.get()
     }
 
     /// How `peer`'s transport ended, if it did.
@@ -264,7 +264,7 @@ impl Ledger {
     /// while it owed a pong.
     pub(super) fn into_facts(self) -> (Facts, [bool; 2]) {
         let mut facts = self.rest.map_or_else(Facts::default, |rest| *rest);
-        facts.last_activity = self.last_activity;
+        facts.last_activity = self.last_activity.get();
         let undelivered = self.tallies.each_ref().map(|tally| tally.bytes.saturating_sub(tally.written));
         for ((peer, tally), heartbeat) in Peer::ALL.into_iter().zip(self.tallies).zip(self.heartbeats) {
             let facts = facts.of_mut(peer);
@@ -284,9 +284,9 @@ impl Ledger {
     fn frame(&mut self, from: Peer, frame: &Frame<'_>, seq: Seq, at: Duration) -> Option<Duration> {
         let tally = &mut self.tallies[from.index()];
         tally.frames += 1;
-        tally.last_frame = Some(at);
+        tally.last_frame = Some(at.into());
         if let Some(kind) = frame.completes {
-            tally.last_message = Some(at);
+            tally.last_message = Some(at.into());
             match kind {
                 MessageKind::Text => tally.text_messages += 1,
                 MessageKind::Binary => tally.binary_messages += 1,
@@ -343,8 +343,8 @@ impl Tally {
         facts.binary_messages = self.binary_messages;
         facts.frames = self.frames;
         facts.bytes = self.bytes;
-        facts.last_frame = self.last_frame;
-        facts.last_message = self.last_message;
+        facts.last_frame = self.last_frame.map(Elapsed::get);
+        facts.last_message = self.last_message.map(Elapsed::get);
     }
 }
 

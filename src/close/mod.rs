@@ -8,6 +8,7 @@
 mod alert;
 pub mod catalog;
 mod code;
+mod elapsed;
 mod facts;
 mod labels;
 mod ledger;
@@ -25,10 +26,11 @@ mod verdict;
 
 pub use alert::TlsAlert;
 pub use code::CloseCode;
+pub use elapsed::Elapsed;
 pub use facts::{Close, Decision, Ended, Facts, OwnClose, PeerFacts, Seq, TcpFacts, Violations};
 pub use labels::{Cause, Class, End, Handshake, Initiator, Outcome, Rejection, UnknownLabel};
 pub use ledger::{Event, Ledger};
-pub use record::{Address, CloseRecord, HandshakeRecord, Live, Request, Session};
+pub use record::{Address, CloseRecord, HandshakeRecord, Live, Request, RouteFacts, Session};
 pub use rules::{CodeLabel, CodeMatch, CodeMatchError, CodeRules};
 pub use sink::{CloseSink, NO_ROUTE, RouteSink};
 pub use text::{MAX_TEXT, Text, is_unprintable};

@@ -37,24 +37,31 @@ pub struct CloseRecord {
 pub struct Session {
     /// Unique, and sorted by time.
     pub id: Ulid,
-    /// The route's name.
-    pub route: Arc<str>,
-    /// How the route reads close codes.
-    pub rules: Arc<CodeRules>,
+    /// What it has in common with all of its route.
+    pub route: Arc<RouteFacts>,
     /// The last byte of the 101 was written to the client.
     pub opened_at: Timestamp,
     /// The client's socket, as closewatch sees it.
     pub client: Address,
     /// The upstream's.
     pub upstream: Address,
-    /// The upstream as the configuration spells it.
-    pub upstream_name: Arc<str>,
     /// The upgrade request, and what the 101 selected.
     pub request: Request,
     /// Its upgrade's place in a trace, if sessions are traced.
     pub trace: Option<Arc<HandshakeTrace>>,
     /// What moves while the session lives.
     pub live: Live,
+}
+
+/// What all sessions of a route have in common.
+#[derive(Debug, Default)]
+pub struct RouteFacts {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its upstream as the configuration spells it.
+    pub upstream: Box<str>,
+    /// How it reads close codes.
+    pub rules: CodeRules,
 }
 
 /// One end of a leg.
@@ -70,7 +77,7 @@ pub enum Address {
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     /// Who asks, by the word of trusted sources, if that is not the socket's peer.
-    pub real_address: Option<Address>,
+    pub real_address: Option<Box<Address>>,
     /// Its method; `GET` for every session.
     pub method: Text,
     /// Its path, without the query string unless the configuration asks for it.
@@ -126,7 +133,7 @@ impl CloseRecord {
     /// wall clock.
     pub fn file(session: Arc<Session>, ledger: Ledger, filed: Duration, time: Timestamp) -> Self {
         let (facts, unresponsive) = ledger.into_facts();
-        let verdict = Verdict::of(&facts, unresponsive, &session.rules, filed);
+        let verdict = Verdict::of(&facts, unresponsive, &session.route.rules, filed);
         Self { session, facts, verdict, time, filed, span: None }
     }
 
@@ -134,7 +141,7 @@ impl CloseRecord {
     pub fn code_name(&self) -> &'static str {
         match (self.verdict.label, self.verdict.code) {
             (super::CodeLabel::Invalid, _) => "Invalid",
-            (_, Some(code)) => self.session.rules.name(code),
+            (_, Some(code)) => self.session.route.rules.name(code),
             (_, None) => "Unknown",
         }
     }

@@ -10,7 +10,7 @@ use ulid::Ulid;
 
 use super::{
     Address, Cause, Class, CloseCode, CloseRecord, CodeLabel, CodeRules, End, Event, Facts, Handshake, Initiator,
-    Ledger, Live, Request, Seq, Session,
+    Ledger, Live, Request, RouteFacts, Seq, Session,
 };
 use crate::wire::{Frame, MessageKind, Opcode, Peer, Violation};
 
@@ -87,12 +87,10 @@ pub fn file_played(acts: &[Act], clock: bool) -> CloseRecord {
 pub(super) fn session(rules: CodeRules) -> Arc<Session> {
     Arc::new(Session {
         id: Ulid::nil(),
-        route: "test".into(),
-        rules: Arc::new(rules),
+        route: Arc::new(RouteFacts { name: "test".into(), upstream: "".into(), rules }),
         opened_at: Timestamp::UNIX_EPOCH,
         client: Address::Unix("".into()),
         upstream: Address::Unix("".into()),
-        upstream_name: "".into(),
         request: Request::default(),
         trace: None,
         live: Live::default(),

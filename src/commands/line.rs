@@ -27,7 +27,7 @@ fn closed(record: &CloseRecord) -> String {
     format!(
         "{}  {:<9} {:<12} {:<8} {:<10} {:<22} {:<8} {:<11} {:<13} {}",
         time(record.time),
-        record.session.route,
+        record.session.route.name,
         verdict.class,
         verdict.label.to_string(),
         verdict.initiator,
@@ -89,7 +89,7 @@ mod tests {
     use ulid::Ulid;
 
     use super::*;
-    use crate::close::{Address, Event, Ledger, Live, Request, Session, is_unprintable};
+    use crate::close::{Address, Event, Ledger, Live, Request, RouteFacts, Session, is_unprintable};
     use crate::wire::{Frame, Observe, Peer, ReservedBits, Tap, Violation};
 
     #[test]
@@ -111,12 +111,10 @@ mod tests {
         tap.feed(&close, &mut Into(&mut ledger));
         let session = Session {
             id: Ulid::generate(),
-            route: "chat".into(),
-            rules: Arc::default(),
+            route: Arc::new(RouteFacts { name: "chat".into(), ..RouteFacts::default() }),
             opened_at: Timestamp::UNIX_EPOCH,
             client: Address::Unix("".into()),
             upstream: Address::Unix("".into()),
-            upstream_name: "test".into(),
             request: Request::default(),
             trace: None,
             live: Live::default(),

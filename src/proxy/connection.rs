@@ -27,7 +27,7 @@ use super::headers::{self, Ambiguous};
 use super::leg::Leg;
 use super::plain::{Body, answer};
 use super::proxy_protocol::{self, ProxyError};
-use super::relay::Relay;
+use super::relay::{Relay, Run};
 use super::replayed::Replayed;
 use super::session::SessionFile;
 use super::sources::{Full, Place};
@@ -71,15 +71,13 @@ enum Ended {
 
 /// Serves one client, from its first byte to the last of its session.
 pub(super) fn serve(proxy: Arc<Inner>, leg: Leg, client: Address) -> impl Future<Output = ()> + Send {
-    let shutdown = proxy.shutdown.clone();
     // Boxed, and gone before the relay begins: a session holds nothing of its handshake, and of the configuration only what
     // its route gave it.
     let opening = Box::pin(open_session(proxy, leg, client));
     async move {
-        let Some((mut relay, places)) = opening.await else { return };
-        relay.run(&shutdown).await;
-        // The record first: who waits for the place may look for it.
-        drop(relay);
+        let Some((session, places)) = opening.await else { return };
+        session.await;
+        // Behind the record: who waits for the place may look for it.
         drop(places);
     }
 }
@@ -89,7 +87,7 @@ async fn open_session(
     proxy: Arc<Inner>,
     mut leg: Leg,
     address: Address,
-) -> Option<(Relay, (Permit, Option<Box<Place>>))> {
+) -> Option<(Run, (Permit, Option<Box<Place>>))> {
     let limits = &proxy.config.limits;
     let Some(_waiting) = Permit::take(&proxy.connections, limits.connections) else {
         proxy.sink.rejected(Rejection::Connections);
@@ -112,21 +110,20 @@ async fn open_session(
     handshake.end(Outcome::Upgraded, StatusCode::SWITCHING_PROTOCOLS, None);
     let session = Session {
         id: Ulid::generate(),
-        route: Arc::clone(&route.name),
-        rules: Arc::clone(&route.rules),
+        route: Arc::clone(&route.facts),
         opened_at: Timestamp::now(),
         client: client.address,
         upstream: upstream_address,
-        upstream_name: Arc::clone(&route.upstream_name),
         request,
         trace,
         live: Live::default(),
     };
     let file = SessionFile::open(Arc::new(session), Arc::clone(&route.sink));
-    let mut relay = Relay::new(file, Arc::clone(&route.limits), [leg, upstream], reserved_bits);
+    let legs = [leg, upstream];
+    let mut relay = Relay::new(file, Arc::clone(&route.limits), proxy.shutdown.clone(), legs, reserved_bits);
     relay.begin_with(Peer::Client, &early);
     relay.begin_with(Peer::Upstream, &upstream_early);
-    Some((relay, (permit, place)))
+    Some((relay.run(), (permit, place)))
 }
 
 /// Who the client is. If its socket's peer is one that speaks the PROXY protocol, it must: what does not is turned away.
@@ -178,7 +175,7 @@ async fn secure(proxy: &Inner, leg: Leg, client: &Client) -> Option<Leg> {
     let failed = |detail: &str| {
         tracing::debug!(client = %client.address, detail, "no TLS with a client");
         let sink = Arc::clone(&proxy.routes.none);
-        let facts = RequestFacts { real_address: client.proxied.clone(), ..RequestFacts::default() };
+        let facts = RequestFacts { real_address: client.proxied.clone().map(Box::new), ..RequestFacts::default() };
         (Handshake::begin(sink, facts, client.address.clone(), proxy.shutdown.clone()), detail.into())
     };
     match accepted {
@@ -353,7 +350,7 @@ async fn answer_request(
             match route.pool.forward(request).await {
                 Ok(response) => response,
                 Err(error) => {
-                    tracing::debug!(client = %client.address, route = %route.name, error = &error as &dyn std::error::Error, "request failed");
+                    tracing::debug!(client = %client.address, route = %route.facts.name, error = &error as &dyn std::error::Error, "request failed");
                     answer(error.status(), &error.to_string())
                 }
             }
@@ -391,7 +388,7 @@ async fn say_goodbye(leg: &mut Leg) {
 /// A head that is no request may have been meant as an upgrade: it stands with the failed ones.
 fn file_bad_head(proxy: &Inner, client: &Client, status: StatusCode, detail: &str) {
     let sink = Arc::clone(&proxy.routes.none);
-    let facts = RequestFacts { real_address: client.proxied.clone(), ..RequestFacts::default() };
+    let facts = RequestFacts { real_address: client.proxied.clone().map(Box::new), ..RequestFacts::default() };
     let handshake = Handshake::begin(sink, facts, client.address.clone(), proxy.shutdown.clone());
     handshake.end(Outcome::BadRequest, status, Some(detail.into()));
 }

@@ -6,7 +6,7 @@ use super::dial::Dialer;
 use super::plain::Pool;
 use super::relay::Limits;
 use super::tls::Connector;
-use crate::close::{CloseCode, CloseSink, CodeRules, NO_ROUTE, RouteSink};
+use crate::close::{CloseCode, CloseSink, NO_ROUTE, RouteFacts, RouteSink};
 use crate::config::{self, Config};
 
 /// All routes, and what is done with a request that none takes.
@@ -18,9 +18,7 @@ pub(super) struct Routes {
 /// One route, with everything a session needs of it resolved.
 pub(super) struct Route {
     pub(super) config: config::Route,
-    pub(super) name: Arc<str>,
-    pub(super) upstream_name: Arc<str>,
-    pub(super) rules: Arc<CodeRules>,
+    pub(super) facts: Arc<RouteFacts>,
     pub(super) sink: Arc<dyn RouteSink>,
     pub(super) limits: Arc<Limits>,
     pub(super) dialer: Arc<Dialer>,
@@ -53,9 +51,11 @@ impl Route {
         let timeouts = &config.timeouts;
         let dialer = Arc::new(Dialer::new(route, timeouts));
         Self {
-            name: route.name.as_str().into(),
-            upstream_name: route.upstream.to_string().into(),
-            rules: Arc::new(route.codes.clone()),
+            facts: Arc::new(RouteFacts {
+                name: route.name.as_str().into(),
+                upstream: route.upstream.to_string().into(),
+                rules: route.codes.clone(),
+            }),
             sink: sink.route(&route.name),
             limits: Arc::new(Limits {
                 linger: timeouts.linger,

@@ -111,7 +111,7 @@ pub(super) async fn upgrade(
 ) -> (Response<Body>, Option<Established>) {
     let mut facts = headers::request_facts(&request, proxy.config.log.query);
     let values = |name: &_| request.headers().get_all(name).iter().map(header::HeaderValue::as_bytes).collect();
-    facts.real_address = client.real_address(&proxy.config.forwarded, values);
+    facts.real_address = client.real_address(&proxy.config.forwarded, values).map(Box::new);
     let (handshake, attempt) = if let Some(Asked { route, permit, handshake, answer }) = asked {
         let answer = match answer {
             Ok((leg, address, read)) => {

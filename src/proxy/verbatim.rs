@@ -150,7 +150,8 @@ fn admit_verbatim(proxy: Arc<Inner>, client: &Client, upgrade: &head::UpgradeHea
     let permit = admit(&proxy).ok()?;
     let shown = if proxy.config.log.query { upgrade.target } else { path };
     let mut facts = headers::facts("GET", shown, "1.1", |name| upgrade.head.all(name).next());
-    facts.real_address = client.real_address(&proxy.config.forwarded, |name| upgrade.head.all(name).collect());
+    let real_address = client.real_address(&proxy.config.forwarded, |name| upgrade.head.all(name).collect());
+    facts.real_address = real_address.map(Box::new);
     let (trace, traced) = headers::begin_trace(&*route.sink, &upgrade.head);
     let handshake =
         Handshake::begin(Arc::clone(&route.sink), facts.clone(), client.address.clone(), proxy.shutdown.clone());

@@ -30,7 +30,7 @@ pub(super) fn closed(record: &CloseRecord, style: &JsonStyle, out: &mut Vec<u8>)
         "time": Rfc3339(record.time),
         "instance": style.instance.as_deref(),
         "session": session.id,
-        "route": &*session.route,
+        "route": &*session.route.name,
         "class": verdict.class,
         "code": verdict.code,
         "code_name": record.code_name(),
@@ -46,10 +46,10 @@ pub(super) fn closed(record: &CloseRecord, style: &JsonStyle, out: &mut Vec<u8>)
         "close_handshake_ms": verdict.close_handshake.map(Millis),
     );
     out.extend_from_slice(b",\"client\":");
-    put!(out, "{", "address": &session.client, "real_address": session.request.real_address.as_ref());
+    put!(out, "{", "address": &session.client, "real_address": session.request.real_address.as_deref());
     peer(record, Peer::Client, style, out);
     out.extend_from_slice(b"},\"upstream\":");
-    put!(out, "{", "address": &session.upstream, "name": &*session.upstream_name);
+    put!(out, "{", "address": &session.upstream, "name": &*session.route.upstream);
     peer(record, Peer::Upstream, style, out);
     out.extend_from_slice(b"},\"request\":");
     request(&session.request, style, out);
@@ -76,7 +76,7 @@ pub(super) fn handshake_failed(route: &str, record: &HandshakeRecord, style: &Js
     out.extend_from_slice(b",\"request\":");
     request(&record.request, style, out);
     out.extend_from_slice(b",\"client\":");
-    put!(out, "{", "address": &record.client, "real_address": record.request.real_address.as_ref());
+    put!(out, "{", "address": &record.client, "real_address": record.request.real_address.as_deref());
     out.push(b'}');
     put!(out, ",", "duration_ms": Millis(record.duration), "detail": record.detail.as_ref());
     out.push(b'}');

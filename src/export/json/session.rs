@@ -36,9 +36,9 @@ impl<'a> SessionFields<'a> {
         let [bytes_from_client, bytes_from_upstream] = Peer::ALL.map(|peer| session.live.bytes(peer));
         Self {
             session: session.id.to_string(),
-            route: &session.route,
+            route: &session.route.name,
             client: &session.client,
-            real_address: session.request.real_address.as_ref(),
+            real_address: session.request.real_address.as_deref(),
             upstream: &session.upstream,
             opened_at: Rfc3339(session.opened_at),
             age_ms: Millis(age),

@@ -23,10 +23,10 @@ impl Attributes {
         let (session, verdict) = (&*record.session, &record.verdict);
         let mut all = Self::default();
         all.add("closewatch.session", session.id.to_string());
-        all.add("http.route", session.route.to_string());
+        all.add("http.route", session.route.name.to_string());
         all.request(&session.request, style);
-        all.client(&session.client, session.request.real_address.as_ref());
-        all.add("closewatch.upstream", session.upstream_name.to_string());
+        all.client(&session.client, session.request.real_address.as_deref());
+        all.add("closewatch.upstream", session.route.upstream.to_string());
         all.add_some("websocket.close.code", verdict.code.map(|code| i64::from(code.0)));
         let reason = style.reason(record.reason()).filter(|reason| !reason.is_empty());
         all.add_some("websocket.close.reason", reason.map(escaped));
@@ -58,7 +58,7 @@ impl Attributes {
         all.add("http.request.method", known_method(record.request.method.as_str()).unwrap_or("_OTHER"));
         all.add("url.scheme", "http");
         all.request(&record.request, style);
-        all.client(&record.client, record.request.real_address.as_ref());
+        all.client(&record.client, record.request.real_address.as_deref());
         all.add_some("http.response.status_code", record.status.map(i64::from));
         all.add("closewatch.outcome", record.outcome.as_str());
         all

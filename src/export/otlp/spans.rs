@@ -36,7 +36,7 @@ pub(super) fn session(record: &CloseRecord, style: &JsonStyle, scope: &Instrumen
         parent_span_id: handshake.filter(|_| is_child).map_or(SpanId::INVALID, SpanContext::span_id),
         links,
         status,
-        ..blank(span, SpanKind::Internal, format!("websocket.session {}", record.session.route), scope)
+        ..blank(span, SpanKind::Internal, format!("websocket.session {}", record.session.route.name), scope)
     })
 }
 

@@ -11,7 +11,7 @@ use opentelemetry_sdk::trace::SpanData;
 
 use super::*;
 use crate::close::{
-    Address, CloseCode, CodeRules, End, Event, HandshakeTrace, Ledger, Live, Outcome, Request, Session,
+    Address, CloseCode, CodeRules, End, Event, HandshakeTrace, Ledger, Live, Outcome, Request, RouteFacts, Session,
 };
 use crate::config::{OtelPropagator, OtelSampler};
 use crate::export::json::JsonStyle;
@@ -40,12 +40,14 @@ fn sent(propagation: &Propagation) -> HashMap<&'static str, &str> {
 fn record(trace: Option<Arc<HandshakeTrace>>, end: Result<u16, End>) -> CloseRecord {
     let session = Session {
         id: ulid::Ulid(7),
-        route: "chat".into(),
-        rules: Arc::new(CodeRules::default()),
+        route: Arc::new(RouteFacts {
+            name: "chat".into(),
+            upstream: "http://127.0.0.1:9000".into(),
+            rules: CodeRules::default(),
+        }),
         opened_at: "2026-11-20T12:00:00Z".parse().unwrap(),
         client: Address::Ip("10.1.2.3:55555".parse().unwrap()),
         upstream: Address::Ip("127.0.0.1:9000".parse().unwrap()),
-        upstream_name: "http://127.0.0.1:9000".into(),
         request: request(),
         trace,
         live: Live::default(),
@@ -392,6 +394,6 @@ fn the_client_is_the_one_that_trusted_proxies_name() {
     };
     let [client, peer] = socket(&behind);
     assert_eq!(client, peer);
-    behind.request.real_address = Some(Address::Ip("[::ffff:203.0.113.7]:4711".parse().unwrap()));
+    behind.request.real_address = Some(Box::new(Address::Ip("[::ffff:203.0.113.7]:4711".parse().unwrap())));
     assert_eq!(socket(&behind), ["203.0.113.7".to_owned(), peer]);
 }

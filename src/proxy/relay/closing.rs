@@ -54,7 +54,7 @@ impl Relay {
     pub(super) fn drain(&mut self, abort: bool) {
         let now = self.file.now();
         if self.drain_at.is_none() {
-            self.drain_at = Some(now + self.limits.drain_jitter.mul_f64(fastrand::f64()));
+            self.drain_at = Some((now + self.limits.drain_jitter.mul_f64(fastrand::f64())).into());
         }
         if abort {
             if self.closing.is_none() {

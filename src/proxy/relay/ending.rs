@@ -4,7 +4,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use super::{FIRST_LOOK, Relay, ResetCheck, STALLED_WATCH, Unacknowledged};
-use crate::close::{Cause, End, Event};
+use crate::close::{Cause, Elapsed, End, Event};
 use crate::proxy::kernel::HungUp;
 use crate::wire::Peer;
 
@@ -28,7 +28,7 @@ enum Farewell {
 impl Relay {
     /// Sees what follows from what has happened. Ready when the session is over.
     pub(super) fn settle(&mut self, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
-        if self.closing.is_none() && self.drain_at.is_some_and(|at| now >= at) {
+        if self.closing.is_none() && self.drain_at.is_some_and(|at| now >= at.get()) {
             self.close(Cause::Drain, now);
         }
         if self.closing.is_some() {
@@ -55,9 +55,9 @@ impl Relay {
             self.pass_fin(from, cx);
         }
         if self.closes_written.is_none() && self.file.ledger().closes_written() {
-            self.closes_written = Some(now);
+            self.closes_written = Some(now.into());
         }
-        if self.closes_written.is_some_and(|since| now >= since + self.limits.linger) {
+        if self.closes_written.is_some_and(|since| now >= since.get() + self.limits.linger) {
             return self.finish(Farewell::Fin, cx, now);
         }
         self.check_hung_up(now);
@@ -110,11 +110,12 @@ impl Relay {
         let half_closed = limits
             .half_closed
             .filter(|_| ledger.is_ending() || self.hung_up.iter().any(Option::is_some))
-            .map(|limit| self.moved + limit);
-        let linger = self.closes_written.map(|since| since + limits.linger);
+            .map(|limit| self.moved.get() + limit);
+        let linger = self.closes_written.map(|since| since.get() + limits.linger);
         let idle = limits.idle.filter(|_| !ledger.is_ending()).map(|limit| ledger.last_activity() + limit);
         let keep_alive = self.keep_alive_at();
-        [dead_peer, keep_alive, stalled, half_closed, linger, self.drain_at, idle].into_iter().flatten().min()
+        let drain = self.drain_at.map(Elapsed::get);
+        [dead_peer, keep_alive, stalled, half_closed, linger, drain, idle].into_iter().flatten().min()
     }
 
     /// Whether `peer`'s transport is broken, not just at its end: also if that shows only behind its FIN.
@@ -266,7 +267,7 @@ impl Relay {
         if !self.is_watched() || now < self.moved_or_watched() + STALLED_WATCH {
             return;
         }
-        self.watched = now;
+        self.watched = now.into();
         for from in Peer::ALL {
             let hung_up = || self.legs[from.index()].kernel().and_then(|kernel| kernel.hung_up);
             if self.is_held_up(from) {
@@ -298,11 +299,11 @@ impl Relay {
     }
 
     fn moved_or_watched(&self) -> Duration {
-        self.moved.max(self.watched)
+        self.moved.max(self.watched).get()
     }
 
     fn is_past_half_closed(&self, now: Duration) -> bool {
         let over = self.file.ledger().is_ending() || self.hung_up.iter().any(Option::is_some);
-        over && self.limits.half_closed.is_some_and(|limit| now >= self.moved + limit)
+        over && self.limits.half_closed.is_some_and(|limit| now >= self.moved.get() + limit)
     }
 }

@@ -15,12 +15,14 @@ mod splicing;
 mod tests;
 
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::futures::OwnedNotified;
 use tokio::time::Sleep;
 
 use self::closing::Closing;
@@ -30,7 +32,7 @@ use super::kernel::HungUp;
 use super::leg::{Leg, end_of};
 use super::session::SessionFile;
 use super::tls::alert_of;
-use crate::close::{CloseCode, End, Event};
+use crate::close::{CloseCode, Elapsed, End, Event};
 use crate::shutdown::{Phase, Shutdown};
 use crate::wire::{Peer, ReservedBits, Tap};
 
@@ -74,6 +76,9 @@ pub(super) struct Limits {
 pub(super) struct Relay {
     file: SessionFile,
     limits: Arc<Limits>,
+    shutdown: Shutdown,
+    /// The phase of the process that is known here.
+    phase: Option<Phase>,
     /// By peer.
     legs: [Leg; 2],
     /// By sender.
@@ -87,23 +92,36 @@ pub(super) struct Relay {
     /// A peer that is not read was seen to have hung up.
     hung_up: [Option<HungUp>; 2],
     /// When that was last looked into.
-    watched: Duration,
+    watched: Elapsed,
     /// When a byte last moved, either way.
-    moved: Duration,
+    moved: Elapsed,
     /// When both Closes had been written on.
-    closes_written: Option<Duration>,
+    closes_written: Option<Elapsed>,
     /// When the kernel is asked again whether a peer has everything before the reset.
     reset_check: Option<Box<ResetCheck>>,
     /// The kernel asks idle peers whether they are still there.
     kept_alive: bool,
     /// When this session's share of a drain begins.
-    drain_at: Option<Duration>,
+    drain_at: Option<Elapsed>,
     closing: Option<Box<Closing>>,
     timer: Option<Pin<Box<Sleep>>>,
     /// Whom the timer wakes.
     timer_wakes: Option<Waker>,
     /// A turn changed something that the other direction has to look at.
     again: bool,
+}
+
+pin_project! {
+    /// A session's relay on its way to the end: [`Relay::run`].
+    ///
+    /// Written out, since an `async fn` would hold what it was given twice.
+    #[project = Projected]
+    pub(super) struct Run {
+        relay: Relay,
+        // The next phase of the process.
+        #[pin]
+        changed: OwnedNotified,
+    }
 }
 
 #[derive(Debug)]
@@ -130,11 +148,19 @@ struct ResetCheck {
 
 impl Relay {
     /// A relay between two legs that are both just behind the 101.
-    pub(super) fn new(file: SessionFile, limits: Arc<Limits>, legs: [Leg; 2], reserved_bits: ReservedBits) -> Self {
+    pub(super) fn new(
+        file: SessionFile,
+        limits: Arc<Limits>,
+        shutdown: Shutdown,
+        legs: [Leg; 2],
+        reserved_bits: ReservedBits,
+    ) -> Self {
         let kept_alive = limits.dead_peer.is_none();
         Self {
             file,
             limits,
+            shutdown,
+            phase: None,
             kept_alive,
             legs,
             flows: Peer::ALL.map(|peer| Flow::new(Tap::new(peer, reserved_bits))),
@@ -142,8 +168,8 @@ impl Relay {
             stalled: [const { None }; 2],
             unacknowledged: [const { None }; 2],
             hung_up: [None; 2],
-            watched: Duration::ZERO,
-            moved: Duration::ZERO,
+            watched: Elapsed::ZERO,
+            moved: Elapsed::ZERO,
             closes_written: None,
             reset_check: None,
             drain_at: None,
@@ -164,26 +190,8 @@ impl Relay {
     }
 
     /// Relays until the session is over. Its record is filed when the relay is dropped.
-    ///
-    /// Borrows itself: a future that took itself by value would hold itself twice.
-    pub(super) async fn run(&mut self, shutdown: &Shutdown) {
-        let mut changed = pin!(shutdown.changed());
-        let mut seen = None;
-        std::future::poll_fn(|cx| {
-            // Asking for the phase is one load; only a new one is worth the lock of a registration.
-            while seen != Some(shutdown.phase()) {
-                changed.set(shutdown.changed());
-                let phase = shutdown.phase();
-                if changed.as_mut().poll(cx).is_pending() {
-                    seen = Some(phase);
-                }
-            }
-            if seen >= Some(Phase::Closing) {
-                self.drain(seen == Some(Phase::Abort));
-            }
-            self.turn(cx)
-        })
-        .await;
+    pub(super) fn run(self) -> Run {
+        Run { changed: self.shutdown.changed(), relay: self }
     }
 }
 
@@ -262,7 +270,7 @@ impl Relay {
 
     /// Takes `bytes` of `from`: to the tap, and on to the other peer. `spare` is a buffer to look at the other leg with.
     fn take(&mut self, from: Peer, bytes: &[u8], spare: Option<&mut [u8]>, cx: &mut Context<'_>, now: Duration) {
-        self.moved = now;
+        self.moved = now.into();
         let flow = &mut self.flows[from.index()];
         let boundary = match flow.course {
             Course::Forward => None,
@@ -321,7 +329,7 @@ impl Relay {
     /// The other peer's socket took bytes of `from`.
     fn wrote(&mut self, from: Peer, now: Duration) {
         let (flow, to) = (&self.flows[from.index()], from.other());
-        self.moved = now;
+        self.moved = now.into();
         self.file.on(Event::Written { from, total: flow.delivered() }, now);
         if let Some(code) = flow.own_close_written() {
             self.file.on(Event::OwnClose { to, code }, now);
@@ -372,7 +380,7 @@ impl Relay {
             self.flows[peer.other().index()].give_up();
             self.gauge_stall(peer.other(), now);
         }
-        self.moved = now;
+        self.moved = now.into();
         self.again = true;
     }
 
@@ -406,6 +414,28 @@ impl Relay {
         if waiting == 0 {
             self.file.on(Event::Stalled { peer, time: now.saturating_sub(since) }, now);
         }
+    }
+}
+
+// === impl Run ===
+
+impl Future for Run {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Projected { relay, mut changed } = self.project();
+        // Asking for the phase is one load; only a new one is worth the lock of a registration.
+        while relay.phase != Some(relay.shutdown.phase()) {
+            changed.set(relay.shutdown.changed());
+            let phase = relay.shutdown.phase();
+            if changed.as_mut().poll(cx).is_pending() {
+                relay.phase = Some(phase);
+            }
+        }
+        if relay.phase >= Some(Phase::Closing) {
+            relay.drain(relay.phase == Some(Phase::Abort));
+        }
+        relay.turn(cx)
     }
 }
 

@@ -62,7 +62,7 @@ impl Relay {
 
     /// Takes what is in `pipe`, of at most `most` bytes of payload of `from`: past the tap, and on to the other peer.
     fn pass_on(&mut self, from: Peer, most: usize, pipe: Box<Pipe>, cx: &mut Context<'_>, now: Duration) {
-        self.moved = now;
+        self.moved = now.into();
         let (bytes, flow) = (pipe.len(), &mut self.flows[from.index()]);
         self.file.skip(from, &mut flow.tap, bytes, now);
         if bytes < most.min(buffer::SIZE) {

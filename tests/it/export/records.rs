@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use closewatch::close::{
     Address, Cause, CloseCode, CloseRecord, CodeRules, End, Event, HandshakeRecord, Ledger, Live, Outcome, Request,
-    Session, TcpFacts, Text,
+    RouteFacts, Session, TcpFacts, Text,
 };
 use closewatch::wire::{CloseBody, Frame, MAX_CONTROL_PAYLOAD, MessageKind, Opcode, Peer};
 use jiff::Timestamp;
@@ -111,12 +111,14 @@ pub(super) fn opened_at() -> Timestamp {
 pub(crate) fn session(number: u128) -> Session {
     Session {
         id: Ulid::from_parts(opened_at().as_millisecond().unsigned_abs(), number),
-        route: "chat".into(),
-        rules: Arc::new(CodeRules::default()),
+        route: Arc::new(RouteFacts {
+            name: "chat".into(),
+            upstream: "http://127.0.0.1:9000".into(),
+            rules: CodeRules::default(),
+        }),
         opened_at: opened_at(),
         client: Address::Ip("10.1.2.3:55555".parse().unwrap()),
         upstream: Address::Ip("127.0.0.1:9000".parse().unwrap()),
-        upstream_name: "http://127.0.0.1:9000".into(),
         request: request("/chat"),
         trace: None,
         live: Live::default(),

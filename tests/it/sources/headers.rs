@@ -92,6 +92,6 @@ async fn a_failed_upgrade_knows_its_client_too() {
     client.send(request_with(FORWARDED).as_bytes()).await;
     assert_eq!(Answer::to(&mut client).await.status, 404);
     let (_, record) = rig.handshake().await;
-    assert_eq!(shown(record.request.real_address.as_ref()).as_deref(), Some("203.0.113.7"));
+    assert_eq!(shown(record.request.real_address.as_deref()).as_deref(), Some("203.0.113.7"));
     rig.done().await;
 }

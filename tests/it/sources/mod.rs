@@ -29,5 +29,5 @@ async fn client_of(rig: &mut Rig, client: &mut RawPeer, upstream: &mut RawPeer) 
     client.reset();
     upstream.expect_reset().await;
     let record = rig.record().await;
-    (record.session.client.to_string(), shown(record.session.request.real_address.as_ref()))
+    (record.session.client.to_string(), shown(record.session.request.real_address.as_deref()))
 }

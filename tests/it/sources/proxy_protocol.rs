@@ -110,7 +110,7 @@ async fn a_trusted_source_that_does_not_send_one_is_turned_away() {
     client.send(&[V1, b"nonsense\r\n\r\n"].concat()).await;
     assert_eq!(Answer::to(&mut client).await.status, 400);
     let record = fails(&mut rig, "none", Outcome::BadRequest, Some(400)).await;
-    assert_eq!(shown(record.request.real_address.as_ref()).as_deref(), Some("203.0.113.7:4711"));
+    assert_eq!(shown(record.request.real_address.as_deref()).as_deref(), Some("203.0.113.7:4711"));
     rig.done().await;
 }
 
@@ -145,7 +145,7 @@ async fn from_anybody_else_it_is_a_bad_request() {
             client.send(&[header, REQUEST.as_bytes()].concat()).await;
             assert_eq!(Answer::to(&mut client).await.status, 400);
             let record = fails(&mut rig, "none", Outcome::BadRequest, Some(400)).await;
-            assert_eq!(shown(record.request.real_address.as_ref()), None);
+            assert_eq!(shown(record.request.real_address.as_deref()), None);
         }
         assert!(rig.was_never_dialled());
         // Without it, they are served as ever.

@@ -20,7 +20,7 @@ const OTHERS: u64 = 500;
 const RECORDED: Duration = Duration::from_secs(5);
 
 /// What one session, idle and in the clear, may take.
-const SESSION: u64 = 3 * 1024;
+const SESSION: u64 = 5 * 1024 / 2;
 
 /// What a storm may leave behind in memory.
 const LEFT: u64 = 1024 * 1024;

@@ -182,6 +182,6 @@ async fn a_unix_upstream_is_served_like_any_other() {
     let record = rig.record().await;
     assert_eq!(record.verdict.class.as_str(), "planned");
     assert!(record.session.upstream.to_string().starts_with("unix:/"), "{}", record.session.upstream);
-    assert!(record.session.upstream_name.starts_with("unix:/"), "{}", record.session.upstream_name);
+    assert!(record.session.route.upstream.starts_with("unix:/"), "{}", record.session.route.upstream);
     rig.done().await;
 }

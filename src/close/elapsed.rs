@@ -1,0 +1,60 @@
+//! A time in half the room of a `Duration`.
+
+use std::num::NonZero;
+use std::time::Duration;
+
+const NANOS_PER_SEC: u64 = 1_000_000_000;
+
+/// Time since a session opened, in 8 bytes, and in as many with an `Option` around it: every session holds several.
+///
+/// To the nanosecond, and at most 584 years: what is longer is taken for that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Elapsed(
+    /// Nanoseconds, and one.
+    NonZero<u64>,
+);
+
+// === impl Elapsed ===
+
+impl Elapsed {
+    /// None.
+    pub const ZERO: Self = Self(NonZero::<u64>::MIN);
+
+    /// As a duration.
+    pub const fn get(self) -> Duration {
+        Duration::from_nanos(self.0.get() - 1)
+    }
+}
+
+impl Default for Elapsed {
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
+impl From<Duration> for Elapsed {
+    fn from(time: Duration) -> Self {
+        let nanos = time.as_secs().saturating_mul(NANOS_PER_SEC).saturating_add(time.subsec_nanos().into());
+        Self(NonZero::<u64>::MIN.saturating_add(nanos))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_the_duration_that_it_was_made_of() {
+        for time in [Duration::ZERO, Duration::from_nanos(1), Duration::new(3, 999_999_999), Duration::from_hours(24)] {
+            assert_eq!(Elapsed::from(time).get(), time);
+        }
+        assert!(Elapsed::from(Duration::from_millis(7)) < Elapsed::from(Duration::from_millis(8)));
+        assert_eq!(Elapsed::default(), Elapsed::ZERO);
+        assert_eq!(size_of::<Option<Elapsed>>(), 8);
+    }
+
+    #[test]
+    fn a_time_that_is_too_long_is_the_longest() {
+        assert_eq!(Elapsed::from(Duration::MAX).get(), Duration::from_nanos(u64::MAX - 1));
+    }
+}
