@@ -187,10 +187,10 @@ impl Extractor for Head<'_, '_> {
 
 /// Whether CR and LF come as a pair only.
 fn has_strict_lines(head: &[u8]) -> bool {
-    // Counted, not looked for: whole vectors at a time.
-    let count = |wanted: u8| -> usize { head.iter().map(|byte| usize::from(*byte == wanted)).sum() };
-    let pairs = head.iter().zip(&head[1..]).filter(|pair| *pair == (&b'\r', &b'\n')).count();
-    count(b'\r') == pairs && count(b'\n') == pairs
+    let rest = head.get(1..).unwrap_or_default();
+    // All are looked at, without a way out on the way: whole vectors at a time.
+    let odd = head.iter().zip(rest).fold(0, |odd, (this, next)| odd | u8::from((*this == b'\r') != (*next == b'\n')));
+    odd == 0 && head.first() != Some(&b'\n') && head.last() != Some(&b'\r')
 }
 
 #[cfg(test)]
@@ -206,6 +206,23 @@ mod tests {
 
     fn is_upgrade(text: &str) -> bool {
         matches!(upgrade(text.as_bytes(), &mut Room::new()), Parsed::Whole(_))
+    }
+
+    #[test]
+    fn lines_end_in_cr_lf_wherever_they_do() {
+        let line = "GET / HTTP/1.1, and longer than any vector of bytes that a processor has: 64 of them\r\n";
+        assert!(has_strict_lines(line.as_bytes()));
+        for at in 0..=line.len() {
+            let (before, behind) = line.split_at(at);
+            assert!(!has_strict_lines(format!("{before}\r{behind}").as_bytes()), "CR at {at}");
+            assert!(!has_strict_lines(format!("{before}\n{behind}").as_bytes()), "LF at {at}");
+            // A pair is whole anywhere but between another CR and its LF.
+            assert_eq!(
+                has_strict_lines(format!("{before}\r\n{behind}").as_bytes()),
+                at + 1 != line.len(),
+                "pair at {at}"
+            );
+        }
     }
 
     #[test]
