@@ -17,7 +17,7 @@ pub struct Elapsed(
 // === impl Elapsed ===
 
 impl Elapsed {
-    /// None.
+    /// No time at all.
     pub const ZERO: Self = Self(NonZero::<u64>::MIN);
 
     /// As a duration.
