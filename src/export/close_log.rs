@@ -20,8 +20,9 @@ pub const QUEUE: u64 = 16_384;
 const NAP: Duration = Duration::from_millis(10);
 /// Lines beyond this wait for the next write, so that a storm does not double in memory as text.
 const BATCH: usize = 256 * 1024;
-/// Room for so many entries, and for as many bytes of text as [`KEPT_TEXT`], is kept when there is nothing to write.
+/// Entries for which there is room when nothing is to be written.
 const KEPT: usize = 256;
+/// The same in bytes of text.
 const KEPT_TEXT: usize = 16 * 1024;
 /// The program's own log speaks of lost records no more often than this.
 const WARN_EVERY: Duration = Duration::from_secs(10);

@@ -1,7 +1,7 @@
 //! The relay: the two directions of one session, in one task, without a buffer of their own.
 //!
 //! `flow` is a direction, this file moves its bytes and notices the ends, `ending` decides what an end leads to, `closing`
-//! is closewatch ending a session itself.
+//! is closewatch ending a session itself, `run` is the task.
 //!
 //! Why it is written as one hand-made poll function: both directions share the task's wake-up and the thread's read
 //! buffer, so an idle session holds neither. Each direction reads until the socket is empty or its turn is over; tokio
@@ -10,6 +10,7 @@
 mod closing;
 mod ending;
 mod flow;
+mod run;
 mod splicing;
 #[cfg(test)]
 mod tests;
@@ -20,13 +21,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::sync::futures::OwnedNotified;
 use tokio::time::Sleep;
 
 use self::closing::Closing;
 use self::flow::{Course, Flow};
+pub(super) use self::run::Run;
 use super::buffer;
 use super::kernel::HungUp;
 use super::leg::{Leg, end_of};
@@ -111,19 +111,6 @@ pub(super) struct Relay {
     again: bool,
 }
 
-pin_project! {
-    /// A session's relay on its way to the end: [`Relay::run`].
-    ///
-    /// Written out, since an `async fn` would hold what it was given twice.
-    #[project = Projected]
-    pub(super) struct Run {
-        relay: Relay,
-        // The next phase of the process.
-        #[pin]
-        changed: OwnedNotified,
-    }
-}
-
 #[derive(Debug)]
 struct Stalled {
     since: Duration,
@@ -187,11 +174,6 @@ impl Relay {
             // Nobody to wake yet: the first turn asks again for whatever has to wait.
             self.take(from, bytes, None, &mut Context::from_waker(Waker::noop()), now);
         }
-    }
-
-    /// Relays until the session is over. Its record is filed when the relay is dropped.
-    pub(super) fn run(self) -> Run {
-        Run { changed: self.shutdown.changed(), relay: self }
     }
 }
 
@@ -414,28 +396,6 @@ impl Relay {
         if waiting == 0 {
             self.file.on(Event::Stalled { peer, time: now.saturating_sub(since) }, now);
         }
-    }
-}
-
-// === impl Run ===
-
-impl Future for Run {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Projected { relay, mut changed } = self.project();
-        // Asking for the phase is one load; only a new one is worth the lock of a registration.
-        while relay.phase != Some(relay.shutdown.phase()) {
-            changed.set(relay.shutdown.changed());
-            let phase = relay.shutdown.phase();
-            if changed.as_mut().poll(cx).is_pending() {
-                relay.phase = Some(phase);
-            }
-        }
-        if relay.phase >= Some(Phase::Closing) {
-            relay.drain(relay.phase == Some(Phase::Abort));
-        }
-        relay.turn(cx)
     }
 }
 
