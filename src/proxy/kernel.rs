@@ -120,3 +120,11 @@ pub(super) fn keep_alive(stream: &TcpStream, dead_peer: Option<Duration>) {
     // It fails only on a connection that is gone, and that shows by itself.
     let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
 }
+
+/// How many segments have come, acknowledgements included.
+#[cfg(test)]
+#[expect(clippy::used_underscore_binding, reason = "nothing else reads it")]
+pub(super) fn segments_received(stream: &TcpStream) -> u32 {
+    let [_sent, received] = nix::sys::socket::getsockopt(stream, TcpInfo).unwrap()._segs;
+    received
+}

@@ -2,10 +2,11 @@
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use rustix::net::SendFlags;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -103,6 +104,24 @@ impl Leg {
                 done => return Poll::Ready(done),
             }
         })
+    }
+
+    /// Whether a FIN of TCP has come, and no reset: as the last event told, without a system call.
+    pub(super) fn fin_has_come(&self) -> bool {
+        let Self::Tcp(stream) = self else { return false };
+        let ready = pin!(stream.ready(Interest::READABLE | Interest::WRITABLE));
+        let ready = ready.poll(&mut Context::from_waker(Waker::noop()));
+        matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed() && !ready.is_write_closed())
+    }
+
+    /// Writes `bytes` behind which [`Leg::poll_end`] is called at once: TCP puts the FIN into their last segment. The kernel
+    /// keeps them for that, but for no longer than 200 ms.
+    pub(super) fn poll_write_last(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        const FLAGS: SendFlags = SendFlags::MORE.union(SendFlags::NOSIGNAL);
+        match self {
+            Self::Tcp(_) => self.poll_write_with(cx, |socket| Ok(rustix::net::send(socket, bytes, FLAGS)?)),
+            Self::Unix(_) | Self::Tls(_) => Pin::new(self).poll_write(cx, bytes),
+        }
     }
 
     /// Makes the drop that follows send an RST instead of a FIN, and throw away what was not sent yet. A unix socket has no

@@ -150,6 +150,11 @@ impl Relay {
         Poll::Pending
     }
 
+    /// Whether `peer`'s FIN is what this turn comes to next, and passes on.
+    pub(super) fn fin_follows(&self, peer: Peer) -> bool {
+        self.closing.is_none() && self.write_end[peer.index()].is_none() && self.legs[peer.index()].fin_has_come()
+    }
+
     /// Passes the end of `from`'s bytes on, once they are all written.
     fn pass_fin(&mut self, from: Peer, cx: &mut Context<'_>) {
         let flow = &self.flows[from.index()];

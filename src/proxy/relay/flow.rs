@@ -114,8 +114,8 @@ impl Flow {
         matches!(self.course, Course::Forward | Course::ForwardUntil(_))
     }
 
-    /// Writes `bytes` to the other peer, behind what waits, and keeps what it does not take.
-    pub(super) fn write(&mut self, to: &mut Leg, bytes: &[u8], cx: &mut Context<'_>) -> io::Result<()> {
+    /// Writes `bytes` to the other peer, behind what waits, and keeps what it does not take. With the `last` a FIN may go.
+    pub(super) fn write(&mut self, to: &mut Leg, bytes: &[u8], last: bool, cx: &mut Context<'_>) -> io::Result<()> {
         if self.waiting() > 0 {
             // Only if one read was taken in two parts, up to a boundary and behind it.
             self.append(bytes);
@@ -123,7 +123,9 @@ impl Flow {
         }
         let mut sent = 0;
         while sent < bytes.len() {
-            match Pin::new(&mut *to).poll_write(cx, &bytes[sent..]) {
+            let rest = &bytes[sent..];
+            let written = if last { to.poll_write_last(cx, rest) } else { Pin::new(&mut *to).poll_write(cx, rest) };
+            match written {
                 Poll::Ready(Ok(taken)) => {
                     sent += taken;
                     self.written += taken as u64;

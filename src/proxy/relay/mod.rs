@@ -269,10 +269,11 @@ impl Relay {
             self.look(from.other(), spare, cx, now);
         }
         let (forward, rest) = bytes.split_at(reading.taken);
+        let last = reading.closed && self.fin_follows(from);
         let flow = &mut self.flows[from.index()];
         // The look may have found the other peer gone.
         if flow.forwards() {
-            match flow.write(&mut self.legs[from.other().index()], forward, cx) {
+            match flow.write(&mut self.legs[from.other().index()], forward, last, cx) {
                 Ok(()) => {
                     self.wrote(from, now);
                     self.gauge_stall(from, now);

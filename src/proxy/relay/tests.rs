@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest, Ready};
 use tokio::net::{TcpListener, TcpStream};
 use ulid::Ulid;
 
@@ -18,6 +18,7 @@ use crate::close::{
 use crate::config::Config;
 use crate::proxy::accept::Inner;
 use crate::proxy::connection;
+use crate::proxy::kernel::segments_received;
 use crate::proxy::leg::Leg;
 use crate::proxy::pipe::{self, Pipe};
 use crate::proxy::routes::Routes;
@@ -31,6 +32,9 @@ const LARGEST: usize = 784;
 
 /// The most that its `Session` may take: with the two counters of its `Arc` it is in the class of 320.
 const LARGEST_SESSION: usize = 304;
+
+/// An upstream's Close 1000.
+const CLOSE: [u8; 4] = [0x88, 2, 3, 0xe8];
 
 struct NoSink;
 
@@ -244,4 +248,41 @@ async fn a_session_that_is_stalled_in_a_spliced_frame_sleeps_and_closes_its_pipe
     };
     assert!(polls <= 20, "{polls} polls");
     assert_eq!(pipe::tests::pipes(), (0, 0));
+}
+
+/// Waits for an event with which `done` is content.
+async fn event(leg: &Leg, done: impl Fn(Ready) -> bool) {
+    let Leg::Tcp(stream) = leg else { panic!("no TCP: {leg:?}") };
+    while !done(stream.ready(Interest::READABLE | Interest::ERROR).await.unwrap()) {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_close_and_the_fin_behind_it_leave_in_one_segment() {
+    let (relay, [mut client, mut upstream]) = relay().await;
+    upstream.write_all(&CLOSE).await.unwrap();
+    upstream.shutdown().await.unwrap();
+    event(&relay.legs[Peer::Upstream.index()], Ready::is_read_closed).await;
+    let before = segments_received(&client);
+    let mut heard = Vec::new();
+    tokio::select! {
+        biased;
+        () = relay.run() => panic!("the session ended before the client has"),
+        read = client.read_to_end(&mut heard) => assert_eq!(read.unwrap(), CLOSE.len()),
+    }
+    assert_eq!(heard, CLOSE);
+    assert_eq!(segments_received(&client) - before, 1);
+}
+
+/// What was kept back for a FIN that does not come would be late.
+#[tokio::test]
+async fn no_fin_is_expected_of_a_peer_that_has_reset() {
+    let (relay, [_client, mut upstream]) = relay().await;
+    upstream.write_all(&CLOSE).await.unwrap();
+    upstream.set_zero_linger().unwrap();
+    drop(upstream);
+    let leg = &relay.legs[Peer::Upstream.index()];
+    event(leg, Ready::is_error).await;
+    assert!(!leg.fin_has_come());
 }
