@@ -293,7 +293,13 @@ where
                 seen = Some(phase);
             }
         }
+        let draining = seen >= Some(Phase::Draining);
         loop {
+            // An answer that comes in this very look is to say that it is the last.
+            if draining && !retired && progress.is_answering() {
+                retired = true;
+                Pin::new(&mut *connection).graceful_shutdown();
+            }
             match connection.poll_without_shutdown(cx) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ended::Done),
                 Poll::Ready(Err(error)) if error.is_parse() => return Poll::Ready(Ended::NotHttp(error)),
@@ -301,7 +307,7 @@ where
                 Poll::Pending => {}
             }
             // Behind the look at what has come, and not before the first request: hyper would hang up on both.
-            if retired || seen < Some(Phase::Draining) || !progress.may_retire() {
+            if retired || !draining || !progress.may_retire() {
                 break;
             }
             retired = true;

@@ -142,6 +142,11 @@ impl Progress {
         self.state(|state| state.heard && state.upgrade == Upgrade::No)
     }
 
+    /// Whether a plain request was taken, and its answer is not over yet.
+    pub(super) fn is_answering(&self) -> bool {
+        self.state(|state| state.in_flight > 0 && state.upgrade == Upgrade::No)
+    }
+
     /// When to look again, or what the client was too late with.
     pub(super) fn due(&self, head: Duration, keep_alive: Duration) -> Result<Instant, Late> {
         let now = Instant::now();
