@@ -7,7 +7,6 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZero;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,10 +18,11 @@ use tokio::time::{sleep, timeout};
 use super::handover::{Named, Successors};
 use super::reload::Reloader;
 use super::sockets::{self, Sockets};
+use super::start_error::StartError;
 use crate::admin::{self, Admin};
 use crate::close::CloseCode;
 use crate::config::{Config, Overrides};
-use crate::export::{ExportOptions, Exporter, JsonStyle, LogOptions, OtlpError, StartError};
+use crate::export::{ExportOptions, Exporter, JsonStyle, LogOptions};
 use crate::proxy::Proxy;
 use crate::shutdown::{Phase, Shutdown};
 
@@ -38,43 +38,6 @@ const HASTY_FLUSH: Duration = Duration::from_secs(1);
 
 /// How the names of the threads that serve sessions begin.
 pub(super) const WORKER: &str = "worker-";
-
-/// Why an instance does not come up.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
-    /// An address cannot be listened on.
-    #[error("cannot listen on {address} ({key})")]
-    Bind {
-        /// The key of the configuration.
-        key: &'static str,
-        /// Its value.
-        address: SocketAddr,
-        /// What the kernel said.
-        source: io::Error,
-    },
-    /// The instance before cannot be asked for its sockets, or the next one not be answered.
-    #[error("cannot use {path} (restart.socket)")]
-    Restart {
-        /// The socket.
-        path: PathBuf,
-        /// What went wrong.
-        source: io::Error,
-    },
-    /// The close log cannot be opened.
-    #[error("cannot open the close log {target} (log.closes)")]
-    CloseLog {
-        /// As the configuration has it.
-        target: String,
-        /// What the kernel said.
-        source: io::Error,
-    },
-    /// The OTLP exporter cannot be started.
-    #[error("cannot export over OTLP (otel)")]
-    Otlp(#[source] OtlpError),
-    /// A thread, a runtime or a signal handler cannot be had.
-    #[error("cannot start")]
-    Start(#[source] io::Error),
-}
 
 /// How an instance came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,25 +66,14 @@ struct Signals {
     reopen: Signal,
 }
 
-// === impl Error ===
-
-impl Error {
-    fn of_outputs(error: StartError, config: &Config) -> Self {
-        match error {
-            StartError::Log(source) => Self::CloseLog { target: config.log.closes.to_string(), source },
-            StartError::Otlp(error) => Self::Otlp(error),
-        }
-    }
-}
-
 // === impl Instance ===
 
 impl Instance {
     /// Opens what `config` names: addresses first, so that nothing is written by a process that cannot run.
     /// With a `source`, SIGHUP reads it again.
-    pub(super) fn open(config: Config, source: Option<Overrides>) -> Result<Self, Error> {
+    pub(super) fn open(config: Config, source: Option<Overrides>) -> Result<Self, StartError> {
         let sockets = Sockets::open(&config)?;
-        let exporter = Exporter::start(outputs(&config)).map_err(|error| Error::of_outputs(error, &config))?;
+        let exporter = Exporter::start(outputs(&config)).map_err(|error| StartError::of_outputs(error, &config))?;
         for route in &config.routes {
             exporter.declare_route(&route.name, &route.codes);
         }
@@ -144,27 +96,27 @@ impl Instance {
     }
 
     /// Runs until a signal, or `until`, has begun a drain and the drain is over. Blocks.
-    pub(super) fn run(self, until: impl Future<Output = ()>) -> Result<Ended, Error> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Start)?;
+    pub(super) fn run(self, until: impl Future<Output = ()>) -> Result<Ended, StartError> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Start)?;
         let ended = runtime.block_on(self.serve(until));
         // What still hangs there, a name look-up say, must not hold up the exit.
         runtime.shutdown_background();
         ended
     }
 
-    async fn serve(self, until: impl Future<Output = ()>) -> Result<Ended, Error> {
-        let mut signals = Signals::install().map_err(Error::Start)?;
+    async fn serve(self, until: impl Future<Output = ()>) -> Result<Ended, StartError> {
+        let mut signals = Signals::install().map_err(StartError::Start)?;
         // Without a source it stays what it is by default: the end of a demo whose terminal is closed.
         let hangup = self.source.map(|source| Ok((source, signal(SignalKind::hangup())?))).transpose();
-        let hangup = hangup.map_err(Error::Start)?;
+        let hangup = hangup.map_err(StartError::Start)?;
         let proxy = Proxy::new(self.config.clone(), Arc::new(self.exporter.clone()), self.shutdown.clone());
         let state = Admin::new(self.exporter.clone(), self.shutdown.clone(), []);
         let restart = match &self.config.restart.socket {
             None => None,
             Some(path) => {
                 let successors =
-                    Successors::bind(path).map_err(|source| Error::Restart { path: path.clone(), source })?;
-                Some((successors, self.sockets.to_hand_on().map_err(Error::Start)?))
+                    Successors::bind(path).map_err(|source| StartError::Restart { path: path.clone(), source })?;
+                Some((successors, self.sockets.to_hand_on().map_err(StartError::Start)?))
             }
         };
         let Sockets { front, admin, metrics, predecessor } = self.sockets;
@@ -175,13 +127,13 @@ impl Instance {
         for (name, listener, router) in operators {
             let Some(listener) = listener else { continue };
             announce(name, &listener.local_addr());
-            let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::Start)?;
+            let listener = tokio::net::TcpListener::from_std(listener).map_err(StartError::Start)?;
             // They answer until the process is gone, or another one answers: the last scrape is the one that counts.
             tokio::spawn(admin::serve(listener, router, handed_on(self.shutdown.clone())));
         }
         let watching = proxy.clone();
         tokio::spawn(async move { watching.watch_certificates().await });
-        let mut workers = start_workers(self.config.workers, &proxy, &front).map_err(Error::Start)?;
+        let mut workers = start_workers(self.config.workers, &proxy, &front).map_err(StartError::Start)?;
         let address = front.local_addr();
         drop(front);
         // Said last: whoever waits for it finds everything in its place.

@@ -6,14 +6,16 @@ pub mod check;
 mod cli;
 pub mod demo;
 pub mod drain;
+mod exposure;
 mod failure;
 mod handover;
 mod instance;
-mod line;
 mod own_log;
 mod reload;
 pub mod run;
 mod sockets;
+mod start_error;
+mod terminal;
 
 pub use cli::{Cli, Command, execute, parse};
 pub use failure::{FAILURE, USAGE, report};

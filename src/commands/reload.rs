@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use jiff::Timestamp;
 use tokio::signal::unix::Signal;
 
-use super::run;
+use super::exposure;
 use crate::config::{self, Config, Overrides};
 use crate::export::Exporter;
 use crate::proxy::Proxy;
@@ -50,7 +50,7 @@ impl Reloader {
         for config::Pending { key, running, given } in config::pending(&self.started_with, &config) {
             tracing::warn!(key, %running, %given, "only a restart can change this: the running value stays");
         }
-        run::warn_of_exposure(&config);
+        exposure::warn(&config);
         // Before the first session of a new route can end.
         for route in &config.routes {
             self.exporter.declare_route(&route.name, &route.codes);

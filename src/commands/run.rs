@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::instance::{Ended, Instance};
-use super::{FAILURE, USAGE, own_log, report};
+use super::{FAILURE, USAGE, exposure, own_log, report};
 use crate::config::{self, Overrides};
 
 /// Loads the configuration and runs until drained.
@@ -24,7 +24,7 @@ pub fn execute(overrides: &Overrides) -> ExitCode {
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "closewatch starts");
     tracing::info!("effective config {config}");
-    warn_of_exposure(&config);
+    exposure::warn(&config);
     for ignored in &config.otel.ignored {
         tracing::warn!("ignored: {ignored}");
     }
@@ -39,19 +39,5 @@ pub fn execute(overrides: &Overrides) -> ExitCode {
             report(&error);
             ExitCode::from(FAILURE)
         }
-    }
-}
-
-/// Says what a configuration opens to others.
-pub(super) fn warn_of_exposure(config: &config::Config) {
-    for route in config.routes.iter().filter(|route| route.upstream_tls.as_ref().is_some_and(|tls| tls.insecure)) {
-        tracing::warn!(
-            route = route.name,
-            upstream = %route.upstream,
-            "INSECURE: this upstream is not verified; whoever is in between can read and change everything"
-        );
-    }
-    if let Some(address) = config.admin.listen.filter(|address| !address.ip().is_loopback()) {
-        tracing::warn!(%address, "the admin address is open beyond this host: it shows paths, hosts and close reasons");
     }
 }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use listenfd::ListenFd;
 
 use super::handover::{self, Named, Predecessor};
-use super::instance::Error;
+use super::start_error::StartError;
 use crate::config::Config;
 use crate::proxy;
 
@@ -25,11 +25,11 @@ pub(super) struct Sockets {
 
 impl Sockets {
     /// Opens what `config` names, or takes what is there already.
-    pub(super) fn open(config: &Config) -> Result<Self, Error> {
+    pub(super) fn open(config: &Config) -> Result<Self, StartError> {
         let (mut inherited, predecessor) = match &config.restart.socket {
             None => (Vec::new(), None),
             Some(path) => handover::take_over(path)
-                .map_err(|source| Error::Restart { path: path.clone(), source })?
+                .map_err(|source| StartError::Restart { path: path.clone(), source })?
                 .map_or((Vec::new(), None), |(sockets, predecessor)| (sockets, Some(predecessor))),
         };
         inherited.extend(from_systemd()?);
@@ -55,21 +55,21 @@ fn listen(
     name: &str,
     key: &'static str,
     address: SocketAddr,
-) -> Result<TcpListener, Error> {
+) -> Result<TcpListener, StartError> {
     let fits = |socket: &TcpListener| {
         let found = socket.local_addr();
         found.is_ok_and(|found| found.ip() == address.ip() && (address.port() == 0 || found.port() == address.port()))
     };
     if let Some(at) = inherited.iter().position(|(found, socket)| found == name && fits(socket)) {
         let (_, socket) = inherited.swap_remove(at);
-        socket.set_nonblocking(true).map_err(Error::Start)?;
+        socket.set_nonblocking(true).map_err(StartError::Start)?;
         return Ok(socket);
     }
-    proxy::bind(address).map_err(|source| Error::Bind { key, address, source })
+    proxy::bind(address).map_err(|source| StartError::Bind { key, address, source })
 }
 
 /// What systemd opened (`LISTEN_FDS`, `LISTEN_FDNAMES`): a socket without one of our names is for clients.
-fn from_systemd() -> Result<Vec<Named>, Error> {
+fn from_systemd() -> Result<Vec<Named>, StartError> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');
     let mut opened = ListenFd::from_env();
@@ -79,7 +79,7 @@ fn from_systemd() -> Result<Vec<Named>, Error> {
             Some(name @ (ADMIN | METRICS)) => name,
             _ => PROXY,
         };
-        if let Some(socket) = opened.take_tcp_listener(index).map_err(Error::Start)? {
+        if let Some(socket) = opened.take_tcp_listener(index).map_err(StartError::Start)? {
             sockets.push((name.to_owned(), socket));
         }
     }

@@ -6,8 +6,8 @@ use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
 use super::section::Section;
-use super::settings::{AddressHeader, XForwarded};
 use super::values::{Parsed, show_switch, switch, text};
+use super::words::words;
 
 /// What is believed of clients, and added to requests.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -22,6 +22,27 @@ pub struct Forwarded {
     /// Whether connections of trusted sources begin with a PROXY protocol header; then each must. Default off.
     #[serde(serialize_with = "show_switch")]
     pub proxy_protocol: bool,
+}
+
+words! {
+    /// What happens to the `X-Forwarded-…` headers.
+    XForwarded {
+        /// The client's address is appended, scheme and host are set.
+        Append = "append",
+        /// They pass as they came.
+        Off = "off",
+    }
+
+    /// Where trusted sources say who the client is. One of them, for what a source does not write itself it may pass on as
+    /// its client wrote it.
+    AddressHeader {
+        /// The hops of `X-Forwarded-For`.
+        XForwardedFor = "x-forwarded-for",
+        /// The hops of `Forwarded` (RFC 7239).
+        Forwarded = "forwarded",
+        /// Nowhere.
+        Off = "off",
+    }
 }
 
 // === impl Forwarded ===

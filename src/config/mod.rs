@@ -10,6 +10,7 @@ mod changes;
 mod draft;
 mod error;
 mod forwarded;
+mod given;
 mod load;
 mod otel;
 mod overrides;
@@ -21,18 +22,18 @@ mod tls;
 mod tls_draft;
 mod upstream;
 mod values;
+mod words;
 
 pub use changes::{Pending, pending};
 pub use error::{Error, Mistake, Place};
-pub use forwarded::Forwarded;
+pub use forwarded::{AddressHeader, Forwarded, XForwarded};
 pub use load::{load, parse, read};
 pub use otel::{Otel, OtelPropagator, OtelProtocol, OtelSampler, OtelSignal, Secret};
 pub use overrides::Overrides;
 pub use route::{ClassTable, HostMatch, Route};
 pub use routes::find;
 pub use settings::{
-    AddressHeader, Admin, Config, Drain, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Metrics, Relay, Timeouts,
-    XForwarded,
+    Admin, Config, Drain, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Metrics, Relay, Timeouts,
 };
 pub use tls::{Tls, TlsFault, TlsFile, UpstreamTls, expiry, load_roots, provider};
 pub use upstream::{Target, Upstream};

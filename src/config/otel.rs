@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::section::Section;
-use super::settings::words;
 use super::tls::{load_roots, show_ca};
 use super::tls_draft::ca;
 use super::values::{Parsed, number, positive, ratio, ratio_from_text, show_duration, text, text_or_number};
+use super::words::words;
 
 /// The most entries that may wait: at one or two kilobytes each, a gigabyte or two.
 const MOST_QUEUED: usize = 1 << 20;

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use super::draft::{Draft, MOST_WORKERS, TopUpstream, upstream};
 use super::error::{Mistake, Place};
+use super::given::Given;
 use super::settings::{LogLevel, LogTarget};
-use super::tls_draft::{Given, path};
+use super::tls_draft::path;
 use super::values::{Parsed, address, number_from_text, optional_address, switch};
 
 /// The flags of a run, each with its variable in the environment; a flag wins over its variable.

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Mistake, Place};
-use super::tls_draft::Given;
+use super::given::Given;
 use super::values::{Parsed, described};
 
 /// A file's text, and what was found wrong in it so far.

@@ -17,6 +17,7 @@ use super::route::{ClassTable, Route};
 use super::tls::{Tls, UpstreamTls};
 use super::upstream::Upstream;
 use super::values::{show_address, show_count, show_duration, show_limit, show_path, show_switch};
+use super::words::words;
 
 /// All that a run needs to know.
 #[derive(Clone, Debug, Serialize)]
@@ -199,46 +200,6 @@ pub struct Relay {
     pub splice: bool,
 }
 
-/// Declares a set of words, the first of which is the default.
-macro_rules! words {
-    ($(
-        $(#[$meta:meta])* $name:ident {
-            $(#[$first_meta:meta])* $first:ident = $first_word:literal
-            $(, $(#[$variant_meta:meta])* $variant:ident = $word:literal )* $(,)?
-        }
-    )+) => { $(
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub enum $name {
-            $(#[$first_meta])* #[default] $first,
-            $( $(#[$variant_meta])* $variant, )*
-        }
-
-        impl $name {
-            /// The word in the configuration.
-            pub const fn as_str(self) -> &'static str {
-                match self { Self::$first => $first_word, $( Self::$variant => $word, )* }
-            }
-
-            pub(super) fn parse(text: &str) -> Result<Self, String> {
-                match text {
-                    $first_word => Ok(Self::$first),
-                    $( $word => Ok(Self::$variant), )*
-                    _ => Err(format!("{text:?} is none of: {}", [$first_word, $( $word ),*].join(", "))),
-                }
-            }
-        }
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
-    )+ };
-}
-
-pub(super) use words;
-
 words! {
     /// How much of a request's path a record keeps.
     LogPath {
@@ -254,25 +215,6 @@ words! {
         All = "all",
         /// Those that somebody may have to look at: level `warn`.
         Abnormal = "abnormal",
-    }
-
-    /// What happens to the `X-Forwarded-…` headers.
-    XForwarded {
-        /// The client's address is appended, scheme and host are set.
-        Append = "append",
-        /// They pass as they came.
-        Off = "off",
-    }
-
-    /// Where trusted sources say who the client is. One of them, for what a source does not write itself it may pass on as
-    /// its client wrote it.
-    AddressHeader {
-        /// The hops of `X-Forwarded-For`.
-        XForwardedFor = "x-forwarded-for",
-        /// The hops of `Forwarded` (RFC 7239).
-        Forwarded = "forwarded",
-        /// Nowhere.
-        Off = "off",
     }
 
     /// How much closewatch says of itself: this level, and all that are graver.

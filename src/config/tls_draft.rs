@@ -7,18 +7,10 @@ use rustls::pki_types::ServerName;
 use toml::de::DeValue;
 
 use super::error::{Mistake, Place};
+use super::given::Given;
 use super::section::Section;
 use super::tls::{Tls, TlsFault, TlsFile, UpstreamTls};
 use super::values::{Parsed, switch, text};
-
-/// A value, and where it was given.
-#[derive(Clone, Debug)]
-pub(super) struct Given<T> {
-    pub(super) value: T,
-    pub(super) place: Place,
-    /// None for a flag.
-    pub(super) key: Option<String>,
-}
 
 /// `[tls]`.
 #[derive(Clone, Debug, Default)]
@@ -35,14 +27,6 @@ pub(super) struct UpstreamTlsDraft {
     pub(super) key: Option<Given<Option<PathBuf>>>,
     pub(super) server_name: Option<Given<Option<ServerName<'static>>>>,
     pub(super) insecure: Option<Given<bool>>,
-}
-
-// === impl Given ===
-
-impl<T> Given<T> {
-    fn mistake(&self, message: impl Into<String>) -> Mistake {
-        Mistake { place: self.place.clone(), key: self.key.clone(), message: message.into() }
-    }
 }
 
 // === impl TlsDraft ===

@@ -1,4 +1,4 @@
-//! The close log: a JSON line for every entry, written by a thread of its own.
+//! The close log: a JSON line for every event, written by a thread of its own.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,16 +11,16 @@ use prometheus::IntCounter;
 use tokio::time::Instant;
 
 use super::line_writer::{LineWriter, WriteError};
-use super::{Entry, JsonStyle};
+use super::{Event, JsonStyle};
 use crate::config::{LogOnly, LogTarget};
 
-/// Entries that may wait for the writer. At one or two kilobytes each, some 30 MB when an output hangs in a storm.
+/// Events that may wait for the writer. At one or two kilobytes each, some 30 MB when an output hangs in a storm.
 pub const QUEUE: u64 = 16_384;
 /// A writer that has written rests for this long: what comes meanwhile shares its next write, and wakes nobody.
 const NAP: Duration = Duration::from_millis(10);
 /// Lines beyond this wait for the next write, so that a storm does not double in memory as text.
 const BATCH: usize = 256 * 1024;
-/// Entries for which there is room when nothing is to be written.
+/// Events for which there is room when nothing is to be written.
 const KEPT: usize = 256;
 /// The same in bytes of text.
 const KEPT_TEXT: usize = 16 * 1024;
@@ -32,7 +32,7 @@ const WARN_EVERY: Duration = Duration::from_secs(10);
 pub struct LogOptions {
     /// Where the lines go.
     pub target: LogTarget,
-    /// Which entries are written.
+    /// Which events are written.
     pub only: LogOnly,
 }
 
@@ -54,8 +54,8 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Arc<Entry>>,
-    /// Entries taken so far, and of these the ones written or given up: the difference is what waits.
+    queue: VecDeque<Arc<Event>>,
+    /// Events taken so far, and of these the ones written or given up: the difference is what waits.
     taken: u64,
     settled: u64,
     /// The writer sleeps until it is woken.
@@ -107,10 +107,10 @@ impl CloseLog {
         Ok(Self { only, shared: Some(shared) })
     }
 
-    /// Hands an entry to the writer. Never waits: with [`QUEUE`] entries before it, it is dropped and counted.
-    pub fn push(&self, entry: &Arc<Entry>) {
+    /// Hands an event to the writer. Never waits: with [`QUEUE`] events before it, it is dropped and counted.
+    pub fn push(&self, event: &Arc<Event>) {
         let Some(shared) = &self.shared else { return };
-        if self.only == LogOnly::Abnormal && !entry.is_abnormal() {
+        if self.only == LogOnly::Abnormal && !event.is_abnormal() {
             return;
         }
         let mut state = shared.lock();
@@ -119,7 +119,7 @@ impl CloseLog {
             shared.dropped.inc();
             return;
         }
-        state.queue.push_back(Arc::clone(entry));
+        state.queue.push_back(Arc::clone(event));
         state.taken += 1;
         // To wake costs a system call, so only who sleeps is woken.
         let wake = std::mem::take(&mut state.idle);
@@ -137,7 +137,7 @@ impl CloseLog {
         }
     }
 
-    /// Waits until every entry handed over before was written, or given up after an error. `false` if that took longer
+    /// Waits until every event handed over before was written, or given up after an error. `false` if that took longer
     /// than `timeout`.
     pub fn flush(&self, timeout: Duration) -> bool {
         let Some(shared) = &self.shared else { return true };
@@ -153,7 +153,7 @@ impl CloseLog {
         state.settled >= all
     }
 
-    /// Takes no more entries, which are counted as dropped, and flushes.
+    /// Takes no more events, which are counted as dropped, and flushes.
     pub fn shutdown(&self, timeout: Duration) -> bool {
         self.stop();
         self.flush(timeout)
@@ -186,8 +186,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn settle(&self, entries: u64) {
-        self.lock().settled += entries;
+    fn settle(&self, events: u64) {
+        self.lock().settled += events;
         self.done.notify_all();
     }
 }
@@ -199,8 +199,8 @@ impl Writer {
         let mut batch = VecDeque::new();
         while self.wait(&mut batch) {
             let mut lines = 0;
-            while let Some(entry) = batch.pop_front() {
-                self.style.write(&entry, self.output.lines());
+            while let Some(event) = batch.pop_front() {
+                self.style.write(&event, self.output.lines());
                 lines += 1;
                 if batch.is_empty() || self.output.lines().len() >= BATCH {
                     let sent = self.output.send();
@@ -216,8 +216,8 @@ impl Writer {
         self.lost(sent);
     }
 
-    /// Waits for entries, and takes all there are; `false` when there will be none any more.
-    fn wait(&mut self, batch: &mut VecDeque<Arc<Entry>>) -> bool {
+    /// Waits for events, and takes all there are; `false` when there will be none any more.
+    fn wait(&mut self, batch: &mut VecDeque<Arc<Event>>) -> bool {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
         loop {
@@ -243,7 +243,7 @@ impl Writer {
         }
     }
 
-    /// Lets entries gather, unless somebody waits for them.
+    /// Lets events gather, unless somebody waits for them.
     fn rest(&self) {
         let state = self.shared.lock();
         let in_no_hurry = |state: &mut State| state.flushing == 0 && !state.stop;

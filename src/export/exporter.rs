@@ -10,14 +10,14 @@ use opentelemetry::propagation::Extractor;
 use tokio::sync::broadcast;
 
 use super::otlp::{Durations, Flushing, Otlp};
-use super::{CloseLog, Entry, JsonStyle, LiveSessions, LogOptions, Metrics, OtlpError, Ring, RouteMetrics, Sink};
+use super::{CloseLog, Event, JsonStyle, LiveSessions, LogOptions, Metrics, OtlpError, Ring, RouteMetrics, Sink};
 use crate::close::{
     CloseCode, CloseRecord, CloseSink, CodeRules, HandshakeRecord, Outcome, Propagation, Rejection, RouteSink, Session,
 };
 use crate::config::Otel;
 use crate::wire::{MessageKind, Peer};
 
-/// Entries that a subscriber of the feed may lag behind before it misses some.
+/// Events that a subscriber of the feed may lag behind before it misses some.
 pub const FEED: usize = 1024;
 
 /// What the configuration says about outputs.
@@ -27,7 +27,7 @@ pub struct ExportOptions {
     pub log: LogOptions,
     /// How records are written, in the log and at the admin address.
     pub json: JsonStyle,
-    /// How many entries are kept for the admin address.
+    /// How many events are kept for the admin address.
     pub recent: usize,
     /// The codes of the Closes that closewatch sends itself, if it sends any.
     pub own_codes: Vec<CloseCode>,
@@ -58,7 +58,7 @@ struct Outputs {
     otlp: Option<Otlp>,
     recent: Ring,
     live: LiveSessions,
-    feed: broadcast::Sender<Arc<Entry>>,
+    feed: broadcast::Sender<Arc<Event>>,
     json: JsonStyle,
     own_codes: Vec<CloseCode>,
     /// Not the routes themselves: they hold these outputs, which would then never be dropped.
@@ -146,7 +146,7 @@ impl Exporter {
         &self.0.log
     }
 
-    /// The latest entries.
+    /// The latest events.
     pub fn recent(&self) -> &Ring {
         &self.0.recent
     }
@@ -161,8 +161,8 @@ impl Exporter {
         &self.0.json
     }
 
-    /// Every entry from now on. Who falls more than [`FEED`] entries behind misses some, and is told so.
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {
+    /// Every event from now on. Who falls more than [`FEED`] events behind misses some, and is told so.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.0.feed.subscribe()
     }
 
@@ -197,16 +197,16 @@ impl CloseSink for Exporter {
 // === impl Outputs ===
 
 impl Outputs {
-    fn publish(&self, entry: Entry) {
-        let entry = Arc::new(entry);
-        self.recent.push(Arc::clone(&entry));
+    fn publish(&self, event: Event) {
+        let event = Arc::new(event);
+        self.recent.push(Arc::clone(&event));
         // Fails if nobody listens, which is the usual case.
-        let _ = self.feed.send(Arc::clone(&entry));
+        let _ = self.feed.send(Arc::clone(&event));
         if let Some(otlp) = &self.otlp {
-            otlp.push(&entry);
+            otlp.push(&event);
         }
         // Last: whoever has read the line finds the closure in every view.
-        self.log.push(&entry);
+        self.log.push(&event);
     }
 }
 
@@ -230,7 +230,7 @@ impl RouteSink for Route {
             durations.handshake(&self.name, &record);
         }
         if record.outcome != Outcome::Upgraded {
-            self.outputs.publish(Entry::HandshakeFailed { route: Arc::clone(&self.name), record });
+            self.outputs.publish(Event::HandshakeFailed { route: Arc::clone(&self.name), record });
         } else if let Some(otlp) = &self.outputs.otlp {
             otlp.upgraded(&self.name, record);
         }
@@ -250,7 +250,7 @@ impl RouteSink for Route {
             durations.closed(&self.name, &record);
         }
         self.outputs.live.remove(record.session.id);
-        self.outputs.publish(Entry::Closed(record));
+        self.outputs.publish(Event::Closed(record));
     }
 
     fn bytes(&self, from: Peer, bytes: u64) {

@@ -8,7 +8,7 @@
 //! record and counts it.
 
 mod close_log;
-mod entry;
+mod event;
 mod exporter;
 mod json;
 mod line_writer;
@@ -18,7 +18,7 @@ mod otlp;
 mod ring;
 
 pub use close_log::{CloseLog, LogOptions, QUEUE};
-pub use entry::Entry;
+pub use event::Event;
 pub use exporter::{ExportOptions, Exporter, FEED, StartError};
 pub use json::{JsonStyle, SessionFields, to_json};
 pub(crate) use line_writer::LineWriter;

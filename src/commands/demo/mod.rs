@@ -10,16 +10,15 @@ use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use tokio::runtime;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::instance::{Ended, Instance};
-use super::{FAILURE, line, own_log, report};
+use super::{FAILURE, own_log, report, terminal};
 use crate::config::{self, LogLevel};
-use crate::export::Entry;
+use crate::export::Event;
 
 /// The arguments of `demo`.
 #[derive(Clone, Debug, clap::Args)]
@@ -129,16 +128,16 @@ fn introduce(front: SocketAddr, admin: Option<SocketAddr>) -> io::Result<()> {
     writeln!(out)?;
     writeln!(out, "Every line is a session that ended, or an upgrade that failed. Ctrl-C drains and leaves.")?;
     writeln!(out)?;
-    writeln!(out, "{}", line::HEADS)?;
+    writeln!(out, "{}", terminal::COLUMNS)?;
     out.flush()
 }
 
-/// Prints a line an entry, until the feed ends.
-fn print(mut feed: Receiver<std::sync::Arc<Entry>>) {
+/// Prints one line for each event, until the feed ends.
+fn print(mut feed: Receiver<std::sync::Arc<Event>>) {
     let colour = io::stdout().is_terminal();
     loop {
         let printed = match feed.blocking_recv() {
-            Ok(entry) => writeln!(io::stdout(), "{}", line::of(&entry, colour)),
+            Ok(event) => writeln!(io::stdout(), "{}", terminal::line(&event, colour)),
             Err(RecvError::Lagged(missed)) => writeln!(io::stdout(), "({missed} closures not shown)"),
             Err(RecvError::Closed) => return,
         };
@@ -147,6 +146,3 @@ fn print(mut feed: Receiver<std::sync::Arc<Entry>>) {
         }
     }
 }
-
-/// How long scenes last, give or take.
-const SCENE: Duration = Duration::from_millis(1500);

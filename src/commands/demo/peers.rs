@@ -16,8 +16,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async, client_async};
 
-use super::SCENE;
-use super::scenes::{Act, Deed, SCENES, Scene};
+use super::scenes::{Act, Deed, LENGTH, SCENES, Scene};
 
 /// Longer than any scene: whoever waits for the other's end is not left hanging.
 const CURTAIN: Duration = Duration::from_secs(10);
@@ -132,7 +131,7 @@ async fn client(proxy: SocketAddr, scene: &Scene) -> Result<(), Error> {
         }
         Act::ClientVanishes => {
             // Neither reads nor leaves, until the backend has given up long ago.
-            sleep(SCENE * 3).await;
+            sleep(LENGTH * 3).await;
             perform(socket, Deed::Reset).await
         }
         Act::Backend(_) | Act::Idle | Act::Refuse(_) | Act::BadSwitch | Act::HangUp | Act::NoRoute => {
@@ -172,5 +171,5 @@ async fn perform(mut socket: WebSocketStream<TcpStream>, deed: Deed) -> Result<(
 
 /// A third to the whole of a scene's time.
 fn a_while() -> Duration {
-    SCENE.mul_f64(0.3 + 0.7 * fastrand::f64())
+    LENGTH.mul_f64(0.3 + 0.7 * fastrand::f64())
 }

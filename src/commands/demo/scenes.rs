@@ -1,5 +1,10 @@
 //! The scenes: every way in which a session ends, or does not begin.
 
+use std::time::Duration;
+
+/// Approximate length of a scene.
+pub(super) const LENGTH: Duration = Duration::from_millis(1500);
+
 /// One way to end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scene {

@@ -11,7 +11,7 @@ use super::fields::{Millis, Rfc3339};
 use super::put::{Put, put};
 use super::style::JsonStyle;
 use crate::close::{Close, CloseRecord, HandshakeRecord, Request, Saw, TcpFacts};
-use crate::export::entry;
+use crate::export::event;
 use crate::wire::Peer;
 
 /// The version of the field names and meanings. It changes only if a reader of the old one would go wrong.
@@ -66,7 +66,7 @@ pub(super) fn handshake_failed(route: &str, record: &HandshakeRecord, style: &Js
     put!(out, "{",
         "schema": SCHEMA,
         "event": "websocket.handshake_failed",
-        "level": entry::handshake_level(record),
+        "level": event::handshake_level(record),
         "time": Rfc3339(record.time),
         "instance": style.instance.as_deref(),
         "outcome": record.outcome,

@@ -7,7 +7,7 @@ use super::record;
 use super::redact::redacted;
 use crate::close::{CloseRecord, HandshakeRecord, Text};
 use crate::config::LogPath;
-use crate::export::Entry;
+use crate::export::Event;
 
 /// How records are written: in the close log and at the admin address alike.
 #[derive(Clone, Debug)]
@@ -23,11 +23,11 @@ pub struct JsonStyle {
 // === impl JsonStyle ===
 
 impl JsonStyle {
-    /// Appends the line of an entry to `out`, its line break included.
-    pub fn write(&self, entry: &Entry, out: &mut Vec<u8>) {
-        match entry {
-            Entry::Closed(record) => self.write_closed(record, out),
-            Entry::HandshakeFailed { route, record } => self.write_handshake_failed(route, record, out),
+    /// Appends the line of an event to `out`, its line break included.
+    pub fn write(&self, event: &Event, out: &mut Vec<u8>) {
+        match event {
+            Event::Closed(record) => self.write_closed(record, out),
+            Event::HandshakeFailed { route, record } => self.write_handshake_failed(route, record, out),
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use opentelemetry::KeyValue;
+use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_http::hyper::HyperClient;
 use opentelemetry_otlp::tonic_types::metadata::MetadataMap;
 use opentelemetry_otlp::tonic_types::transport::ClientTlsConfig;
@@ -20,7 +20,7 @@ use opentelemetry_sdk::resource::{EnvResourceDetector, TelemetryResourceDetector
 use opentelemetry_sdk::trace::SpanExporter as _;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::OtlpError;
+use super::error::OtlpError;
 use crate::config::{Otel, OtelProtocol, OtelSignal, load_roots, provider};
 
 /// What takes each signal; `None` for those that are off.
@@ -101,6 +101,11 @@ pub(super) fn resource(otel: &Otel, instance: Option<&str>) -> Resource {
         .with_detector(Box::new(EnvResourceDetector::new()))
         .with_attributes(otel.service_name.iter().map(|name| KeyValue::new("service.name", name.clone())))
         .build()
+}
+
+/// The instrumentation scope of all signals.
+pub(super) fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder("closewatch").with_version(env!("CARGO_PKG_VERSION")).build()
 }
 
 /// Connects over HTTP, with TLS to `https://`.

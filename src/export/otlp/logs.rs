@@ -6,13 +6,13 @@ use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger};
 
 use super::attributes::Attributes;
-use crate::export::{Entry, JsonStyle};
+use crate::export::{Event, JsonStyle};
 
-/// The log record of an entry. It belongs to the session's span, or to the handshake's if that one has none.
-pub(super) fn record(entry: &Entry, style: &JsonStyle, logger: &SdkLogger) -> SdkLogRecord {
+/// The log record of an event. It belongs to the session's span, or to the handshake's if that one has none.
+pub(super) fn record(event: &Event, style: &JsonStyle, logger: &SdkLogger) -> SdkLogRecord {
     let mut log = logger.create_log_record();
-    let (name, time, body, attributes, span): (_, _, _, _, Option<&SpanContext>) = match entry {
-        Entry::Closed(record) => {
+    let (name, time, body, attributes, span): (_, _, _, _, Option<&SpanContext>) = match event {
+        Event::Closed(record) => {
             let verdict = &record.verdict;
             let mut attributes = Attributes::of_session(record, style);
             attributes.add("closewatch.duration", verdict.ended.as_secs_f64());
@@ -20,7 +20,7 @@ pub(super) fn record(entry: &Entry, style: &JsonStyle, logger: &SdkLogger) -> Sd
             let handshake = record.session.trace.as_ref().map(|trace| &trace.span);
             ("websocket.closed", record.time, body, attributes, record.span.as_ref().or(handshake))
         }
-        Entry::HandshakeFailed { route, record } => {
+        Event::HandshakeFailed { route, record } => {
             let mut attributes = Attributes::of_handshake(route, record, style);
             attributes.add("closewatch.duration", record.duration.as_secs_f64());
             let body = record.outcome.to_string();
@@ -28,7 +28,7 @@ pub(super) fn record(entry: &Entry, style: &JsonStyle, logger: &SdkLogger) -> Sd
             ("websocket.handshake_failed", record.time, body, attributes, span)
         }
     };
-    let (severity, text) = if entry.is_abnormal() { (Severity::Warn, "WARN") } else { (Severity::Info, "INFO") };
+    let (severity, text) = if event.is_abnormal() { (Severity::Warn, "WARN") } else { (Severity::Info, "INFO") };
     log.set_event_name(name);
     log.set_timestamp(time.into());
     log.set_observed_timestamp(time.into());

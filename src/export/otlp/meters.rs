@@ -20,6 +20,7 @@ use opentelemetry_sdk::metrics::{
 use prometheus::Registry;
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 
+use super::collector;
 use crate::close::{CloseRecord, HandshakeRecord};
 use crate::export::metrics::names;
 use crate::wire::Peer;
@@ -121,7 +122,7 @@ impl Meters {
                 stream.build().ok()
             })
             .build();
-        let meter = provider.meter_with_scope(super::scope());
+        let meter = provider.meter_with_scope(collector::scope());
         let durations = Durations::new(&meter);
         let meters = Self {
             _provider: provider,

@@ -1,4 +1,4 @@
-//! The thread that sends: takes entries from the queue, makes spans and log records of them, and brings them to the
+//! The thread that sends: takes events from the queue, makes spans and log records of them, and brings them to the
 //! collector, in batches and with patience.
 
 use std::future::Future;
@@ -16,9 +16,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout_at};
 
 use super::collector::Collector;
 use super::meters::Meters;
-use super::{is_sampled, logs, spans};
+use super::{logs, spans};
 use crate::close::HandshakeRecord;
-use crate::export::{Entry, JsonStyle};
+use crate::export::{Event, JsonStyle};
 
 /// Spans or log records in one request: some 1 MB, of the 4 MiB that a collector takes over gRPC.
 const BATCH: usize = 512;
@@ -33,7 +33,7 @@ const WARN_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) enum Item {
     /// What all outputs are given.
-    Entry(Arc<Entry>),
+    Event(Arc<Event>),
     /// A handshake that led to a session: only traces tell of it.
     Upgraded { route: Arc<str>, record: Box<HandshakeRecord> },
 }
@@ -77,10 +77,10 @@ impl Mapper {
     /// Spans and log records that an item will become.
     pub(super) fn count(&self, item: &Item) -> u64 {
         let (span, log) = match item {
-            Item::Upgraded { record, .. } => (is_sampled(record), false),
-            Item::Entry(entry) => match &**entry {
-                Entry::Closed(record) => (record.span.is_some(), true),
-                Entry::HandshakeFailed { record, .. } => (is_sampled(record), true),
+            Item::Upgraded { record, .. } => (spans::is_sampled(record), false),
+            Item::Event(event) => match &**event {
+                Event::Closed(record) => (record.span.is_some(), true),
+                Event::HandshakeFailed { record, .. } => (spans::is_sampled(record), true),
             },
         };
         u64::from(span && self.traces) + u64::from(log && self.logger.is_some())
@@ -92,9 +92,9 @@ impl Mapper {
         }
         match item {
             Item::Upgraded { route, record } => spans::handshake(route, record, &self.style, &self.scope),
-            Item::Entry(entry) => match &**entry {
-                Entry::Closed(record) => spans::session(record, &self.style, &self.scope),
-                Entry::HandshakeFailed { route, record } => spans::handshake(route, record, &self.style, &self.scope),
+            Item::Event(event) => match &**event {
+                Event::Closed(record) => spans::session(record, &self.style, &self.scope),
+                Event::HandshakeFailed { route, record } => spans::handshake(route, record, &self.style, &self.scope),
             },
         }
     }
@@ -102,7 +102,7 @@ impl Mapper {
     fn log(&self, item: &Item) -> Option<SdkLogRecord> {
         match item {
             Item::Upgraded { .. } => None,
-            Item::Entry(entry) => Some(logs::record(entry, &self.style, self.logger.as_ref()?)),
+            Item::Event(event) => Some(logs::record(event, &self.style, self.logger.as_ref()?)),
         }
     }
 }

@@ -8,7 +8,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 use super::attributes::{Attributes, known_method};
 use crate::close::{Class, CloseRecord, HandshakeRecord, Outcome};
-use crate::export::{JsonStyle, entry};
+use crate::export::{JsonStyle, event};
 
 /// The span of a session, if it is kept: from its opening to the event that ended it.
 ///
@@ -49,7 +49,7 @@ pub(super) fn handshake(
 ) -> Option<SpanData> {
     let trace = record.trace.as_ref().filter(|trace| trace.span.is_sampled())?;
     let mut attributes = Attributes::of_handshake(route, record, style);
-    let status = if entry::handshake_level(record) == "warn" {
+    let status = if event::handshake_level(record) == "warn" {
         attributes.add(
             "error.type",
             match (record.outcome, record.status) {
@@ -72,6 +72,11 @@ pub(super) fn handshake(
         status,
         ..blank(trace.span.clone(), SpanKind::Server, name, scope)
     })
+}
+
+/// Whether a handshake has a span to be exported.
+pub(super) fn is_sampled(record: &HandshakeRecord) -> bool {
+    record.trace.as_ref().is_some_and(|trace| trace.span.is_sampled())
 }
 
 /// A span of which nothing more is known.

@@ -4,17 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use opentelemetry::logs::AnyValue;
+use opentelemetry::logs::{AnyValue, LoggerProvider as _};
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status};
 use opentelemetry::{Key, Value};
+use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::trace::SpanData;
 
-use super::*;
+use super::tracer::Tracer;
+use super::{attributes, collector, logs, spans};
 use crate::close::{
-    Address, CloseCode, CodeRules, End, Event, HandshakeTrace, Ledger, Live, Outcome, Request, RouteFacts, Session,
+    Address, CloseCode, CloseRecord, CodeRules, End, Event, HandshakeRecord, HandshakeTrace, Ledger, Live, Outcome,
+    Propagation, Request, RouteFacts, Session,
 };
-use crate::config::{OtelPropagator, OtelSampler};
-use crate::export::json::JsonStyle;
+use crate::config::{Otel, OtelPropagator, OtelSampler};
+use crate::export::{self, JsonStyle};
 use crate::wire::{Frame, Opcode, Peer};
 
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -112,7 +115,7 @@ fn noon() -> SystemTime {
 
 fn session_span(tracer: &Tracer, record: &mut CloseRecord) -> Option<SpanData> {
     record.span = tracer.session(record);
-    spans::session(record, &JsonStyle::default(), &scope())
+    spans::session(record, &JsonStyle::default(), &collector::scope())
 }
 
 #[test]
@@ -324,7 +327,7 @@ fn the_span_of_a_handshake_follows_the_conventions_of_http() {
         (Outcome::ClientGone, None, None),
     ] {
         let record = failed(Arc::clone(&trace), outcome, status);
-        let span = spans::handshake("chat", &record, &JsonStyle::default(), &scope()).unwrap();
+        let span = spans::handshake("chat", &record, &JsonStyle::default(), &collector::scope()).unwrap();
         assert_eq!((&*span.name, &span.span_kind), ("GET chat", &SpanKind::Server));
         assert_eq!(
             (span.parent_span_id.to_string(), span.parent_span_is_remote),
@@ -341,20 +344,20 @@ fn the_span_of_a_handshake_follows_the_conventions_of_http() {
     }
     let mut odd = failed(trace, Outcome::BadRequest, Some(400));
     odd.request.method = "BREW".into();
-    let span = spans::handshake("chat", &odd, &JsonStyle::default(), &scope()).unwrap();
+    let span = spans::handshake("chat", &odd, &JsonStyle::default(), &collector::scope()).unwrap();
     assert_eq!((&*span.name, &*attributes(&span)["http.request.method"]), ("HTTP chat", "_OTHER"));
 }
 
 #[test]
 fn a_log_record_is_an_event_of_the_sessions_span() {
-    let logger = SdkLoggerProvider::builder().build().logger_with_scope(scope());
+    let logger = SdkLoggerProvider::builder().build().logger_with_scope(collector::scope());
     let tracer = tracer(|_| {});
     let trace = tracer.handshake(&headers(&[])).trace;
     let mut closed = record(Some(Arc::clone(&trace)), Err(End::Reset));
     closed.span = tracer.session(&closed);
     let span = closed.span.clone().unwrap();
     let (time, style) = (closed.time, JsonStyle::default());
-    let log = logs::record(&Entry::Closed(closed), &style, &logger);
+    let log = logs::record(&export::Event::Closed(closed), &style, &logger);
     assert_eq!(log.event_name(), Some("websocket.closed"));
     assert_eq!((log.severity_text(), log.timestamp()), (Some("WARN"), Some(time.into())));
     assert_eq!(log.body(), Some(&AnyValue::from("1006 by upstream: upstream_reset")));
@@ -364,12 +367,12 @@ fn a_log_record_is_an_event_of_the_sessions_span() {
     assert!(log.attributes_iter().any(|attribute| *attribute == code));
 
     // Without a span of its own it is found by its handshake's.
-    let log = logs::record(&Entry::Closed(record(Some(Arc::clone(&trace)), Ok(1000))), &style, &logger);
+    let log = logs::record(&export::Event::Closed(record(Some(Arc::clone(&trace)), Ok(1000))), &style, &logger);
     assert_eq!(log.severity_text(), Some("INFO"));
     assert_eq!(log.trace_context().map(|context| context.span_id), Some(trace.span.span_id()));
 
     let failed = failed(trace, Outcome::DialFailed, Some(502));
-    let log = logs::record(&Entry::HandshakeFailed { route: "chat".into(), record: failed }, &style, &logger);
+    let log = logs::record(&export::Event::HandshakeFailed { route: "chat".into(), record: failed }, &style, &logger);
     assert_eq!((log.event_name(), log.severity_text()), (Some("websocket.handshake_failed"), Some("WARN")));
 }
 
@@ -388,7 +391,7 @@ fn the_client_is_the_one_that_trusted_proxies_name() {
     let trace = tracer(|_| {}).handshake(&headers(&[("traceparent", PARENT)])).trace;
     let mut behind = failed(trace, Outcome::Upgraded, Some(101));
     let socket = |record: &HandshakeRecord| {
-        let span = spans::handshake("chat", record, &JsonStyle::default(), &scope()).unwrap();
+        let span = spans::handshake("chat", record, &JsonStyle::default(), &collector::scope()).unwrap();
         let attributes = attributes(&span);
         ["client.address", "network.peer.address"].map(|key| attributes.get(key).cloned().unwrap_or_default())
     };

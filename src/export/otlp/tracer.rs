@@ -12,7 +12,7 @@ use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, Sampler, Sampling
 use super::b3;
 use crate::close::{CloseRecord, HandshakeTrace, Propagation};
 use crate::config::{Otel, OtelPropagator, OtelSampler};
-use crate::export::entry;
+use crate::export::event;
 
 /// A longer `tracestate` goes on to the upstream, but no session holds it (W3C Trace Context §3.3.1.5 asks for 512).
 const LONGEST_STATE: usize = 512;
@@ -87,7 +87,7 @@ impl Tracer {
     /// a trace of its own, because it ended in a way that somebody may have to look at.
     pub(super) fn session(&self, record: &CloseRecord) -> Option<SpanContext> {
         let handshake = &record.session.trace.as_ref()?.span;
-        let trace_id = match (handshake.is_sampled(), entry::is_grave(record.verdict.class)) {
+        let trace_id = match (handshake.is_sampled(), event::is_grave(record.verdict.class)) {
             (true, true) => handshake.trace_id(),
             (true, false) if keeps(&self.clean, None, handshake.trace_id()) => handshake.trace_id(),
             (false, true) => self.ids.new_trace_id(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use closewatch::close::{CloseRecord, Outcome};
 use closewatch::config::{LogOnly, LogTarget};
-use closewatch::export::{CloseLog, Entry, JsonStyle, LogOptions, Metrics, QUEUE, Sink};
+use closewatch::export::{CloseLog, Event, JsonStyle, LogOptions, Metrics, QUEUE, Sink};
 
 use super::records;
 
@@ -66,7 +66,7 @@ impl Rig {
     }
 
     fn push(&self, record: CloseRecord) {
-        self.log.push(&Arc::new(Entry::Closed(record)));
+        self.log.push(&Arc::new(Event::Closed(record)));
     }
 
     fn call(&self, call: Call) {
@@ -90,9 +90,9 @@ fn a_full_queue_drops_and_counts_and_never_waits() {
     let rig = Rig::new(LogOnly::All);
     // The shorter of the two kinds of line: there are many to be written.
     let record = records::handshake(Outcome::Refused, Some(503));
-    let entry = Arc::new(Entry::HandshakeFailed { route: "chat".into(), record });
+    let event = Arc::new(Event::HandshakeFailed { route: "chat".into(), record });
     for _ in 0..QUEUE + 7 {
-        rig.log.push(&entry);
+        rig.log.push(&event);
     }
     assert_eq!(rig.dropped(), 7);
     assert!(!rig.log.flush(Duration::from_millis(1)), "the output hangs");
@@ -158,7 +158,7 @@ fn only_abnormal_leaves_out_what_nobody_has_to_look_at() {
     rig.push(records::boom());
     for (outcome, status) in [(Outcome::Refused, 403), (Outcome::Refused, 503), (Outcome::NoRoute, 404)] {
         let record = records::handshake(outcome, Some(status));
-        rig.log.push(&Arc::new(Entry::HandshakeFailed { route: "chat".into(), record }));
+        rig.log.push(&Arc::new(Event::HandshakeFailed { route: "chat".into(), record }));
     }
     assert!(rig.log.flush(SOON));
     let lines = rig.lines();
@@ -184,7 +184,7 @@ fn off_writes_nothing_and_loses_nothing() {
     let metrics = Metrics::new();
     let options = LogOptions { target: LogTarget::Off, only: LogOnly::All };
     let log = CloseLog::open(&options, JsonStyle::default(), metrics.records_dropped(Sink::Log)).unwrap();
-    log.push(&Arc::new(Entry::Closed(records::boom())));
+    log.push(&Arc::new(Event::Closed(records::boom())));
     log.reopen();
     assert!(log.shutdown(Duration::ZERO));
     assert_eq!(metrics.records_dropped(Sink::Log).get(), 0);
@@ -227,12 +227,12 @@ fn causes(path: &Path) -> Vec<String> {
 fn a_rotated_file_is_left_and_a_new_one_begun() {
     let (directory, metrics) = (Directory::new("rotated"), Metrics::new());
     let (log, path) = directory.open(&metrics);
-    log.push(&Arc::new(Entry::Closed(records::boom())));
+    log.push(&Arc::new(Event::Closed(records::boom())));
     assert!(log.flush(SOON));
     let old = path.with_extension("1");
     fs::rename(&path, &old).unwrap();
     log.reopen();
-    log.push(&Arc::new(Entry::Closed(records::drained())));
+    log.push(&Arc::new(Event::Closed(records::drained())));
     assert!(log.flush(SOON));
     assert_eq!((causes(&old), causes(&path)), (vec!["close_unanswered".to_owned()], vec!["drain".to_owned()]));
 }
@@ -242,12 +242,12 @@ fn a_file_that_ends_in_the_middle_of_a_line_gets_a_new_one() {
     let (directory, metrics) = (Directory::new("torn"), Metrics::new());
     fs::write(directory.0.join("closes.jsonl"), "{\"schema\":1,\"ev").unwrap();
     let (log, path) = directory.open(&metrics);
-    log.push(&Arc::new(Entry::Closed(records::boom())));
+    log.push(&Arc::new(Event::Closed(records::boom())));
     assert!(log.flush(SOON));
     drop(log);
     assert_eq!(causes(&path), ["torn", "close_unanswered"]);
     let (log, path) = directory.open(&metrics);
-    log.push(&Arc::new(Entry::Closed(records::drained())));
+    log.push(&Arc::new(Event::Closed(records::drained())));
     assert!(log.flush(SOON));
     assert_eq!(causes(&path), ["torn", "close_unanswered", "drain"], "a whole file is appended to as it is");
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use closewatch::close::{CloseRecord, CloseSink, CodeRules, NO_ROUTE, Outcome, Rejection, RouteSink};
 use closewatch::config::LogTarget;
-use closewatch::export::{Entry, ExportOptions, Exporter, LogOptions, Sink};
+use closewatch::export::{Event, ExportOptions, Exporter, LogOptions, Sink};
 use closewatch::wire::{MessageKind, Peer};
 
 use super::golden::assert_golden;
@@ -162,13 +162,13 @@ fn the_feed_and_the_latest_entries_have_what_the_log_has() {
         route.closed(record);
     }
     route.handshake(records::handshake(Outcome::Refused, Some(403)));
-    let name = |entry: &Entry| match entry {
-        Entry::Closed(record) => record.verdict.cause.as_str(),
-        Entry::HandshakeFailed { record, .. } => record.outcome.as_str(),
+    let name = |event: &Event| match event {
+        Event::Closed(record) => record.verdict.cause.as_str(),
+        Event::HandshakeFailed { record, .. } => record.outcome.as_str(),
     };
-    let told: Vec<_> = std::iter::from_fn(|| feed.try_recv().ok()).map(|entry| name(&entry)).collect();
+    let told: Vec<_> = std::iter::from_fn(|| feed.try_recv().ok()).map(|event| name(&event)).collect();
     assert_eq!(told, ["close_unanswered", "unknown", "drain", "refused"]);
-    let latest: Vec<_> = exporter.recent().latest(10, |_| true).iter().map(|entry| name(entry)).collect();
+    let latest: Vec<_> = exporter.recent().latest(10, |_| true).iter().map(|event| name(event)).collect();
     assert_eq!(latest, ["drain", "refused"]);
-    assert_eq!(exporter.recent().latest(1, |entry| name(entry) == "drain").len(), 1);
+    assert_eq!(exporter.recent().latest(1, |event| name(event) == "drain").len(), 1);
 }

@@ -7,7 +7,7 @@ use crate::close::{Class, CloseRecord, HandshakeRecord, Outcome};
 /// The end of a session, or a handshake that led to none.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "never moved again once it is in its Arc")]
-pub enum Entry {
+pub enum Event {
     /// A session ended.
     Closed(CloseRecord),
     /// An upgrade was refused, or failed.
@@ -19,9 +19,9 @@ pub enum Entry {
     },
 }
 
-// === impl Entry ===
+// === impl Event ===
 
-impl Entry {
+impl Event {
     /// `warn` for what somebody may have to look at, else `info`.
     pub fn level(&self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! A closure as a line for a person.
+//! The terminal output of the demo: an event as one line of text.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -6,19 +6,19 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::close::{Class, CloseCode, CloseRecord, HandshakeRecord, Text};
-use crate::export::Entry;
+use crate::export::Event;
 
-/// The heads of the columns of [`of`].
-pub(super) const HEADS: &str = "TIME      ROUTE     CLASS        CODE     INITIATOR  CAUSE                  AFTER    \
+/// The heading of the columns that [`line`] writes.
+pub(super) const COLUMNS: &str = "TIME      ROUTE     CLASS        CODE     INITIATOR  CAUSE                  AFTER    \
                          CLIENT SAW  UPSTREAM SAW  REASON";
 
-/// An entry as one line without a line break; with `colour`, what needs a look stands out.
-pub(super) fn of(entry: &Entry, colour: bool) -> String {
-    let (line, paint) = match entry {
-        Entry::Closed(record) => (closed(record), paint_of(record.verdict.class)),
-        Entry::HandshakeFailed { route, record } => (handshake_failed(route, record), "\x1b[35m"),
+/// An event as one line without a line break; with `colour`, what needs a look stands out.
+pub(super) fn line(event: &Event, colour: bool) -> String {
+    let (text, paint) = match event {
+        Event::Closed(record) => (closed(record), paint_of(record.verdict.class)),
+        Event::HandshakeFailed { route, record } => (handshake_failed(route, record), "\x1b[35m"),
     };
-    if colour { format!("{paint}{line}\x1b[0m") } else { line }
+    if colour { format!("{paint}{text}\x1b[0m") } else { text }
 }
 
 fn closed(record: &CloseRecord) -> String {
@@ -120,9 +120,9 @@ mod tests {
             live: Live::default(),
         };
         let record = CloseRecord::file(Arc::new(session), ledger, Duration::ZERO, Timestamp::UNIX_EPOCH);
-        let line = of(&Entry::Closed(record), false);
-        assert!(line.contains("gone") && line.contains("forged"), "{line}");
-        assert!(!line.chars().any(is_unprintable), "{line:?}");
+        let text = line(&crate::export::Event::Closed(record), false);
+        assert!(text.contains("gone") && text.contains("forged"), "{text}");
+        assert!(!text.chars().any(is_unprintable), "{text:?}");
     }
 
     /// Brings what a tap sees of the upstream into a ledger.
