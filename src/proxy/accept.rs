@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -11,11 +10,11 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
-use super::connection;
-use super::leg::Leg;
+use super::connection::serve;
 use super::routes::Routes;
-use super::sources::Sources;
-use super::tls::Acceptor;
+use super::state::Shared;
+use super::transport::leg::Leg;
+use super::transport::tls::Acceptor;
 use crate::close::{Address, CloseSink, Rejection};
 use crate::config::{Config, Timeouts};
 use crate::shutdown::{Phase, Shutdown};
@@ -28,23 +27,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The data plane. One for the process; each worker calls [`Proxy::serve`] on its own runtime.
 #[derive(Clone)]
-pub struct Proxy(Arc<ArcSwap<Inner>>);
-
-/// What every connection needs, under one configuration: a reload makes another, and whoever holds this one ends with it.
-pub(super) struct Inner {
-    pub(super) config: Config,
-    pub(super) acceptor: Option<Acceptor>,
-    pub(super) routes: Routes,
-    pub(super) sink: Arc<dyn CloseSink>,
-    pub(super) shutdown: Shutdown,
-    /// Sessions, and upgrades on their way to be one.
-    pub(super) sessions: Arc<AtomicUsize>,
-    /// Connections that are no session.
-    pub(super) connections: Arc<AtomicUsize>,
-    pub(super) sources: Arc<Sources>,
-    /// Where the one in force is.
-    pub(super) latest: Weak<ArcSwap<Inner>>,
-}
+pub struct Proxy(Arc<ArcSwap<Shared>>);
 
 /// Opens a listening socket; port 0 takes a free one. Errors as the kernel says them: in use, not permitted, not ours.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -57,15 +40,6 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-// === impl Inner ===
-
-impl Inner {
-    /// What clients speak, as `X-Forwarded-Proto` has it.
-    pub(super) const fn scheme(&self) -> &'static str {
-        if self.acceptor.is_some() { "https" } else { "http" }
-    }
-}
-
 // === impl Proxy ===
 
 impl Proxy {
@@ -73,7 +47,7 @@ impl Proxy {
     pub fn new(config: Config, sink: Arc<dyn CloseSink>, shutdown: Shutdown) -> Self {
         let routes = Routes::new(&config, &*sink);
         Self(Arc::new_cyclic(|latest| {
-            ArcSwap::from_pointee(Inner {
+            ArcSwap::from_pointee(Shared {
                 acceptor: Acceptor::new(&config.tls),
                 config,
                 routes,
@@ -81,7 +55,7 @@ impl Proxy {
                 shutdown,
                 sessions: Arc::default(),
                 connections: Arc::default(),
-                sources: Arc::default(),
+                quota: Arc::default(),
                 latest: Weak::clone(latest),
             })
         }))
@@ -93,7 +67,7 @@ impl Proxy {
     pub fn reload(&self, config: Config) {
         let before = self.0.load();
         let sink = Arc::clone(&before.sink);
-        self.0.store(Arc::new(Inner {
+        self.0.store(Arc::new(Shared {
             acceptor: Acceptor::new(&config.tls),
             routes: Routes::new(&config, &*sink),
             config,
@@ -101,7 +75,7 @@ impl Proxy {
             shutdown: before.shutdown.clone(),
             sessions: Arc::clone(&before.sessions),
             connections: Arc::clone(&before.connections),
-            sources: Arc::clone(&before.sources),
+            quota: Arc::clone(&before.quota),
             latest: Weak::clone(&before.latest),
         }));
     }
@@ -112,7 +86,7 @@ impl Proxy {
     }
 
     /// What is in force.
-    pub(super) fn inner(&self) -> Arc<Inner> {
+    pub(super) fn inner(&self) -> Arc<Shared> {
         self.0.load_full()
     }
 
@@ -156,7 +130,7 @@ impl Proxy {
 
     fn take(&self, stream: TcpStream, address: SocketAddr, connections: &TaskTracker) {
         let (proxy, leg, client) = (self.0.load_full(), Leg::Tcp(stream), Address::Ip(address));
-        drop(connections.spawn(connection::serve(proxy, leg, client)));
+        drop(connections.spawn(serve::serve(proxy, leg, client)));
     }
 
     /// Rests if the process has come to a limit; an error of the one connection costs nothing.
@@ -172,15 +146,5 @@ impl Proxy {
         tracing::warn!(%error, "cannot accept connections for now");
         self.0.load().sink.rejected(reason);
         tokio::time::sleep(ACCEPT_PAUSE).await;
-    }
-}
-
-// === impl Inner ===
-
-impl Inner {
-    /// What is in force now: for each request anew.
-    pub(super) fn latest(self: &Arc<Self>) -> Arc<Self> {
-        // Without it the proxy has ended, and this is the last there was.
-        self.latest.upgrade().map_or_else(|| Arc::clone(self), |latest| latest.load_full())
     }
 }

@@ -3,9 +3,11 @@
 use http::Request;
 use tokio::net::TcpStream;
 
-use super::head::{Parsed, Room, upgrade};
-use super::headers::{asks_for_websocket, check_upgrade, names_two_hosts};
-use super::proxy_protocol::{self, Header};
+use super::http::head::{Room, upgrade};
+use super::http::headers::names_two_hosts;
+use super::http::websocket::{asks_for_websocket, check_upgrade};
+use super::parsed::Parsed;
+use super::source::proxy_protocol::{self, Header};
 use crate::close::Address;
 
 /// An upgrade that would be relayed byte for byte.

@@ -3,32 +3,22 @@
 //! *Takes* sockets. *Gives* relayed bytes, and one record per session and per handshake into a
 //! [`CloseSink`](crate::close::CloseSink). *May import* `wire`, `close`, `config`, `shutdown`.
 //!
-//! A connection goes through these files in this order: [`accept`](Proxy::serve) → `connection` → `verbatim` (`head`, `dial`)
-//! → `relay` (`flow`, `session`; `buffer`, `pipe`) → record. What is not a valid upgrade, or is not answered by a valid 101, goes to hyper
-//! in `connection` (`front`), and from there to `upgrade` or `plain`.
+//! A connection goes through these folders in this order: [`accept`](Proxy::serve) → `connection` → `upgrade` (`verbatim`, or
+//! `through_hyper`) → `relay` → record. Plain HTTP stays in `connection` and `http`. Each folder imports only those above it
+//! in this list: `transport`, `source`, `http`, `relay`, `routes`, `state`, `upgrade`, `connection`, `accept`.
 
 mod accept;
-mod buffer;
-mod client;
+mod certificates;
 mod connection;
-mod dial;
-mod front;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod head;
-mod headers;
-mod kernel;
-mod leg;
-mod pipe;
-mod plain;
-mod proxy_protocol;
+mod http;
+mod parsed;
 mod relay;
-mod replayed;
 mod routes;
-mod session;
-mod sources;
-mod tls;
+mod source;
+mod state;
+mod transport;
 mod upgrade;
-mod verbatim;
 
 pub use accept::{Proxy, bind};

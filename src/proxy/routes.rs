@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::dial::Dialer;
-use super::plain::Pool;
+use super::http::plain::Pool;
 use super::relay::Limits;
-use super::tls::Connector;
+use super::transport::dial::Dialer;
+use super::transport::tls::Connector;
 use crate::close::{CloseCode, CloseSink, NO_ROUTE, RouteFacts, RouteSink};
 use crate::config::{self, Config};
 

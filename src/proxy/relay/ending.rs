@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{FIRST_LOOK, Relay, ResetCheck, STALLED_WATCH, Unacknowledged};
 use crate::close::{Cause, Elapsed, End, Event};
-use crate::proxy::kernel::HungUp;
+use crate::proxy::transport::tcp_info::HungUp;
 use crate::wire::Peer;
 
 /// How soon after a peer's reset the kernel is first asked whether the other has acknowledged everything.
@@ -142,7 +142,7 @@ impl Relay {
             return Poll::Pending;
         }
         let waiting = self.flows[gone.index()].waiting() > 0;
-        if !waiting && !self.legs[to.index()].kernel().is_some_and(|kernel| kernel.unacknowledged) {
+        if !waiting && !self.legs[to.index()].tcp_info().is_some_and(|kernel| kernel.unacknowledged) {
             return Poll::Ready(());
         }
         let pause = now.saturating_sub(since).clamp(FIRST_RESET_CHECK, LAST_RESET_CHECK);
@@ -241,7 +241,7 @@ impl Relay {
             if now < check {
                 continue;
             }
-            self.unacknowledged[peer.index()] = match self.legs[peer.index()].kernel() {
+            self.unacknowledged[peer.index()] = match self.legs[peer.index()].tcp_info() {
                 Some(kernel) if kernel.unacknowledged => {
                     let since = since.max(now.saturating_sub(kernel.last_ack));
                     let check = since + limit.max(kernel.pause + ANSWER_PATIENCE);
@@ -274,7 +274,7 @@ impl Relay {
         }
         self.watched = now.into();
         for from in Peer::ALL {
-            let hung_up = || self.legs[from.index()].kernel().and_then(|kernel| kernel.hung_up);
+            let hung_up = || self.legs[from.index()].tcp_info().and_then(|kernel| kernel.hung_up);
             if self.is_held_up(from) {
                 self.hung_up[from.index()] = hung_up();
             } else if self.is_half_open(from) && hung_up() == Some(HungUp::Reset) {

@@ -7,8 +7,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 
 use crate::close::CloseCode;
-use crate::proxy::leg::Leg;
-use crate::proxy::pipe::{Pipe, Spliced};
+use crate::proxy::transport::leg::Leg;
+use crate::proxy::transport::pipe::{Pipe, Spliced};
 use crate::wire::Tap;
 
 /// What has become of the bytes of one peer. Holds no buffer while the other peer takes what it is given.

@@ -11,6 +11,7 @@ mod closing;
 mod ending;
 mod flow;
 mod run;
+pub(super) mod session;
 mod splicing;
 #[cfg(test)]
 mod tests;
@@ -27,12 +28,12 @@ use tokio::time::Sleep;
 use self::closing::Closing;
 use self::flow::{Course, Flow};
 pub(super) use self::run::Run;
-use super::buffer;
-use super::kernel::HungUp;
-use super::leg::{Leg, end_of};
-use super::session::SessionFile;
-use super::tls::alert_of;
+use self::session::SessionFile;
 use crate::close::{CloseCode, Elapsed, End, Event};
+use crate::proxy::transport::leg::{Leg, end_of};
+use crate::proxy::transport::read_buffer;
+use crate::proxy::transport::tcp_info::HungUp;
+use crate::proxy::transport::tls::alert_of;
 use crate::shutdown::{Phase, Shutdown};
 use crate::wire::{Peer, ReservedBits, Tap};
 
@@ -234,7 +235,7 @@ impl Relay {
 
     /// Reads at most `most` from `from`, once, and passes it on.
     fn read(&mut self, from: Peer, most: usize, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
-        buffer::lend(|buffer, spare| {
+        read_buffer::lend(|buffer, spare| {
             let most = most.min(buffer.len());
             let mut read = ReadBuf::new(&mut buffer[..most]);
             match Pin::new(&mut self.legs[from.index()]).poll_read(cx, &mut read) {
@@ -370,7 +371,7 @@ impl Relay {
     /// Puts what the kernel knows of `peer`'s leg into the facts: always whether bytes are unacknowledged, its round-trip
     /// time and retransmits only where the end is `odd`.
     fn note_kernel(&mut self, peer: Peer, odd: bool, now: Duration) {
-        if let Some(kernel) = self.legs[peer.index()].kernel() {
+        if let Some(kernel) = self.legs[peer.index()].tcp_info() {
             let tcp = odd.then_some(kernel.facts);
             self.file.on(Event::Kernel { peer, unacknowledged: kernel.unacknowledged, tcp }, now);
         }

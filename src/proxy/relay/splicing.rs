@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::Relay;
 use super::flow::{Course, Way};
 use crate::close::End;
-use crate::proxy::buffer;
-use crate::proxy::leg::{Leg, end_of};
-use crate::proxy::pipe::{Filled, Pipe, Spliced};
+use crate::proxy::transport::leg::{Leg, end_of};
+use crate::proxy::transport::pipe::{Filled, Pipe, Spliced};
+use crate::proxy::transport::read_buffer;
 use crate::wire::{MAX_HEADER, Peer};
 
 /// What has to be left of a frame to be spliced: less costs more in calls than it saves in copies.
-const WORTHWHILE: u64 = 2 * buffer::SIZE as u64;
+const WORTHWHILE: u64 = 2 * read_buffer::SIZE as u64;
 
 impl Relay {
     /// Moves bytes of `from` once, whichever way is the better.
@@ -65,7 +65,7 @@ impl Relay {
         self.moved = now.into();
         let (bytes, flow) = (pipe.len(), &mut self.flows[from.index()]);
         self.file.skip(from, &mut flow.tap, bytes, now);
-        if bytes < most.min(buffer::SIZE) {
+        if bytes < most.min(read_buffer::SIZE) {
             flow.way = Way::Buffer;
         }
         flow.pipe = Some(pipe);

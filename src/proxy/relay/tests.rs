@@ -16,13 +16,13 @@ use crate::close::{
     Address, CloseRecord, CloseSink, HandshakeRecord, Live, Rejection, Request, RouteFacts, RouteSink, Session,
 };
 use crate::config::Config;
-use crate::proxy::accept::Inner;
-use crate::proxy::connection;
-use crate::proxy::kernel::segments_received;
-use crate::proxy::leg::Leg;
-use crate::proxy::pipe::{self, Pipe};
+use crate::proxy::connection::serve;
+use crate::proxy::relay::session::SessionFile;
 use crate::proxy::routes::Routes;
-use crate::proxy::session::SessionFile;
+use crate::proxy::state::Shared;
+use crate::proxy::transport::leg::Leg;
+use crate::proxy::transport::pipe::{self, Pipe};
+use crate::proxy::transport::tcp_info::segments_received;
 use crate::shutdown::Shutdown;
 use crate::wire::{MessageKind, Peer, ReservedBits};
 
@@ -117,19 +117,19 @@ async fn polls(relay: Relay, peers: impl Future<Output = [TcpStream; 2]>) -> usi
 async fn the_task_of_a_session_is_small() {
     let config = Config::new("http://127.0.0.1:9".parse().unwrap());
     let shutdown = Shutdown::new();
-    let proxy = Inner {
+    let proxy = Shared {
         acceptor: None,
         routes: Routes::new(&config, &NoSink),
         sink: Arc::new(NoSink),
         sessions: Arc::default(),
         connections: Arc::default(),
-        sources: Arc::default(),
+        quota: Arc::default(),
         latest: Weak::new(),
         shutdown,
         config,
     };
     let (leg, _peer) = pair().await;
-    let size = size_of_val(&connection::serve(Arc::new(proxy), Leg::Tcp(leg), Address::Unix("".into())));
+    let size = size_of_val(&serve::serve(Arc::new(proxy), Leg::Tcp(leg), Address::Unix("".into())));
     assert!(size <= LARGEST, "{size} bytes, {} of them the relay", size_of::<Relay>());
     assert!(size_of::<Session>() <= LARGEST_SESSION, "a session takes {} bytes", size_of::<Session>());
 }

@@ -1,0 +1,82 @@
+//! Certificates that are replaced while closewatch runs.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::accept::Proxy;
+use super::transport::tls::{Acceptor, Connector};
+use crate::config::TlsFault;
+
+/// How often the files are looked at. Not inotify: it does not see what changes behind a symbolic link, as in a volume of
+/// Kubernetes, or on the other side of a network file system.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// A file as it was: device, inode, size, and when it changed last.
+type Stamp = Option<(u64, u64, u64, i64, i64)>;
+
+impl Proxy {
+    /// Reads all certificates and keys anew, for the handshakes that come. If anything is wrong with any of them, none is
+    /// changed. Reads files, so it blocks.
+    pub fn reload_certificates(&self) -> Result<(), TlsFault> {
+        let inner = self.inner();
+        let front = inner.acceptor.as_ref().map(|acceptor| acceptor.load().map(|identity| (acceptor, identity)));
+        let front = front.transpose()?;
+        let connectors: Vec<_> = inner.routes.connectors().collect();
+        let loaded = connectors.iter().map(|connector| connector.load()).collect::<Result<Vec<_>, _>>()?;
+        if let Some((acceptor, Some(identity))) = front {
+            acceptor.show(identity);
+        }
+        for (connector, settings) in connectors.into_iter().zip(loaded) {
+            connector.change(&settings);
+        }
+        Ok(())
+    }
+
+    /// Reloads certificates when their files change, for as long as it is polled.
+    ///
+    /// A change is believed when it has been the same for two looks: certificate and key are two files, and are not
+    /// written in one moment.
+    pub async fn watch_certificates(&self) {
+        if let Some(acceptor) = &self.inner().acceptor {
+            acceptor.announce();
+        }
+        let mut loaded = self.stamps().await;
+        let mut before = loaded.clone();
+        loop {
+            sleep(PERIOD).await;
+            let now = self.stamps().await;
+            if now != loaded && now == before {
+                loaded.clone_from(&now);
+                let proxy = self.clone();
+                match tokio::task::spawn_blocking(move || proxy.reload_certificates()).await {
+                    Ok(Ok(())) => tracing::info!("certificates reloaded: their files have changed"),
+                    Ok(Err(fault)) => tracing::warn!(%fault, "the certificates stay as they are"),
+                    Err(error) => tracing::error!(%error, "the certificates stay as they are"),
+                }
+            }
+            before = now;
+        }
+    }
+
+    /// Off this thread: a file system may take its time.
+    async fn stamps(&self) -> Vec<Stamp> {
+        let inner = self.inner();
+        let front = inner.acceptor.iter().flat_map(Acceptor::files);
+        let files: Vec<PathBuf> =
+            front.chain(inner.routes.connectors().flat_map(Connector::files)).map(Path::to_owned).collect();
+        if files.is_empty() {
+            return Vec::new();
+        }
+        let stamps = move || files.iter().map(|file| stamp(file)).collect();
+        tokio::task::spawn_blocking(stamps).await.unwrap_or_default()
+    }
+}
+
+fn stamp(file: &Path) -> Stamp {
+    let file = fs::metadata(file).ok()?;
+    Some((file.dev(), file.ino(), file.size(), file.mtime(), file.mtime_nsec()))
+}

@@ -1,0 +1,8 @@
+//! One client's connection: PROXY protocol, TLS, the upgrade or plain HTTP, and the relay.
+
+mod identify;
+mod last_words;
+mod progress;
+mod secure;
+pub(super) mod serve;
+mod speak_http;

@@ -1,0 +1,56 @@
+//! TLS on a client's connection.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use super::last_words::{NO_TLS, say_last};
+use super::progress::FIRST_REQUEST;
+use crate::close::{Outcome, Request as RequestFacts};
+use crate::proxy::source::client::Client;
+use crate::proxy::state::Shared;
+use crate::proxy::transport::leg::Leg;
+use crate::proxy::transport::tls::AcceptError;
+use crate::proxy::upgrade::error::chain;
+use crate::proxy::upgrade::handshake::Handshake;
+use crate::shutdown::Phase;
+
+/// The client's leg with TLS on it, if that is what is spoken here. A failure stands with the failed upgrades: for a
+/// browser it is one.
+pub(super) async fn secure(proxy: &Shared, leg: Leg, client: &Client) -> Option<Leg> {
+    let (acceptor, socket) = match (&proxy.acceptor, leg) {
+        (Some(acceptor), Leg::Tcp(socket)) => (acceptor, socket),
+        (_, leg) => return Some(leg),
+    };
+    let accepting = acceptor.accept(socket, proxy.config.timeouts.tls);
+    let hurry = async {
+        proxy.shutdown.reached(Phase::Draining).await;
+        tokio::time::sleep(FIRST_REQUEST).await;
+    };
+    let accepted = tokio::select! {
+        biased;
+        accepted = accepting => accepted,
+        // On the way out nobody is waited for that has not even asked.
+        () = hurry => return None,
+    };
+    let failed = |detail: &str| {
+        tracing::debug!(client = %client.address, detail, "no TLS with a client");
+        let sink = Arc::clone(&proxy.routes.none);
+        let facts = RequestFacts { real_address: client.proxied.clone().map(Box::new), ..RequestFacts::default() };
+        (Handshake::begin(sink, facts, client.address.clone(), proxy.shutdown.clone()), detail.into())
+    };
+    match accepted {
+        Ok(stream) => return Some(Leg::Tls(stream)),
+        Err(AcceptError::Silent) => {}
+        Err(AcceptError::Plain(socket)) => {
+            let (handshake, detail) = failed("the client speaks HTTP without TLS");
+            handshake.end(Outcome::TlsFailed, StatusCode::BAD_REQUEST, Some(detail));
+            say_last(&mut Leg::Tcp(socket), NO_TLS).await;
+        }
+        Err(AcceptError::Failed(error)) => {
+            let (handshake, detail) = failed(&chain(&error));
+            handshake.fail(Outcome::TlsFailed, detail);
+        }
+    }
+    None
+}

@@ -1,0 +1,105 @@
+//! One client's connection, from its first byte to the last of its session.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use http::StatusCode;
+use jiff::Timestamp;
+use tokio::time::Instant;
+use ulid::Ulid;
+
+use super::identify::identify;
+use super::last_words::{TOO_LATE, say_last};
+use super::secure::secure;
+use super::speak_http::speak_http;
+use crate::close::{Address, Live, Outcome, Rejection, Session};
+use crate::proxy::relay::session::SessionFile;
+use crate::proxy::relay::{Relay, Run};
+use crate::proxy::source::client::Client;
+use crate::proxy::source::quota::{Exceeded, Place};
+use crate::proxy::state::Shared;
+use crate::proxy::transport::leg::Leg;
+use crate::proxy::transport::rewind::Rewind;
+use crate::proxy::upgrade::permit::Permit;
+use crate::proxy::upgrade::stages::Established;
+use crate::proxy::upgrade::verbatim::{self, Opening};
+use crate::wire::Peer;
+
+/// Serves one client, from its first byte to the last of its session.
+pub(in crate::proxy) fn serve(proxy: Arc<Shared>, leg: Leg, client: Address) -> impl Future<Output = ()> + Send {
+    // Boxed, and gone before the relay begins: a session holds nothing of its handshake, and of the configuration only what
+    // its route gave it.
+    let opening = Box::pin(open_session(proxy, leg, client));
+    async move {
+        let Some((session, places)) = opening.await else { return };
+        session.await;
+        // Behind the record: who waits for the place may look for it.
+        drop(places);
+    }
+}
+
+/// Speaks HTTP until the connection ends, or a session is open.
+async fn open_session(
+    proxy: Arc<Shared>,
+    mut leg: Leg,
+    address: Address,
+) -> Option<(Run, (Permit, Option<Box<Place>>))> {
+    let limits = &proxy.config.limits;
+    let Some(_waiting) = Permit::take(&proxy.connections, limits.connections) else {
+        proxy.sink.rejected(Rejection::Connections);
+        return None;
+    };
+    let client = identify(&proxy, &mut leg, address).await?;
+    let place = match limits.connections_per_source.map(|limit| proxy.quota.take(client.source(), limit)) {
+        None => None,
+        Some(Ok(place)) => place,
+        Some(Err(Exceeded)) => {
+            proxy.sink.rejected(Rejection::Source);
+            return None;
+        }
+    };
+    let leg = secure(&proxy, leg, &client).await?;
+    let (established, leg, early) = shake_hands(&proxy, leg, &client).await?;
+    let Established { route, upstream, upstream_address, early: upstream_early, request, .. } = established;
+    let Established { reserved_bits, handshake, permit, .. } = established;
+    let trace = handshake.trace();
+    handshake.end(Outcome::Upgraded, StatusCode::SWITCHING_PROTOCOLS, None);
+    let session = Session {
+        id: Ulid::generate(),
+        route: Arc::clone(&route.facts),
+        opened_at: Timestamp::now(),
+        client: client.address,
+        upstream: upstream_address,
+        request,
+        trace,
+        live: Live::default(),
+    };
+    let file = SessionFile::open(Arc::new(session), Arc::clone(&route.sink));
+    let legs = [leg, upstream];
+    let mut relay = Relay::new(file, Arc::clone(&route.limits), proxy.shutdown.clone(), legs, reserved_bits);
+    relay.begin_with(Peer::Client, &early);
+    relay.begin_with(Peer::Upstream, &upstream_early);
+    Some((relay.run(), (permit, place)))
+}
+
+/// Gives the session-to-be whose 101 has been written, the client's leg, and what the client sent behind its request.
+async fn shake_hands(proxy: &Arc<Shared>, leg: Leg, client: &Client) -> Option<(Established, Leg, Vec<u8>)> {
+    let began = Instant::now();
+    let (leg, read, asked) = if proxy.config.relay.verbatim {
+        match verbatim::open(proxy, leg, client, began).await {
+            Opening::Switched(established, leg, early) => return Some((established, leg, early)),
+            Opening::Http { leg, read, asked } => (leg, read, asked),
+            Opening::TooLate(mut leg) => {
+                Box::pin(say_last(&mut leg, TOO_LATE)).await;
+                return None;
+            }
+            Opening::Over => return None,
+        }
+    } else {
+        (leg, Vec::new(), None)
+    };
+    // It may stay for long, and quiet.
+    leg.keep_alive(proxy.config.timeouts.dead_peer);
+    // A box of its own: it is several times what an upgrade needs.
+    Box::pin(speak_http(proxy, Rewind::with(leg, read), asked, client, began)).await
+}

@@ -1,0 +1,298 @@
+//! The heads of an upgrade, read without taking them apart: what is valid beyond doubt goes on byte for byte, everything
+//! else is hyper's to judge.
+//!
+//! Strict on purpose: whatever two readers could read differently (bare CR or LF, a body, repeated or odd headers) is
+//! *not* an upgrade here. hyper then has the last word, with the same bytes put back.
+
+use std::mem::MaybeUninit;
+
+use http::HeaderName;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use httparse::{Header, ParserConfig, Status};
+use opentelemetry::propagation::Extractor;
+
+use super::headers::is_end_to_end;
+use crate::proxy::parsed::Parsed;
+
+/// More headers than this are hyper's business.
+const MAX_HEADERS: usize = 64;
+
+/// More than these hyper refuses.
+const MOST_HEADERS: usize = 100;
+
+/// Room for the headers of a head while it is looked at: two kilobytes that nobody has to clear, copy or keep.
+pub(in crate::proxy) struct Room<'b>([MaybeUninit<Header<'b>>; MAX_HEADERS]);
+
+/// A head and its headers, in their order.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::proxy) struct Head<'h, 'b> {
+    /// Its bytes, from the first line to the empty one.
+    pub(in crate::proxy) bytes: &'b [u8],
+    headers: &'h [Header<'b>],
+}
+
+/// A valid WebSocket upgrade (RFC 6455 §4.2.1).
+#[derive(Debug)]
+pub(in crate::proxy) struct UpgradeHead<'h, 'b> {
+    pub(in crate::proxy) head: Head<'h, 'b>,
+    /// The request target, query included: it begins with a slash.
+    pub(in crate::proxy) target: &'b str,
+    /// `Host`.
+    pub(in crate::proxy) host: &'b str,
+    /// `Sec-WebSocket-Key`.
+    pub(in crate::proxy) key: &'b [u8],
+}
+
+/// The upgrade request at the beginning of `bytes`.
+pub(in crate::proxy) fn upgrade<'h, 'b>(bytes: &'b [u8], room: &'h mut Room<'b>) -> Parsed<UpgradeHead<'h, 'b>> {
+    // An empty line before the request is allowed, and rare enough for hyper.
+    if bytes.first().is_some_and(|first| *first != b'G') {
+        return Parsed::Other;
+    }
+    let mut request = httparse::Request::new(&mut []);
+    let len = match request.parse_with_uninit_headers(bytes, &mut room.0) {
+        Ok(Status::Partial) => return Parsed::Partial,
+        Ok(Status::Complete(len)) => len,
+        Err(_) => return Parsed::Other,
+    };
+    let (Some("GET"), Some(target), Some(1)) = (request.method, request.path, request.version) else {
+        return Parsed::Other;
+    };
+    let head = Head { bytes: &bytes[..len], headers: request.headers };
+    let parts = (head.sole_str(&HOST), head.sole(&SEC_WEBSOCKET_KEY), head.sole(&SEC_WEBSOCKET_VERSION));
+    let (Some(host), Some(key), Some(_)) = parts else { return Parsed::Other };
+    let takes_away = head.connection().any(|token| is_end_to_end(token.trim()));
+    if head.is_switch() && !takes_away && !head.has(&EXPECT) && is_plain_target(target) {
+        Parsed::Whole(UpgradeHead { head, target, host, key })
+    } else {
+        Parsed::Other
+    }
+}
+
+/// The 101 at the beginning of `bytes`, if it is the right answer: its `Sec-WebSocket-Accept` is `accept`.
+pub(in crate::proxy) fn switch<'h, 'b>(bytes: &'b [u8], accept: &str, room: &'h mut Room<'b>) -> Parsed<Head<'h, 'b>> {
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut response, bytes, &mut room.0);
+    let len = match parsed {
+        Ok(Status::Partial) => return Parsed::Partial,
+        Ok(Status::Complete(len)) => len,
+        Err(_) => return Parsed::Other,
+    };
+    let (Some(101), Some(1)) = (response.code, response.version) else { return Parsed::Other };
+    let head = Head { bytes: &bytes[..len], headers: response.headers };
+    if head.is_switch() && head.sole(&SEC_WEBSOCKET_ACCEPT) == Some(accept.as_bytes()) {
+        Parsed::Whole(head)
+    } else {
+        Parsed::Other
+    }
+}
+
+/// Whether the request head at the beginning of `bytes` can be read in two ways, though hyper takes it for one: it has two
+/// lengths (RFC 9112 §6.1), or a line that ends in a bare LF (§2.2). `Other` is no head, which hyper says itself.
+pub(in crate::proxy) fn ambiguous(bytes: &[u8]) -> Parsed<bool> {
+    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let len = match request.parse(bytes) {
+        Ok(Status::Partial) => return Parsed::Partial,
+        Ok(Status::Complete(len)) => len,
+        Err(_) => return Parsed::Other,
+    };
+    let has = |name: &HeaderName| request.headers.iter().any(|header| header.name.eq_ignore_ascii_case(name.as_str()));
+    Parsed::Whole(has(&CONTENT_LENGTH) && has(&TRANSFER_ENCODING) || !has_strict_lines(&bytes[..len]))
+}
+
+/// A target that every reader reads alike: a path and a query of the characters that RFC 3986 gives them.
+fn is_plain_target(target: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte);
+    target.starts_with('/') && target.bytes().all(allowed)
+}
+
+// === impl Room ===
+
+impl Room<'_> {
+    pub(in crate::proxy) const fn new() -> Self {
+        Self([const { MaybeUninit::uninit() }; MAX_HEADERS])
+    }
+}
+
+// === impl Head ===
+
+impl<'b> Head<'_, 'b> {
+    /// The headers, as name and value.
+    pub(in crate::proxy) fn iter(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> {
+        self.headers.iter().map(|header| (header.name, header.value))
+    }
+
+    /// The values of a header.
+    pub(in crate::proxy) fn all(&self, name: &HeaderName) -> impl Iterator<Item = &'b [u8]> {
+        self.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_str())).map(|(_, value)| value)
+    }
+
+    pub(in crate::proxy) fn has(&self, name: &HeaderName) -> bool {
+        self.all(name).next().is_some()
+    }
+
+    /// The value of a header that must not be repeated.
+    fn sole(&self, name: &HeaderName) -> Option<&'b [u8]> {
+        let mut values = self.all(name);
+        values.next().filter(|_| values.next().is_none())
+    }
+
+    fn sole_str(&self, name: &HeaderName) -> Option<&'b str> {
+        std::str::from_utf8(self.sole(name)?).ok().filter(|value| value.is_ascii())
+    }
+
+    /// The tokens of `Connection`, as `headers` reads them: a value that is not text has none.
+    fn connection(&self) -> impl Iterator<Item = &'b str> {
+        let values =
+            self.all(&CONNECTION).filter_map(|value| std::str::from_utf8(value).ok().filter(|it| it.is_ascii()));
+        values.flat_map(|value| value.split(','))
+    }
+
+    /// Whether the message switches, or asks to switch, to WebSocket and nothing else, has no body, and has every line
+    /// ended by CR LF.
+    fn is_switch(&self) -> bool {
+        let websocket = self.sole(&UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"));
+        websocket
+            && self.connection().any(|token| token.trim_ascii().eq_ignore_ascii_case("upgrade"))
+            && !self.has(&CONTENT_LENGTH)
+            && !self.has(&TRANSFER_ENCODING)
+            && has_strict_lines(self.bytes)
+    }
+}
+
+impl Extractor for Head<'_, '_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        let (_, value) = self.iter().find(|(name, _)| name.eq_ignore_ascii_case(key))?;
+        std::str::from_utf8(value).ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.iter().map(|(name, _)| name).collect()
+    }
+}
+
+/// Whether CR and LF come as a pair only.
+fn has_strict_lines(head: &[u8]) -> bool {
+    let rest = head.get(1..).unwrap_or_default();
+    // All are looked at, without a way out on the way: whole vectors at a time.
+    let odd = head.iter().zip(rest).fold(0, |odd, (this, next)| odd | u8::from((*this == b'\r') != (*next == b'\n')));
+    odd == 0 && head.first() != Some(&b'\n') && head.last() != Some(&b'\r')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UPGRADE: &str = "GET /chat?room=1 HTTP/1.1\r\nHost: a.example\r\nupgrade: WebSocket\r\n\
+        Connection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        sec-websocket-version: 13\r\n\r\n";
+    const SWITCH: &str = "HTTP/1.1 101 Fine by me\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+    fn is_upgrade(text: &str) -> bool {
+        matches!(upgrade(text.as_bytes(), &mut Room::new()), Parsed::Whole(_))
+    }
+
+    #[test]
+    fn lines_end_in_cr_lf_wherever_they_do() {
+        let line = "GET / HTTP/1.1, and longer than any vector of bytes that a processor has: 64 of them\r\n";
+        assert!(has_strict_lines(line.as_bytes()));
+        for at in 0..=line.len() {
+            let (before, behind) = line.split_at(at);
+            assert!(!has_strict_lines(format!("{before}\r{behind}").as_bytes()), "CR at {at}");
+            assert!(!has_strict_lines(format!("{before}\n{behind}").as_bytes()), "LF at {at}");
+            // A pair is whole anywhere but between another CR and its LF.
+            assert_eq!(
+                has_strict_lines(format!("{before}\r\n{behind}").as_bytes()),
+                at + 1 != line.len(),
+                "pair at {at}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_valid_upgrade_is_taken_with_nothing_behind_it() {
+        let bytes = format!("{UPGRADE}early");
+        let mut room = Room::new();
+        let Parsed::Whole(found) = upgrade(bytes.as_bytes(), &mut room) else { panic!("not taken") };
+        assert_eq!(found.head.bytes, UPGRADE.as_bytes());
+        assert_eq!(
+            (found.target, found.host, found.key),
+            ("/chat?room=1", "a.example", &b"dGhlIHNhbXBsZSBub25jZQ=="[..])
+        );
+    }
+
+    #[test]
+    fn every_beginning_of_a_head_is_partial() {
+        for (whole, switched) in [(UPGRADE, false), (SWITCH, true)] {
+            for end in 0..whole.len() {
+                let beginning = &whole.as_bytes()[..end];
+                let partial = if switched {
+                    matches!(switch(beginning, ACCEPT, &mut Room::new()), Parsed::Partial)
+                } else {
+                    matches!(upgrade(beginning, &mut Room::new()), Parsed::Partial)
+                };
+                assert!(partial, "{end}");
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_can_be_read_in_two_ways_is_left_to_hyper() {
+        for (from, to) in [
+            ("GET", "POST"),
+            ("GET", "\r\nGET"),
+            ("HTTP/1.1", "HTTP/1.0"),
+            ("/chat", "http://a.example/chat"),
+            ("/chat", "/cha\"t"),
+            ("/chat", "/chat#x"),
+            ("Host: a.example\r\n", ""),
+            ("Host: a.example\r\n", "Host: a.example\r\nHost: b.example\r\n"),
+            ("WebSocket", "websocket, h2c"),
+            ("WebSocket", "h2c"),
+            ("upgrade: WebSocket\r\n", "upgrade: websocket\r\nupgrade: websocket\r\n"),
+            ("keep-alive, Upgrade", "keep-alive"),
+            ("keep-alive, Upgrade", "\u{e9}, Upgrade"),
+            ("keep-alive, Upgrade", "Upgrade, host"),
+            ("Host: a.example\r\n", "Host: a.example\r\nContent-Length: 0\r\n"),
+            ("Host: a.example\r\n", "Host: a.example\r\nTransfer-Encoding: chunked\r\n"),
+            ("Host: a.example\r\n", "Host: a.example\r\nExpect: 100-continue\r\n"),
+            ("Host: a.example\r\n", "Host: a.example\n"),
+            ("Host: a.example\r\n", "Host: a.example\r\n folded\r\n"),
+            ("Host: a.example\r\n", "Host : a.example\r\n"),
+            ("13\r\n\r\n", "13\r\n\n"),
+            ("sec-websocket-version: 13\r\n", ""),
+            ("Sec-WebSocket-Key: ", "Sec-WebSocket-Key: x\r\nSec-WebSocket-Key: "),
+        ] {
+            assert!(UPGRADE.contains(from), "{from:?}");
+            assert!(!is_upgrade(&UPGRADE.replacen(from, to, 1)), "{from:?} as {to:?}");
+        }
+        assert!(is_upgrade(UPGRADE));
+    }
+
+    #[test]
+    fn only_the_right_answer_is_a_switch() {
+        for (from, to) in [
+            ("101", "200"),
+            ("HTTP/1.1", "HTTP/1.0"),
+            ("s3pP", "s3pQ"),
+            ("Upgrade: websocket", "Upgrade: h2c"),
+            ("Connection: Upgrade", "Connection: close"),
+            ("Connection: Upgrade\r\n", "Connection: Upgrade\r\nContent-Length: 0\r\n"),
+            ("Connection: Upgrade\r\n", "Connection: Upgrade\n"),
+        ] {
+            assert!(SWITCH.contains(from), "{from:?}");
+            let bytes = SWITCH.replacen(from, to, 1);
+            assert!(matches!(switch(bytes.as_bytes(), ACCEPT, &mut Room::new()), Parsed::Other), "{from:?} as {to:?}");
+        }
+        let bytes = format!("{SWITCH}early");
+        let mut room = Room::new();
+        let Parsed::Whole(head) = switch(bytes.as_bytes(), ACCEPT, &mut room) else { panic!("not taken") };
+        assert_eq!(head.bytes, SWITCH.as_bytes());
+    }
+}

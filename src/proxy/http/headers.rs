@@ -1,0 +1,142 @@
+//! Headers on their way through: what is hop-by-hop, what an upgrade needs, what is added.
+
+use std::sync::Arc;
+
+use http::Request;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::propagation::Extractor;
+
+use crate::close::{HandshakeTrace, Propagation, RouteSink};
+use crate::proxy::source::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Headers that are the upstream's, whoever names them in `Connection`: routing, framing and trust stand on them.
+const END_TO_END: [HeaderName; 15] = [
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::AUTHORIZATION,
+    header::COOKIE,
+    header::SET_COOKIE,
+    header::ORIGIN,
+    header::FORWARDED,
+    X_FORWARDED_FOR,
+    X_FORWARDED_PROTO,
+    X_FORWARDED_HOST,
+    header::SEC_WEBSOCKET_ACCEPT,
+    header::SEC_WEBSOCKET_EXTENSIONS,
+    header::SEC_WEBSOCKET_KEY,
+    header::SEC_WEBSOCKET_PROTOCOL,
+    header::SEC_WEBSOCKET_VERSION,
+];
+
+/// Marks a request whose head two readers could take for two different ones.
+#[derive(Clone, Copy)]
+pub(in crate::proxy) struct Ambiguous;
+
+/// Headers as those look for them who read trace contexts.
+pub(in crate::proxy) struct TraceHeaders<'h>(pub(in crate::proxy) &'h HeaderMap);
+
+/// Whether a header with this name is for the upstream, not for the next hop.
+pub(in crate::proxy) fn is_end_to_end(name: &str) -> bool {
+    END_TO_END.iter().any(|known| known.as_str().eq_ignore_ascii_case(name))
+}
+
+/// Removes what concerns one connection only (RFC 9110 §7.6.1), `Upgrade` included.
+pub(in crate::proxy) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = tokens(headers, &header::CONNECTION)
+        .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
+        // A peer may name its own extensions here, but not take away what others stand on.
+        .filter(|name| !END_TO_END.contains(name))
+        .collect();
+    let always = [header::CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE];
+    for name in named.iter().chain(&always) {
+        headers.remove(name);
+    }
+    // `TE: trailers` is the only form that may go on (RFC 9110 §10.1.4).
+    if headers.get(header::TE).is_some_and(|te| te != "trailers") {
+        headers.remove(header::TE);
+    }
+}
+
+/// Begins the trace of an upgrade, if sessions are traced: its place there, and the headers that say so to the upstream.
+pub(in crate::proxy) fn begin_trace(
+    sink: &dyn RouteSink,
+    headers: &dyn Extractor,
+) -> (Option<Arc<HandshakeTrace>>, Vec<(&'static str, String)>) {
+    match sink.trace(headers) {
+        Some(Propagation { trace, headers }) => (Some(trace), headers),
+        None => (None, Vec::new()),
+    }
+}
+
+/// Puts headers in place of those of the same name; an empty value only removes them.
+pub(in crate::proxy) fn replace(headers: &mut HeaderMap, with: Vec<(&'static str, String)>) {
+    for (name, value) in with {
+        match HeaderValue::try_from(value) {
+            Ok(value) if !value.is_empty() => drop(headers.insert(name, value)),
+            Ok(_) | Err(_) => drop(headers.remove(name)),
+        }
+    }
+}
+
+/// Makes an absolute target's host the request's `Host`, whatever that said (RFC 9112 §3.2.2): what routes are chosen by,
+/// what the record keeps and what the upstream reads are then one. Two hosts stay two: that is an error of its own.
+pub(in crate::proxy) fn settle_host<B>(request: &mut Request<B>) {
+    let Some(authority) = request.uri().authority().filter(|_| !names_two_hosts(request.headers())) else { return };
+    // Credentials in a target are nobody's business (RFC 9110 §4.2.4).
+    let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+    if let Ok(host) = HeaderValue::from_str(host) {
+        request.headers_mut().insert(header::HOST, host);
+    }
+}
+
+/// The host that routes are chosen by.
+pub(in crate::proxy) fn host<B>(request: &Request<B>) -> Option<&str> {
+    sole(request.headers(), &header::HOST)?.to_str().ok()
+}
+
+/// Whether the request's head can be read in two ways.
+///
+/// Of a request that was sent before the one before it was answered this is not known. hyper makes it unambiguous: of two
+/// lengths it drops the one, and closes the connection behind the answer (RFC 9112 §6.3).
+pub(in crate::proxy) fn is_ambiguous<B>(request: &Request<B>) -> bool {
+    request.extensions().get::<Ambiguous>().is_some()
+}
+
+/// Whether the request names two hosts, of which two readers may take different ones (RFC 9112 §3.2).
+pub(in crate::proxy) fn names_two_hosts(headers: &HeaderMap) -> bool {
+    headers.get_all(header::HOST).iter().count() > 1
+}
+
+/// The value of a header that must not be repeated.
+pub(in crate::proxy) fn sole<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+pub(in crate::proxy) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    tokens(headers, name).any(|found| found.eq_ignore_ascii_case(token))
+}
+
+pub(in crate::proxy) fn tokens<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+}
+
+// === impl TraceHeaders ===
+
+impl Extractor for TraceHeaders<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+}

@@ -1,0 +1,8 @@
+//! HTTP/1.1 messages: their heads read and changed, plain requests passed on, answers of closewatch's own.
+
+pub(super) mod answer;
+pub(super) mod facts;
+pub(super) mod head;
+pub(super) mod headers;
+pub(super) mod plain;
+pub(super) mod websocket;

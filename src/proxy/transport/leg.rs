@@ -1,0 +1,195 @@
+//! A leg: the connection to one peer. What the relay needs of a stream, whatever the stream is made of.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use rustix::net::SendFlags;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::close::End;
+use crate::proxy::transport::tcp_info::{self, TcpInfo};
+use crate::proxy::transport::tls::TlsStream;
+
+/// A connection to a peer. A new kind of transport is a new variant here, and nothing elsewhere.
+#[derive(Debug)]
+pub(in crate::proxy) enum Leg {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    /// Boxed: it is the size of ten sockets.
+    Tls(Box<TlsStream>),
+}
+
+/// Calls the same method on whichever stream a leg is.
+macro_rules! on_stream {
+    ($leg:expr, $stream:ident => $call:expr) => {
+        match $leg {
+            Leg::Tcp($stream) => $call,
+            Leg::Unix($stream) => $call,
+            Leg::Tls($stream) => $call,
+        }
+    };
+}
+
+/// The same where the peers' bytes are on the socket itself.
+macro_rules! on_socket {
+    ($leg:expr, $stream:ident => $call:expr) => {
+        match $leg {
+            Leg::Tcp($stream) => $call,
+            Leg::Unix($stream) => $call,
+            Leg::Tls(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+        }
+    };
+}
+
+// === impl Leg ===
+
+impl Leg {
+    /// Has the kernel ask an idle peer now and then whether it is still there, and give it up after `dead_peer`.
+    pub(in crate::proxy) fn keep_alive(&self, dead_peer: Option<Duration>) {
+        match self {
+            Self::Tcp(stream) => tcp_info::keep_alive(stream, dead_peer),
+            Self::Tls(stream) => tcp_info::keep_alive(stream.socket(), dead_peer),
+            // The other end is on this host: its kernel knows.
+            Self::Unix(_) => {}
+        }
+    }
+
+    /// What the kernel knows of the connection; `None` if it is not TCP.
+    pub(in crate::proxy) fn tcp_info(&self) -> Option<TcpInfo> {
+        match self {
+            Self::Tcp(stream) => TcpInfo::look(stream),
+            Self::Unix(_) => None,
+            Self::Tls(stream) => TcpInfo::look(stream.socket()),
+        }
+    }
+
+    /// Whether what is on the socket is what the peers say: then it can go from socket to socket.
+    pub(in crate::proxy) const fn is_plain(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => true,
+            Self::Tls(_) => false,
+        }
+    }
+
+    /// Calls `read` with the socket once there may be something to read, and again until it does not say that it would
+    /// block.
+    pub(in crate::proxy) fn poll_read_with<T>(
+        &self,
+        cx: &mut Context<'_>,
+        mut read: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        on_socket!(self, stream => loop {
+            ready!(stream.poll_read_ready(cx))?;
+            match stream.try_io(Interest::READABLE, || read(stream.as_fd())) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+        })
+    }
+
+    /// The same once it may take something.
+    pub(in crate::proxy) fn poll_write_with<T>(
+        &self,
+        cx: &mut Context<'_>,
+        mut write: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        on_socket!(self, stream => loop {
+            ready!(stream.poll_write_ready(cx))?;
+            match stream.try_io(Interest::WRITABLE, || write(stream.as_fd())) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+        })
+    }
+
+    /// Whether a FIN of TCP has come, and no reset: as the last event told, without a system call.
+    pub(in crate::proxy) fn fin_has_come(&self) -> bool {
+        let Self::Tcp(stream) = self else { return false };
+        let ready = pin!(stream.ready(Interest::READABLE | Interest::WRITABLE));
+        let ready = ready.poll(&mut Context::from_waker(Waker::noop()));
+        matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed() && !ready.is_write_closed())
+    }
+
+    /// Writes `bytes` behind which [`Leg::poll_end`] is called at once: TCP puts the FIN into their last segment. The kernel
+    /// keeps them for that, but for no longer than 200 ms.
+    pub(in crate::proxy) fn poll_write_last(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        const FLAGS: SendFlags = SendFlags::MORE.union(SendFlags::NOSIGNAL);
+        match self {
+            Self::Tcp(_) => self.poll_write_with(cx, |socket| Ok(rustix::net::send(socket, bytes, FLAGS)?)),
+            Self::Unix(_) | Self::Tls(_) => Pin::new(self).poll_write(cx, bytes),
+        }
+    }
+
+    /// Makes the drop that follows send an RST instead of a FIN, and throw away what was not sent yet. A unix socket has no
+    /// reset: it is only closed.
+    pub(in crate::proxy) fn reset_on_drop(&mut self) {
+        match self {
+            // It fails only on a socket that is gone already, where there is nothing to reset.
+            Self::Tcp(stream) => drop(stream.set_zero_linger()),
+            Self::Unix(_) => {}
+            Self::Tls(stream) => {
+                stream.say_no_more();
+                drop(stream.socket().set_zero_linger());
+            }
+        }
+    }
+
+    /// Passes the end of the other peer's bytes on: FIN, in order or cut off, as it came. With TLS it may have to wait.
+    pub(in crate::proxy) fn poll_end(&mut self, other: End, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tls(stream) if other == End::TlsTruncated => stream.poll_truncate(cx),
+            Self::Tcp(_) | Self::Unix(_) | Self::Tls(_) => Pin::new(self).poll_shutdown(cx),
+        }
+    }
+}
+
+/// How a transport ended, of an error that a read or a write gave.
+///
+/// FIN without close_notify is an error where there is TLS. What else is not a timeout is taken for a reset: the connection
+/// is gone, and not in order.
+pub(in crate::proxy) fn end_of(error: &io::Error) -> End {
+    use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut, UnexpectedEof};
+    if matches!(error.kind(), TimedOut | HostUnreachable | NetworkUnreachable) {
+        End::Timeout
+    } else if error.kind() == UnexpectedEof {
+        End::TlsTruncated
+    } else {
+        End::Reset
+    }
+}
+
+impl AsyncRead for Leg {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        on_stream!(self.get_mut(), stream => Pin::new(stream).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Leg {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        on_stream!(self.get_mut(), stream => Pin::new(stream).poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        on_stream!(self.get_mut(), stream => Pin::new(stream).poll_write_vectored(cx, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_stream!(self.get_mut(), stream => Pin::new(stream).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_stream!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}

@@ -1,0 +1,9 @@
+//! Connections as streams of bytes, with and without TLS.
+
+pub(super) mod dial;
+pub(super) mod leg;
+pub(super) mod pipe;
+pub(super) mod read_buffer;
+pub(super) mod rewind;
+pub(super) mod tcp_info;
+pub(super) mod tls;

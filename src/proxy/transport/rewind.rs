@@ -1,0 +1,112 @@
+//! A leg with bytes put back: for hyper to read what was read already.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::proxy::transport::leg::Leg;
+
+/// A leg whose reads begin with bytes that were taken from it before.
+pub(in crate::proxy) struct Rewind {
+    leg: Leg,
+    read: Vec<u8>,
+    given: usize,
+    speech: Speech,
+}
+
+/// What becomes of what is written.
+enum Speech {
+    /// It is sent.
+    Sent,
+    /// It is what was sent before, in other words, and is swallowed. Nothing is read until it comes: an answer to no request
+    /// would be an error.
+    Awaited(Option<Waker>),
+    /// It came, and was swallowed.
+    Swallowed,
+}
+
+// === impl Rewind ===
+
+impl Rewind {
+    /// A leg as it is.
+    pub(in crate::proxy) const fn new(leg: Leg) -> Self {
+        Self::with(leg, Vec::new())
+    }
+
+    /// A leg of which `read` was read already.
+    pub(in crate::proxy) const fn with(leg: Leg, read: Vec<u8>) -> Self {
+        Self { leg, read, given: 0, speech: Speech::Sent }
+    }
+
+    /// A leg that was sent its request already, and whose answer begins with `read`.
+    pub(in crate::proxy) const fn answer(leg: Leg, read: Vec<u8>) -> Self {
+        Self { leg, read, given: 0, speech: Speech::Awaited(None) }
+    }
+
+    /// The leg, and what was put back and is not read yet.
+    pub(in crate::proxy) fn into_parts(mut self) -> (Leg, Vec<u8>) {
+        let left = self.read.split_off(self.given);
+        (self.leg, left)
+    }
+
+    /// Whether what is written now is to be swallowed.
+    fn swallows(&mut self) -> bool {
+        if let Speech::Awaited(reader) = &mut self.speech {
+            reader.take().into_iter().for_each(Waker::wake);
+            self.speech = Speech::Swallowed;
+        }
+        matches!(self.speech, Speech::Swallowed)
+    }
+}
+
+impl AsyncRead for Rewind {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if let Speech::Awaited(reader) = &mut this.speech {
+            *reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let left = &this.read[this.given..];
+        if left.is_empty() {
+            return Pin::new(&mut this.leg).poll_read(cx, buf);
+        }
+        let now = left.len().min(buf.remaining());
+        buf.put_slice(&left[..now]);
+        this.given += now;
+        if this.given == this.read.len() {
+            (this.read, this.given) = (Vec::new(), 0);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Rewind {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.swallows() { Poll::Ready(Ok(bytes.len())) } else { Pin::new(&mut self.leg).poll_write(cx, bytes) }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.swallows() {
+            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
+        }
+        Pin::new(&mut self.leg).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.leg).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.leg).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,13 @@
+//! TLS on a leg: what is behind it is a stream of bytes like any other, with an end that can be told apart.
+//!
+//! `machine` is the protocol without a socket, `stream` joins the two, `acceptor` terminates what clients speak, `connector`
+//! verifies what is dialled. `config` loads and checks the files behind both, `proxy::certificates` reloads them.
+
+mod acceptor;
+mod connector;
+mod machine;
+mod stream;
+
+pub(in crate::proxy) use acceptor::{AcceptError, Acceptor};
+pub(in crate::proxy) use connector::Connector;
+pub(in crate::proxy) use stream::{TlsError, TlsStream, alert_of, is_tls_failure};

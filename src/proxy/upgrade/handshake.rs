@@ -1,0 +1,94 @@
+//! The record of one upgrade attempt.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::close::{Address, HandshakeRecord, HandshakeTrace, Outcome, Request as RequestFacts, RouteSink, Text};
+use crate::shutdown::{Phase, Shutdown};
+
+/// An upgrade in progress: files one [`HandshakeRecord`], whatever happens to its task.
+pub(in crate::proxy) struct Handshake {
+    sink: Arc<dyn RouteSink>,
+    request: RequestFacts,
+    client: Address,
+    began: Instant,
+    trace: Option<Arc<HandshakeTrace>>,
+    shutdown: Shutdown,
+    /// Its answer is a 101, and on its way.
+    switching: bool,
+    filed: bool,
+}
+
+// === impl Handshake ===
+
+impl Handshake {
+    pub(in crate::proxy) fn begin(
+        sink: Arc<dyn RouteSink>,
+        request: RequestFacts,
+        client: Address,
+        shutdown: Shutdown,
+    ) -> Self {
+        Self { sink, request, client, began: Instant::now(), trace: None, shutdown, switching: false, filed: false }
+    }
+
+    /// The same, with a place in a trace.
+    pub(in crate::proxy) fn traced(mut self, trace: Option<Arc<HandshakeTrace>>) -> Self {
+        self.trace = trace;
+        self
+    }
+
+    /// Its place in a trace.
+    pub(in crate::proxy) fn trace(&self) -> Option<Arc<HandshakeTrace>> {
+        self.trace.clone()
+    }
+
+    /// The upstream has switched, and the client is about to be told.
+    pub(in crate::proxy) fn switching(mut self) -> Self {
+        self.switching = true;
+        self
+    }
+
+    /// There was nothing to ask an upstream, and no answer to give.
+    pub(in crate::proxy) fn fail(mut self, outcome: Outcome, detail: Text) {
+        self.file(outcome, None, Some(detail));
+    }
+
+    /// The client was given its answer.
+    pub(in crate::proxy) fn end(mut self, outcome: Outcome, status: StatusCode, detail: Option<Text>) {
+        self.file(outcome, Some(status.as_u16()), detail);
+    }
+
+    fn file(&mut self, outcome: Outcome, status: Option<u16>, detail: Option<Text>) {
+        self.filed = true;
+        self.sink.handshake(HandshakeRecord {
+            outcome,
+            status,
+            request: std::mem::take(&mut self.request),
+            client: self.client.clone(),
+            duration: self.began.elapsed(),
+            time: Timestamp::now(),
+            detail,
+            trace: self.trace.take(),
+        });
+    }
+}
+
+impl Drop for Handshake {
+    fn drop(&mut self) {
+        if !self.filed {
+            // Its task was dropped: by a panic, by the end of the process, or by hyper, because the client is gone.
+            let (outcome, status) = if std::thread::panicking() {
+                (Outcome::Internal, None)
+            } else if self.shutdown.phase() >= Phase::Closing {
+                // The client is told so, unless its 101 was begun.
+                (Outcome::Draining, (!self.switching).then_some(StatusCode::SERVICE_UNAVAILABLE.as_u16()))
+            } else {
+                (Outcome::ClientGone, None)
+            };
+            self.file(outcome, status, None);
+        }
+    }
+}

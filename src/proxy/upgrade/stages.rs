@@ -1,0 +1,34 @@
+//! The stages of an upgrade that was admitted: asked, then established.
+
+use std::sync::Arc;
+
+use super::error::UpgradeError;
+use super::handshake::Handshake;
+use super::permit::Permit;
+use crate::close::{Address, Request as RequestFacts};
+use crate::proxy::routes::Route;
+use crate::proxy::transport::leg::Leg;
+use crate::wire::ReservedBits;
+
+/// An upgrade that was put to its upstream already, byte for byte, but whose answer is not a plain 101: hyper reads it, or
+/// says to the client what went wrong.
+pub(in crate::proxy) struct Asked {
+    pub(in crate::proxy) route: Arc<Route>,
+    pub(in crate::proxy) permit: Permit,
+    pub(in crate::proxy) handshake: Handshake,
+    /// The upstream, and what was read of its answer.
+    pub(in crate::proxy) answer: Result<(Leg, Address, Vec<u8>), UpgradeError>,
+}
+
+/// An upgrade that the upstream has accepted; a session as soon as the client has its 101.
+pub(in crate::proxy) struct Established {
+    pub(in crate::proxy) route: Arc<Route>,
+    pub(in crate::proxy) upstream: Leg,
+    pub(in crate::proxy) upstream_address: Address,
+    /// What the upstream sent behind its 101.
+    pub(in crate::proxy) early: Vec<u8>,
+    pub(in crate::proxy) request: RequestFacts,
+    pub(in crate::proxy) reserved_bits: ReservedBits,
+    pub(in crate::proxy) handshake: Handshake,
+    pub(in crate::proxy) permit: Permit,
+}

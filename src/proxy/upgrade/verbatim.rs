@@ -1,0 +1,294 @@
+//! The short way: an upgrade that is the first request of its connection is relayed byte for byte, header order and all,
+//! without hyper.
+//!
+//! Whatever is not a valid upgrade beyond doubt, and every answer but the right 101, goes to hyper with its bytes put back:
+//! there is one place that refuses, answers and frames bodies, and it is not this one.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use http::header::{SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL};
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::error::UpgradeError;
+use super::handshake::Handshake;
+use super::permit::{Permit, admit};
+use super::stages::{Asked, Established};
+use crate::close::{Address, Request as RequestFacts, Text};
+use crate::config::XForwarded;
+use crate::proxy::http::facts::{facts, joined};
+use crate::proxy::http::head::{self, Head, Room};
+use crate::proxy::http::headers;
+use crate::proxy::http::websocket::{accept_for, reserved_bits};
+use crate::proxy::parsed::Parsed;
+use crate::proxy::routes::Route;
+use crate::proxy::source::client::Client;
+use crate::proxy::source::forwarded;
+use crate::proxy::state::Shared;
+use crate::proxy::transport::dial::Reached;
+use crate::proxy::transport::leg::Leg;
+use crate::proxy::transport::read_buffer;
+use crate::shutdown::Phase;
+
+/// At most this much of what a client sends before it has its 101 is held; the rest stays in the kernel.
+const EARLY_BYTES: usize = 16 * 1024;
+
+/// What has become of a connection's beginning.
+pub(in crate::proxy) enum Opening {
+    /// The client has its 101; what it sent behind its request is the session's.
+    Switched(Established, Leg, Vec<u8>),
+    /// hyper goes on, from the first byte: these were read.
+    Http { leg: Leg, read: Vec<u8>, asked: Option<Asked> },
+    /// The process is on its way out, and the client has no answer yet.
+    TooLate(Leg),
+    /// The client is gone.
+    Over,
+}
+
+/// An upgrade that was admitted, and what goes to its upstream.
+struct Request {
+    /// The configuration it was admitted under.
+    proxy: Arc<Shared>,
+    route: Arc<Route>,
+    permit: Permit,
+    handshake: Handshake,
+    facts: RequestFacts,
+    accept: String,
+    head: Vec<u8>,
+    len: usize,
+}
+
+/// A 101 that is the right answer.
+struct Switch {
+    /// The length of its head.
+    len: usize,
+    subprotocol: Option<Text>,
+    extensions: Option<Text>,
+}
+
+/// What an upstream has answered.
+struct Answer {
+    upstream: Leg,
+    address: Address,
+    /// All that was read of it.
+    bytes: Vec<u8>,
+    /// `None`: something for hyper.
+    switch: Option<Switch>,
+}
+
+/// Reads the first request of a connection. If it is an upgrade, puts it to the upstream.
+pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &Client, began: Instant) -> Opening {
+    let most = proxy.config.limits.header_bytes;
+    let mut read = Vec::new();
+    let parsing = timeout_at(began + proxy.config.timeouts.head, async {
+        loop {
+            match head::upgrade(&read, &mut Room::new()) {
+                Parsed::Partial if read.len() < most => {}
+                Parsed::Whole(upgrade) if upgrade.head.bytes.len() <= most => {
+                    return admit_verbatim(proxy.latest(), client, &upgrade);
+                }
+                Parsed::Partial | Parsed::Other | Parsed::Whole(_) => return None,
+            }
+            // An end, in order or not, shows again when hyper reads.
+            if !matches!(read_buffer::read_more(&mut leg, &mut read).await, Ok(1..)) {
+                return None;
+            }
+        }
+    });
+    let draining = proxy.shutdown.reached(Phase::Draining);
+    let request = tokio::select! {
+        biased;
+        parsed = parsing => parsed.unwrap_or(None),
+        // hyper knows how long a client is waited for on the way out.
+        () = draining => None,
+    };
+    let Some(request) = request else { return Opening::Http { leg, read, asked: None } };
+    let Request { proxy, route, permit, handshake, mut facts, accept, head, len } = request;
+
+    let asking = ask(&proxy, &route, &head, &accept);
+    let closing = proxy.shutdown.reached(Phase::Closing);
+    let answer = tokio::select! {
+        biased;
+        answer = while_client_stays(asking, &mut leg, &mut read, len + EARLY_BYTES) => answer,
+        () = closing => return Opening::TooLate(leg),
+    };
+    // Wherever it is dropped, the handshake is filed as what it is.
+    match answer {
+        None => Opening::Over,
+        Some(Ok(Answer { upstream, address, bytes: early, switch: None })) => {
+            let asked = Asked { route, permit, handshake, answer: Ok((upstream, address, early)) };
+            Opening::Http { leg, read, asked: Some(asked) }
+        }
+        Some(Ok(Answer { upstream, address, bytes: mut early, switch: Some(switch) })) => {
+            let handshake = handshake.switching();
+            if leg.write_all(&early[..switch.len]).await.is_err() {
+                return Opening::Over;
+            }
+            early.drain(..switch.len);
+            read.drain(..len);
+            facts.subprotocol = switch.subprotocol;
+            facts.extensions = switch.extensions;
+            let reserved_bits = reserved_bits(facts.extensions.as_ref());
+            let established = Established {
+                route,
+                upstream,
+                upstream_address: address,
+                early,
+                request: facts,
+                reserved_bits,
+                handshake,
+                permit,
+            };
+            Opening::Switched(established, leg, read)
+        }
+        Some(Err(error)) => {
+            let asked = Asked { route, permit, handshake, answer: Err(error) };
+            Opening::Http { leg, read, asked: Some(asked) }
+        }
+    }
+}
+
+/// Admits an upgrade, and writes its head anew with the client's address in it. `None` if it is to be refused: by hyper.
+fn admit_verbatim(proxy: Arc<Shared>, client: &Client, upgrade: &head::UpgradeHead<'_, '_>) -> Option<Request> {
+    let path = upgrade.target.split('?').next().unwrap_or(upgrade.target);
+    let route = proxy.routes.find(Some(upgrade.host), path).cloned()?;
+    let permit = admit(&proxy).ok()?;
+    let shown = if proxy.config.log.query { upgrade.target } else { path };
+    let mut facts = facts("GET", shown, "1.1", |name| upgrade.head.all(name).next());
+    let real_address =
+        forwarded::real_address(client, &proxy.config.forwarded, |name| upgrade.head.all(name).collect());
+    facts.real_address = real_address.map(Box::new);
+    let (trace, traced) = headers::begin_trace(&*route.sink, &upgrade.head);
+    let handshake =
+        Handshake::begin(Arc::clone(&route.sink), facts.clone(), client.address.clone(), proxy.shutdown.clone());
+    let handshake = handshake.traced(trace);
+    let mut head = Vec::with_capacity(upgrade.head.bytes.len() + 128);
+    write_head(&mut head, upgrade, client, &proxy, &traced);
+    let accept = accept_for(upgrade.key);
+    Some(Request { proxy, route, permit, handshake, facts, accept, head, len: upgrade.head.bytes.len() })
+}
+
+/// The request's own bytes, line by line, but for the values of `X-Forwarded-…` and of `traced`, which closewatch sets.
+fn write_head(
+    out: &mut Vec<u8>,
+    upgrade: &head::UpgradeHead<'_, '_>,
+    client: &Client,
+    proxy: &Shared,
+    traced: &[(&'static str, String)],
+) {
+    let (bytes, forwarded) = (upgrade.head.bytes, &proxy.config.forwarded);
+    let hops = match forwarded.x_forwarded {
+        XForwarded::Off if traced.is_empty() => return out.extend_from_slice(bytes),
+        XForwarded::Off => Vec::new(),
+        XForwarded::Append => forwarded::forwarded_for(upgrade.head.all(&forwarded::X_FORWARDED_FOR), client),
+    };
+    let lines = [
+        ("x-forwarded-for", &*hops),
+        ("x-forwarded-proto", proxy.scheme().as_bytes()),
+        ("x-forwarded-host", upgrade.host.as_bytes()),
+    ];
+    let lines: &[_] = match forwarded.x_forwarded {
+        XForwarded::Off => &[],
+        XForwarded::Append => &lines,
+    };
+    let trusted = client.is_trusted(forwarded);
+    let has = |name: &str| upgrade.head.iter().any(|(found, _)| found.eq_ignore_ascii_case(name));
+    let is_set = |(name, _): &(&str, &[u8])| !trusted || *name == "x-forwarded-for" || !has(name);
+    let set = lines.iter().copied().filter(is_set).chain(traced.iter().map(|(name, value)| (*name, value.as_bytes())));
+    // Which of them are in their places, as bits: there are never more than a handful.
+    let mut written = 0_u32;
+    for line in bytes[..bytes.len() - 2].split_inclusive(|byte| *byte == b'\n') {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        match set.clone().zip(0..).find(|((set, _), _)| name.eq_ignore_ascii_case(set.as_bytes())) {
+            None => out.extend_from_slice(line),
+            // At its first place, spelt as the client spelt it.
+            Some(((_, value), place)) if written & (1 << place) == 0 => {
+                write_line(out, name, value);
+                written |= 1 << place;
+            }
+            Some(_) => {}
+        }
+    }
+    for ((name, value), place) in set.zip(0..) {
+        if written & (1 << place) == 0 {
+            write_line(out, name.as_bytes(), value);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// A header with a value: a client on a unix socket, for one, has no address.
+fn write_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    if !value.is_empty() {
+        for part in [name, b": ", value, b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+    }
+}
+
+/// Dials the upstream, puts the request to it, and reads the head of its answer.
+async fn ask(proxy: &Shared, route: &Route, head: &[u8], accept: &str) -> Result<Answer, UpgradeError> {
+    let timeouts = &proxy.config.timeouts;
+    let Reached { leg: mut upstream, address, sent } = route.dialer.dial(head).await?;
+    let exchange = async {
+        let mut bytes = Vec::new();
+        if sent < head.len() {
+            upstream.write_all(&head[sent..]).await?;
+        }
+        let most = proxy.config.limits.header_bytes;
+        while read_buffer::read_more(&mut upstream, &mut bytes).await? > 0 {
+            match head::switch(&bytes, accept, &mut Room::new()) {
+                Parsed::Partial if bytes.len() < most => {}
+                Parsed::Whole(head) if head.bytes.len() <= most => return Ok((Some(Switch::of(&head)), bytes)),
+                Parsed::Partial | Parsed::Other | Parsed::Whole(_) => break,
+            }
+        }
+        Ok::<_, std::io::Error>((None, bytes))
+    };
+    match timeout(timeouts.handshake, exchange).await {
+        Ok(Ok((switch, bytes))) => Ok(Answer { upstream, address, bytes, switch }),
+        Ok(Err(error)) => Err(UpgradeError::Broken(error)),
+        Err(_) => Err(UpgradeError::Timeout(timeouts.handshake)),
+    }
+}
+
+/// Waits for `work` while the client stays: takes its early bytes, up to `most` in all, and notices if it goes. A FIN is
+/// half-close, and the session's business; a reset is the end: `None`.
+async fn while_client_stays<T>(
+    work: impl Future<Output = T>,
+    leg: &mut Leg,
+    read: &mut Vec<u8>,
+    most: usize,
+) -> Option<T> {
+    let mut work = pin!(work);
+    let mut listening = true;
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        while listening && read.len() < most {
+            match read_buffer::poll_read_more(leg, read, cx) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(0)) => listening = false,
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(None),
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+// === impl Switch ===
+
+impl Switch {
+    fn of(head: &Head<'_, '_>) -> Self {
+        Self {
+            len: head.bytes.len(),
+            subprotocol: joined(head.all(&SEC_WEBSOCKET_PROTOCOL)),
+            extensions: joined(head.all(&SEC_WEBSOCKET_EXTENSIONS)),
+        }
+    }
+}
