@@ -82,6 +82,15 @@ pub struct PeerFacts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seq(NonZeroU64);
 
+/// A point in a session.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// When it was.
+    pub at: Duration,
+    /// The same, as a place in the order.
+    pub seq: Seq,
+}
+
 /// A Close frame that a peer sent.
 #[derive(Clone, Debug)]
 pub struct Close {
@@ -96,7 +105,7 @@ pub struct Close {
     /// The same, as a place in the order.
     pub seq: Seq,
     /// When its last byte was written on to the other peer.
-    pub written: Option<Seq>,
+    pub written: Option<Moment>,
 }
 
 /// The end of a peer's transport.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::facts::{Close, Decision, Ended, Facts, OwnClose, PeerFacts, Seq, TcpFacts};
+use super::facts::{Close, Decision, Ended, Facts, Moment, OwnClose, PeerFacts, Seq, TcpFacts};
 use super::pings::Pings;
-use super::{Cause, CloseCode, Elapsed, End, Text, TlsAlert};
+use super::{Cause, CloseCode, CompactDuration, End, Text, TlsAlert};
 use crate::wire::{CloseBody, Frame, MessageKind, Opcode, Peer, Violation};
 
 /// Something that happened in a session.
@@ -103,7 +103,7 @@ pub struct Ledger {
     /// By peer.
     tallies: [Tally; 2],
     /// The last byte of any frame but Close, either way, up to the ending event.
-    last_activity: Elapsed,
+    last_activity: CompactDuration,
     seq: Seq,
     /// The ending event.
     ended: Option<Seq>,
@@ -123,8 +123,8 @@ struct Tally {
     binary_messages: u64,
     frames: u64,
     bytes: u64,
-    last_frame: Option<Elapsed>,
-    last_message: Option<Elapsed>,
+    last_frame: Option<CompactDuration>,
+    last_message: Option<CompactDuration>,
     /// The last byte read.
     last_read: Option<Seq>,
     /// The byte at which the first Close ends.
@@ -184,7 +184,7 @@ impl Ledger {
                 if let Some(close) = &mut tally.close
                     && tally.close_end <= total
                 {
-                    close.written.get_or_insert(seq);
+                    close.written.get_or_insert(Moment { at, seq });
                 }
             }
             Event::OwnClose { to, code } => {
@@ -241,9 +241,10 @@ impl Ledger {
         self.rest.as_ref().is_some_and(|rest| rest.of(peer).tcp.is_some())
     }
 
-    /// Whether both peers' Closes were written on: the closing handshake is over, only the transports have to end.
-    pub fn closes_written(&self) -> bool {
-        self.tallies.iter().all(|tally| tally.close.as_ref().is_some_and(|close| close.written.is_some()))
+    /// When both peers' Closes had been written on: the closing handshake is over, only the transports have to end.
+    pub fn closes_written(&self) -> Option<Duration> {
+        let [client, upstream] = self.tallies.each_ref().map(|tally| tally.close.as_ref()?.written);
+        Some(client?.at.max(upstream?.at))
     }
 
     /// Whether the ending event has happened.
@@ -343,8 +344,8 @@ impl Tally {
         facts.binary_messages = self.binary_messages;
         facts.frames = self.frames;
         facts.bytes = self.bytes;
-        facts.last_frame = self.last_frame.map(Elapsed::get);
-        facts.last_message = self.last_message.map(Elapsed::get);
+        facts.last_frame = self.last_frame.map(CompactDuration::get);
+        facts.last_message = self.last_message.map(CompactDuration::get);
     }
 }
 

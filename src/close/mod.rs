@@ -8,7 +8,7 @@
 mod alert;
 pub mod catalog;
 mod code;
-mod elapsed;
+mod compact_duration;
 mod facts;
 mod labels;
 mod ledger;
@@ -26,8 +26,8 @@ mod verdict;
 
 pub use alert::TlsAlert;
 pub use code::CloseCode;
-pub use elapsed::Elapsed;
-pub use facts::{Close, Decision, Ended, Facts, OwnClose, PeerFacts, Seq, TcpFacts, Violations};
+pub use compact_duration::CompactDuration;
+pub use facts::{Close, Decision, Ended, Facts, Moment, OwnClose, PeerFacts, Seq, TcpFacts, Violations};
 pub use labels::{Cause, Class, End, Handshake, Initiator, Outcome, Rejection, UnknownLabel};
 pub use ledger::{Event, Ledger};
 pub use record::{Address, CloseRecord, HandshakeRecord, Live, Request, RouteFacts, Session};

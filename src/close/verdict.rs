@@ -80,8 +80,10 @@ impl Verdict {
             Ending::Close { from, close } => {
                 let (code, label) = of_close(close, rules);
                 let other = &facts.of(from.other());
-                let crossed =
-                    other.close.as_ref().is_some_and(|reply| close.written.is_none_or(|written| reply.seq < written));
+                let crossed = other
+                    .close
+                    .as_ref()
+                    .is_some_and(|reply| close.written.is_none_or(|written| reply.seq < written.seq));
                 let initiator = if crossed { Initiator::Both } else { from.into() };
                 let cause = match handshake {
                     Handshake::Complete => Cause::CloseHandshake,
@@ -217,7 +219,10 @@ const fn transport_cause(of: Peer, how: End) -> Cause {
 fn saw(facts: &Facts, peer: Peer) -> Saw {
     let (to, from) = (facts.of(peer), facts.of(peer.other()));
     let in_time = |written: Seq| to.end.is_none_or(|end| written < end.seq);
-    let theirs = from.close.as_ref().and_then(|close| Some((close.written.filter(|seq| in_time(*seq))?, close)));
+    let theirs = from.close.as_ref().and_then(|close| {
+        let written = close.written?.seq;
+        in_time(written).then_some((written, close))
+    });
     let ours = to.own_close.filter(|own| in_time(own.written));
     let (given, code) = match (theirs, ours) {
         (Some((written, close)), ours) if ours.is_none_or(|own| written < own.written) => {

@@ -76,10 +76,10 @@ async fn open_session(
     };
     let file = SessionFile::open(Arc::new(session), Arc::clone(&route.sink));
     let legs = [leg, upstream];
-    let mut relay = Relay::new(file, Arc::clone(&route.limits), proxy.shutdown.clone(), legs, reserved_bits);
+    let mut relay = Relay::new(file, Arc::clone(&route.limits), legs, reserved_bits);
     relay.begin_with(Peer::Client, &early);
     relay.begin_with(Peer::Upstream, &upstream_early);
-    Some((relay.run(), (permit, place)))
+    Some((relay.run(proxy.shutdown.clone()), (permit, place)))
 }
 
 /// Gives the session-to-be whose 101 has been written, the client's leg, and what the client sent behind its request.

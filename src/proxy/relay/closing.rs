@@ -6,8 +6,8 @@
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::Relay;
 use super::flow::{Course, OwnClose};
+use super::state::{Closing, Relay, Step};
 use crate::close::{Cause, End, Event};
 use crate::wire::{Boundary, Peer, close_frame};
 
@@ -18,31 +18,8 @@ const BOUNDARY_PATIENCE: Duration = Duration::from_secs(1);
 /// reset, which can overtake the Close.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How far closewatch has come in ending a session.
-#[derive(Debug)]
-pub(super) struct Closing {
-    step: Step,
-    /// When the present step is over at the latest.
-    until: Duration,
-    /// Peers whose leg has to be reset, because a Close would have gone into the middle of a frame.
-    doomed: [bool; 2],
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    /// Waiting for the ends of messages.
-    Messages,
-    /// Waiting for the ends of frames.
-    Frames,
-    /// Waiting for the peers' Closes.
-    Replies,
-    /// Waiting for the peers' FINs.
-    Farewell,
-    /// No waiting any more.
-    Over,
-}
-
 impl Closing {
+    /// When something is due by itself.
     pub(super) const fn due(&self) -> Duration {
         self.until
     }
@@ -69,7 +46,7 @@ impl Relay {
     /// Begins to end the session.
     pub(super) fn close(&mut self, cause: Cause, now: Duration) {
         self.file.on(Event::Decided { cause }, now);
-        self.timer = None;
+        self.timer.stop();
         let until = now + BOUNDARY_PATIENCE;
         self.closing = Some(Box::new(Closing { step: Step::Messages, until, doomed: [false; 2] }));
         if self.limits.own_code.is_none() {
@@ -77,8 +54,9 @@ impl Relay {
         }
         for from in Peer::ALL {
             let to = from.other();
-            let flow = &mut self.flows[from.index()];
-            let unreachable = flow.fin_sent || self.write_end[to.index()].is_some() || !flow.forwards();
+            let unwritable = self.side(to).write_end.is_some() || self.side(to).fin_sent;
+            let flow = &mut self.side_mut(from).flow;
+            let unreachable = unwritable || !flow.forwards();
             if !flow.tap.close_seen() && !unreachable {
                 flow.course = Course::ForwardUntil(Boundary::Message);
                 self.at_boundary(from);
@@ -88,7 +66,7 @@ impl Relay {
 
     /// If `from`'s bytes have come to the boundary that is waited for, puts closewatch's Close behind them.
     pub(super) fn at_boundary(&mut self, from: Peer) {
-        let flow = &mut self.flows[from.index()];
+        let flow = &mut self.sides[from.index()].flow;
         let Course::ForwardUntil(boundary) = flow.course else { return };
         if flow.tap.close_seen() {
             // The peer's own Close came first, and is on its way.
@@ -109,7 +87,7 @@ impl Relay {
 
     /// No Close can go behind `from`'s bytes: the peer that was to receive it is reset in the end.
     fn doom(&mut self, from: Peer) {
-        let flow = &mut self.flows[from.index()];
+        let flow = &mut self.side_mut(from).flow;
         flow.course = Course::Discard { accepted: flow.tap.seen(), own_close: None };
         if let Some(closing) = &mut self.closing {
             closing.doomed[from.other().index()] = true;
@@ -129,7 +107,7 @@ impl Relay {
                 }
                 Step::Frames if self.is_seeking() && late => {
                     for from in Peer::ALL {
-                        if let Course::ForwardUntil(_) = self.flows[from.index()].course {
+                        if let Course::ForwardUntil(_) = self.side(from).flow.course {
                             self.doom(from);
                         }
                     }
@@ -167,11 +145,11 @@ impl Relay {
 
     /// Whether a direction is still on its way to a boundary.
     fn is_seeking(&self) -> bool {
-        self.flows.iter().any(|flow| matches!(flow.course, Course::ForwardUntil(_)))
+        self.sides.iter().any(|side| matches!(side.flow.course, Course::ForwardUntil(_)))
     }
 
     fn settle_for_frame(&mut self, from: Peer) {
-        let flow = &mut self.flows[from.index()];
+        let flow = &mut self.side_mut(from).flow;
         if let Course::ForwardUntil(_) = flow.course {
             flow.course = Course::ForwardUntil(Boundary::Frame);
             self.at_boundary(from);
@@ -180,10 +158,10 @@ impl Relay {
 
     /// Whether nothing more is to be waited for from `peer`: it has said its Close or is gone, and has been sent its own.
     fn has_answered(&self, peer: Peer) -> bool {
-        let (from, to) = (&self.flows[peer.index()], &self.flows[peer.other().index()]);
+        let (from, to) = (&self.side(peer).flow, &self.side(peer.other()).flow);
         let doomed = self.closing.as_ref().is_some_and(|closing| closing.doomed[peer.index()]);
         let silent = self.limits.own_code.is_none();
-        doomed || silent || ((from.tap.close_seen() || from.ended) && to.waiting() == 0)
+        doomed || silent || ((from.tap.close_seen() || self.has_ended(peer)) && to.waiting() == 0)
     }
 
     /// Sends the FINs that had to wait.
@@ -197,12 +175,12 @@ impl Relay {
     /// Whether `peer` has hung up, or will be reset and has nothing to be waited for.
     fn has_left(&self, peer: Peer) -> bool {
         let doomed = self.closing.as_ref().is_some_and(|closing| closing.doomed[peer.index()]);
-        doomed || self.flows[peer.index()].ended
+        doomed || self.has_ended(peer)
     }
 
     /// FIN, unless the Close did not get through: then the peer is reset.
     fn bid_farewell(&mut self, peer: Peer, cx: &mut Context<'_>) {
-        let waiting = self.flows[peer.other().index()].waiting() > 0;
+        let waiting = self.side(peer.other()).flow.waiting() > 0;
         if let Some(closing) = &mut self.closing {
             closing.doomed[peer.index()] |= waiting;
             if !closing.doomed[peer.index()] {

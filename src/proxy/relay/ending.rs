@@ -3,8 +3,9 @@
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use super::{FIRST_LOOK, Relay, ResetCheck, STALLED_WATCH, Unacknowledged};
-use crate::close::{Cause, Elapsed, End, Event};
+use super::state::{FIRST_LOOK, Relay, ResetCheck, Unacknowledged};
+use crate::close::{Cause, CompactDuration, End, Event};
+use crate::proxy::transport::leg::Leg;
 use crate::proxy::transport::tcp_info::HungUp;
 use crate::wire::Peer;
 
@@ -13,10 +14,14 @@ const FIRST_RESET_CHECK: Duration = Duration::from_millis(1);
 /// At most this long between two such questions; as long as the waiting has taken already before that.
 const LAST_RESET_CHECK: Duration = Duration::from_millis(50);
 
-/// What a living host may take to answer its kernel's question.
+/// How often the kernel is asked about a peer that is not read: because the other does not take its bytes, or because it
+/// has sent its FIN.
+const STALLED_WATCH: Duration = Duration::from_secs(1);
+
+/// How long a living host may take to answer its kernel's question.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Who is told what before the record is made.
+/// The last act on a leg before the record is made.
 #[derive(Clone, Copy)]
 enum Farewell {
     /// What is still up gets a FIN.
@@ -48,16 +53,13 @@ impl Relay {
             return self.finish(Farewell::Reset, cx, now);
         }
         // The last of the FINs is left to the drop that follows the record.
-        if self.flows.iter().all(|flow| flow.fin_sent || (flow.ended && flow.waiting() == 0)) {
+        if Peer::ALL.into_iter().all(|from| self.side(from.other()).fin_sent || self.is_done(from)) {
             return self.finish(Farewell::Fin, cx, now);
         }
         for from in Peer::ALL {
             self.pass_fin(from, cx);
         }
-        if self.closes_written.is_none() && self.file.ledger().closes_written() {
-            self.closes_written = Some(now.into());
-        }
-        if self.closes_written.is_some_and(|since| now >= since.get() + self.limits.linger) {
+        if self.file.ledger().closes_written().is_some_and(|since| now >= since + self.limits.linger) {
             return self.finish(Farewell::Fin, cx, now);
         }
         self.check_hung_up(now);
@@ -67,32 +69,13 @@ impl Relay {
     /// Waits for the next time at which something is due by itself. Ready if that is now.
     pub(super) fn wait(&mut self, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
         let Some(due) = self.next_due() else {
-            self.timer = None;
+            self.timer.stop();
             return Poll::Pending;
         };
         if due <= now {
             return Poll::Ready(());
         }
-        // A timer that fires too early only asks again: it is never moved back for a message, nor even looked at.
-        match &mut self.timer {
-            Some(timer) if timer.deadline() <= self.file.instant(due) => {
-                let is_set = self.timer_wakes.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
-                if is_set && !timer.is_elapsed() {
-                    return Poll::Pending;
-                }
-            }
-            Some(timer) => {
-                timer.as_mut().reset(self.file.instant(due));
-            }
-            None => self.timer = Some(Box::pin(tokio::time::sleep_until(self.file.instant(due)))),
-        }
-        let Some(timer) = &mut self.timer else { return Poll::Pending };
-        if timer.as_mut().poll(cx).is_pending() {
-            self.timer_wakes = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        self.timer = None;
-        Poll::Ready(())
+        self.timer.poll(self.file.instant(due), cx)
     }
 
     /// The earliest time at which [`Relay::settle`] would do something without any byte moving.
@@ -105,16 +88,16 @@ impl Relay {
         }
         let limits = &self.limits;
         let ledger = self.file.ledger();
-        let dead_peer = self.unacknowledged.iter().flatten().map(|bytes| bytes.check).min();
+        let dead_peer = self.sides.iter().flat_map(|side| &side.unacknowledged).map(|bytes| bytes.check).min();
         let stalled = self.is_watched().then(|| self.moved_or_watched() + STALLED_WATCH);
         let half_closed = limits
             .half_closed
-            .filter(|_| ledger.is_ending() || self.hung_up.iter().any(Option::is_some))
+            .filter(|_| ledger.is_ending() || self.has_hung_up())
             .map(|limit| self.moved.get() + limit);
-        let linger = self.closes_written.map(|since| since.get() + limits.linger);
+        let linger = ledger.closes_written().map(|since| since + limits.linger);
         let idle = limits.idle.filter(|_| !ledger.is_ending()).map(|limit| ledger.last_activity() + limit);
         let keep_alive = self.keep_alive_at();
-        let drain = self.drain_at.map(Elapsed::get);
+        let drain = self.drain_at.map(CompactDuration::get);
         [dead_peer, keep_alive, stalled, half_closed, linger, drain, idle].into_iter().flatten().min()
     }
 
@@ -122,7 +105,7 @@ impl Relay {
     fn is_gone(&self, peer: Peer) -> bool {
         self.file.ledger().own_end(peer).is_some_and(|end| match end.how {
             End::Reset | End::Timeout => true,
-            End::Fin | End::TlsTruncated => self.write_end[peer.index()].is_some(),
+            End::Fin | End::TlsTruncated => self.side(peer).write_end.is_some(),
             End::Open | End::Local => false,
         })
     }
@@ -141,8 +124,8 @@ impl Relay {
         if self.reset_check.as_ref().is_some_and(|check| now < check.at) {
             return Poll::Pending;
         }
-        let waiting = self.flows[gone.index()].waiting() > 0;
-        if !waiting && !self.legs[to.index()].tcp_info().is_some_and(|kernel| kernel.unacknowledged) {
+        let waiting = self.side(gone).flow.waiting() > 0;
+        if !waiting && !self.side(to).leg.tcp_info().is_some_and(|kernel| kernel.unacknowledged) {
             return Poll::Ready(());
         }
         let pause = now.saturating_sub(since).clamp(FIRST_RESET_CHECK, LAST_RESET_CHECK);
@@ -152,31 +135,40 @@ impl Relay {
 
     /// Whether `peer`'s FIN is what this turn comes to next, and passes on.
     pub(super) fn fin_follows(&self, peer: Peer) -> bool {
-        self.closing.is_none() && self.write_end[peer.index()].is_none() && self.legs[peer.index()].fin_has_come()
+        self.closing.is_none() && self.side(peer).write_end.is_none() && self.side(peer).leg.fin_has_come()
+    }
+
+    /// Whether all bytes of `from` were read and written on.
+    fn is_done(&self, from: Peer) -> bool {
+        self.has_ended(from) && self.side(from).flow.waiting() == 0
+    }
+
+    fn has_hung_up(&self) -> bool {
+        self.sides.iter().any(|side| side.hung_up.is_some())
     }
 
     /// Passes the end of `from`'s bytes on, once they are all written.
     fn pass_fin(&mut self, from: Peer, cx: &mut Context<'_>) {
-        let flow = &self.flows[from.index()];
-        if flow.ended && !flow.fin_sent && flow.waiting() == 0 {
+        if self.is_done(from) && !self.side(from.other()).fin_sent {
             self.send_fin(from.other(), cx);
         }
     }
 
     /// Sends a FIN to `peer`. Once, as soon as that can be.
     pub(super) fn send_fin(&mut self, peer: Peer, cx: &mut Context<'_>) {
-        if self.flows[peer.other().index()].fin_sent {
+        if self.side(peer).fin_sent {
             return;
         }
         let how = self.file.ledger().own_end(peer.other()).map_or(End::Open, |end| end.how);
         // It fails only where there is no connection any more: the next read tells how that came.
-        self.flows[peer.other().index()].fin_sent = self.legs[peer.index()].poll_end(how, cx).is_ready();
+        let side = self.side_mut(peer);
+        side.fin_sent = side.leg.poll_end(how, cx).is_ready();
     }
 
     /// Resets `peer`'s leg: with the drop that follows the record.
     pub(super) fn reset(&mut self, peer: Peer, now: Duration) {
         self.note_kernel(peer, false, now);
-        self.legs[peer.index()].reset_on_drop();
+        self.side_mut(peer).leg.reset_on_drop();
         self.file.on(Event::Reset { peer }, now);
         self.file.on(Event::Ended { peer, how: End::Local }, now);
     }
@@ -185,7 +177,8 @@ impl Relay {
     fn finish(&mut self, farewell: Farewell, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
         let odd = !self.file.ledger().is_ordinary();
         for peer in Peer::ALL {
-            if let Some(hung_up) = self.hung_up[peer.index()] {
+            let was_read_to_its_end = self.has_ended(peer);
+            if let Some(hung_up) = self.side(peer).hung_up {
                 // It was never read to its end, but the kernel knows it.
                 let how = match hung_up {
                     HungUp::Fin => End::Fin,
@@ -201,11 +194,11 @@ impl Relay {
             match farewell {
                 // To close is a FIN too, but where something was left unread, which makes it a reset. With TLS it says
                 // close_notify first, which is not to be made up.
-                Farewell::Fin if self.flows[peer.index()].ended && !cut => {}
+                Farewell::Fin if was_read_to_its_end && !cut => {}
                 Farewell::Fin => self.send_fin(peer, cx),
                 Farewell::Reset => {
                     if self.file.ledger().end(peer).is_none() {
-                        self.legs[peer.index()].reset_on_drop();
+                        self.side_mut(peer).leg.reset_on_drop();
                         self.file.on(Event::Reset { peer }, now);
                     }
                 }
@@ -222,8 +215,8 @@ impl Relay {
 
     fn keep_alive(&mut self, now: Duration) {
         if self.keep_alive_at().is_some_and(|at| now >= at) {
-            for leg in &self.legs {
-                leg.keep_alive(self.limits.dead_peer);
+            for side in &self.sides {
+                side.leg.keep_alive(self.limits.dead_peer);
             }
             self.kept_alive = true;
         }
@@ -237,16 +230,16 @@ impl Relay {
     fn check_dead_peers(&mut self, now: Duration) {
         let Some(limit) = self.limits.dead_peer else { return };
         for peer in Peer::ALL {
-            let Some(&Unacknowledged { since, check }) = self.unacknowledged[peer.index()].as_deref() else { continue };
+            let Some(&Unacknowledged { since, check }) = self.side(peer).unacknowledged.as_deref() else { continue };
             if now < check {
                 continue;
             }
-            self.unacknowledged[peer.index()] = match self.legs[peer.index()].tcp_info() {
+            let still_unacknowledged = match self.side(peer).leg.tcp_info() {
                 Some(kernel) if kernel.unacknowledged => {
                     let since = since.max(now.saturating_sub(kernel.last_ack));
                     let check = since + limit.max(kernel.pause + ANSWER_PATIENCE);
                     if now >= check {
-                        self.write_end[peer.index()].get_or_insert(End::Timeout);
+                        self.side_mut(peer).write_end.get_or_insert(End::Timeout);
                         self.end_peer(peer, End::Timeout, now);
                         None
                     } else {
@@ -256,6 +249,7 @@ impl Relay {
                 // All is acknowledged: the next write starts the clock anew.
                 Some(_) | None => None,
             };
+            self.side_mut(peer).unacknowledged = still_unacknowledged;
         }
     }
 
@@ -274,11 +268,11 @@ impl Relay {
         }
         self.watched = now.into();
         for from in Peer::ALL {
-            let hung_up = || self.legs[from.index()].tcp_info().and_then(|kernel| kernel.hung_up);
             if self.is_held_up(from) {
-                self.hung_up[from.index()] = hung_up();
-            } else if self.is_half_open(from) && hung_up() == Some(HungUp::Reset) {
-                self.write_end[from.index()].get_or_insert(End::Reset);
+                let side = self.side_mut(from);
+                side.hung_up = hung_up(&side.leg);
+            } else if self.is_half_open(from) && hung_up(&self.side(from).leg) == Some(HungUp::Reset) {
+                self.side_mut(from).write_end.get_or_insert(End::Reset);
                 self.file.on(Event::Ended { peer: from, how: End::Reset }, now);
                 self.again = true;
             }
@@ -291,16 +285,16 @@ impl Relay {
 
     /// Whether `peer` is not read because the other takes nothing, and is not known to have hung up.
     fn is_held_up(&self, peer: Peer) -> bool {
-        let flow = &self.flows[peer.index()];
-        flow.waiting() > 0 && !flow.ended && self.hung_up[peer.index()].is_none()
+        let side = self.side(peer);
+        side.flow.waiting() > 0 && !self.has_ended(peer) && side.hung_up.is_none()
     }
 
     /// Whether `peer` has sent its FIN, and may still be sent to. If its host resets now, no read will ever tell.
     ///
     /// Not once the closing handshake is over: what comes then is the linger's, and nobody is owed a reset.
     fn is_half_open(&self, peer: Peer) -> bool {
-        let (from, to) = (&self.flows[peer.index()], &self.flows[peer.other().index()]);
-        from.ended && !to.fin_sent && self.closes_written.is_none() && !self.is_gone(peer)
+        let may_be_sent_to = !self.side(peer).fin_sent && !self.is_gone(peer);
+        self.has_ended(peer) && may_be_sent_to && self.file.ledger().closes_written().is_none()
     }
 
     fn moved_or_watched(&self) -> Duration {
@@ -308,7 +302,12 @@ impl Relay {
     }
 
     fn is_past_half_closed(&self, now: Duration) -> bool {
-        let over = self.file.ledger().is_ending() || self.hung_up.iter().any(Option::is_some);
+        let over = self.file.ledger().is_ending() || self.has_hung_up();
         over && self.limits.half_closed.is_some_and(|limit| now >= self.moved.get() + limit)
     }
+}
+
+/// How the kernel says that a peer which is not read has ended, if it has.
+fn hung_up(leg: &Leg) -> Option<HungUp> {
+    leg.tcp_info().and_then(|kernel| kernel.hung_up)
 }

@@ -8,29 +8,21 @@ use tokio::io::AsyncWrite;
 
 use crate::close::CloseCode;
 use crate::proxy::transport::leg::Leg;
-use crate::proxy::transport::pipe::{Pipe, Spliced};
+use crate::proxy::transport::pipe::Pipe;
 use crate::wire::Tap;
 
-/// What has become of the bytes of one peer. Holds no buffer while the other peer takes what it is given.
+/// The bytes of one peer on their way to the other. Holds no buffer while the other peer takes what it is given.
 #[derive(Debug)]
 pub(super) struct Flow {
     pub(super) tap: Tap,
-    /// How the sender's next bytes are moved.
-    pub(super) way: Way,
-    /// Set once any were spliced.
-    pub(super) spliced: Option<Spliced>,
-    /// What the other peer's socket did not take yet: first what is in the pipe, then the spill. While there is any, the
-    /// sender is not read.
+    /// Bytes that the other peer's socket did not take yet: first those in the pipe, then the spill. While there are any,
+    /// the sender is not read.
     pub(super) pipe: Option<Box<Pipe>>,
     spill: Option<Box<Spill>>,
     /// Bytes written to the other peer, a Close of closewatch's own included.
     written: u64,
     /// Where the sender's bytes stop being passed on.
     pub(super) course: Course,
-    /// The sender's bytes have come to their end.
-    pub(super) ended: bool,
-    /// The other peer was told so.
-    pub(super) fin_sent: bool,
 }
 
 /// How bytes get from one socket to the other.
@@ -42,7 +34,7 @@ pub(super) enum Way {
     Pipe,
 }
 
-/// What happens to the bytes that a peer sends.
+/// The way that a peer's bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Course {
     /// They are passed on.
@@ -72,17 +64,7 @@ struct Spill {
 
 impl Flow {
     pub(super) const fn new(tap: Tap) -> Self {
-        Self {
-            tap,
-            way: Way::Buffer,
-            spliced: None,
-            pipe: None,
-            spill: None,
-            written: 0,
-            course: Course::Forward,
-            ended: false,
-            fin_sent: false,
-        }
+        Self { tap, pipe: None, spill: None, written: 0, course: Course::Forward }
     }
 
     /// Bytes that wait for the other peer.
@@ -114,7 +96,7 @@ impl Flow {
         matches!(self.course, Course::Forward | Course::ForwardUntil(_))
     }
 
-    /// Writes `bytes` to the other peer, behind what waits, and keeps what it does not take. With the `last` a FIN may go.
+    /// Writes `bytes` to the other peer, behind those that wait, and keeps those that it does not take. With the `last` a FIN may go.
     pub(super) fn write(&mut self, to: &mut Leg, bytes: &[u8], last: bool, cx: &mut Context<'_>) -> io::Result<()> {
         if self.waiting() > 0 {
             // Only if one read was taken in two parts, up to a boundary and behind it.
@@ -146,7 +128,7 @@ impl Flow {
         spill.bytes.extend_from_slice(bytes);
     }
 
-    /// Writes what waits.
+    /// Writes the bytes that wait.
     pub(super) fn flush(&mut self, to: &mut Leg, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(pipe) = &mut self.pipe {
             let before = pipe.len();
@@ -168,7 +150,7 @@ impl Flow {
         Poll::Ready(Ok(()))
     }
 
-    /// Drops what waits, and all that will come: the other peer is gone.
+    /// Drops the bytes that wait, and all that will come: the other peer is gone.
     pub(super) fn give_up(&mut self) {
         self.pipe = None;
         self.spill = None;

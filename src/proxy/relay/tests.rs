@@ -90,12 +90,12 @@ async fn relay() -> (Relay, [TcpStream; 2]) {
     };
     let file = SessionFile::open(Arc::new(session), Arc::new(NoSink));
     let legs = [Leg::Tcp(client_leg), Leg::Tcp(upstream_leg)];
-    (Relay::new(file, Arc::new(limits), Shutdown::new(), legs, ReservedBits::None), [client, upstream])
+    (Relay::new(file, Arc::new(limits), legs, ReservedBits::None), [client, upstream])
 }
 
 /// How often the relay is polled while `peers` do something and then nothing, with the session still up.
 async fn polls(relay: Relay, peers: impl Future<Output = [TcpStream; 2]>) -> usize {
-    let mut running = pin!(relay.run());
+    let mut running = pin!(relay.run(Shutdown::new()));
     let mut counted = 0;
     let running = std::future::poll_fn(|cx| {
         counted += 1;
@@ -226,15 +226,15 @@ async fn a_session_that_is_stalled_in_a_spliced_frame_sleeps_and_closes_its_pipe
         while let Poll::Ready(Ok(())) = upstream.poll_write_ready(cx) {
             let _ = upstream.try_write(&chunk);
         }
-        if relay.stalled[Peer::Client.index()].is_some() { Poll::Ready(()) } else { Poll::Pending }
+        if relay.side(Peer::Client).stalled.is_some() { Poll::Ready(()) } else { Poll::Pending }
     });
     tokio::time::timeout(Duration::from_secs(30), stalled).await.unwrap();
-    let in_pipe = relay.flows[Peer::Upstream.index()].pipe.as_ref().map_or(0, |pipe| pipe.len());
+    let in_pipe = relay.side(Peer::Upstream).flow.pipe.as_ref().map_or(0, |pipe| pipe.len());
     assert!((1..=pipe::SIZE).contains(&in_pipe), "{in_pipe} bytes in the pipe");
     assert_eq!(pipe::tests::pipes().0, 1);
     let _peers = [client, upstream];
     let polls = {
-        let mut running = pin!(relay.run());
+        let mut running = pin!(relay.run(Shutdown::new()));
         let mut counted = 0;
         let idle = tokio::time::timeout(
             Duration::from_millis(300),
@@ -263,12 +263,12 @@ async fn a_close_and_the_fin_behind_it_leave_in_one_segment() {
     let (relay, [mut client, mut upstream]) = relay().await;
     upstream.write_all(&CLOSE).await.unwrap();
     upstream.shutdown().await.unwrap();
-    event(&relay.legs[Peer::Upstream.index()], Ready::is_read_closed).await;
+    event(&relay.side(Peer::Upstream).leg, Ready::is_read_closed).await;
     let before = segments_received(&client);
     let mut heard = Vec::new();
     tokio::select! {
         biased;
-        () = relay.run() => panic!("the session ended before the client has"),
+        () = relay.run(Shutdown::new()) => panic!("the session ended before the client has"),
         read = client.read_to_end(&mut heard) => assert_eq!(read.unwrap(), CLOSE.len()),
     }
     assert_eq!(heard, CLOSE);
@@ -282,7 +282,7 @@ async fn no_fin_is_expected_of_a_peer_that_has_reset() {
     upstream.write_all(&CLOSE).await.unwrap();
     upstream.set_zero_linger().unwrap();
     drop(upstream);
-    let leg = &relay.legs[Peer::Upstream.index()];
+    let leg = &relay.side(Peer::Upstream).leg;
     event(leg, Ready::is_error).await;
     assert!(!leg.fin_has_come());
 }

@@ -9,14 +9,14 @@ const NANOS_PER_SEC: u64 = 1_000_000_000;
 ///
 /// To the nanosecond, and at most 584 years: what is longer is taken for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Elapsed(
+pub struct CompactDuration(
     /// Nanoseconds, and one.
     NonZero<u64>,
 );
 
-// === impl Elapsed ===
+// === impl CompactDuration ===
 
-impl Elapsed {
+impl CompactDuration {
     /// No time at all.
     pub const ZERO: Self = Self(NonZero::<u64>::MIN);
 
@@ -26,13 +26,13 @@ impl Elapsed {
     }
 }
 
-impl Default for Elapsed {
+impl Default for CompactDuration {
     fn default() -> Self {
         Self::ZERO
     }
 }
 
-impl From<Duration> for Elapsed {
+impl From<Duration> for CompactDuration {
     fn from(time: Duration) -> Self {
         let nanos = time.as_secs().saturating_mul(NANOS_PER_SEC).saturating_add(time.subsec_nanos().into());
         Self(NonZero::<u64>::MIN.saturating_add(nanos))
@@ -46,15 +46,15 @@ mod tests {
     #[test]
     fn it_is_the_duration_that_it_was_made_of() {
         for time in [Duration::ZERO, Duration::from_nanos(1), Duration::new(3, 999_999_999), Duration::from_hours(24)] {
-            assert_eq!(Elapsed::from(time).get(), time);
+            assert_eq!(CompactDuration::from(time).get(), time);
         }
-        assert!(Elapsed::from(Duration::from_millis(7)) < Elapsed::from(Duration::from_millis(8)));
-        assert_eq!(Elapsed::default(), Elapsed::ZERO);
-        assert_eq!(size_of::<Option<Elapsed>>(), 8);
+        assert!(CompactDuration::from(Duration::from_millis(7)) < CompactDuration::from(Duration::from_millis(8)));
+        assert_eq!(CompactDuration::default(), CompactDuration::ZERO);
+        assert_eq!(size_of::<Option<CompactDuration>>(), 8);
     }
 
     #[test]
     fn a_time_that_is_too_long_is_the_longest() {
-        assert_eq!(Elapsed::from(Duration::MAX).get(), Duration::from_nanos(u64::MAX - 1));
+        assert_eq!(CompactDuration::from(Duration::MAX).get(), Duration::from_nanos(u64::MAX - 1));
     }
 }

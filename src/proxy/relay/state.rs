@@ -1,0 +1,196 @@
+//! What a live session holds. The files beside this one are what it does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::flow::{Flow, Way};
+use super::limits::Limits;
+use super::session::SessionFile;
+use super::timer::Timer;
+use crate::close::{CompactDuration, End, Event};
+use crate::proxy::transport::leg::Leg;
+use crate::proxy::transport::pipe::Spliced;
+use crate::proxy::transport::tcp_info::HungUp;
+use crate::wire::{Peer, ReservedBits, Tap};
+
+/// When the kernel is first concerned with a session, at most: many end sooner, and are spared the system calls. Keepalive
+/// counts from the last byte, so nothing is noticed later.
+pub(super) const FIRST_LOOK: Duration = Duration::from_secs(1);
+
+/// One live session.
+///
+/// What few sessions have, or all for a moment, is boxed while they have it.
+pub(in crate::proxy) struct Relay {
+    pub(super) file: SessionFile,
+    pub(super) limits: Arc<Limits>,
+    /// By peer.
+    pub(super) sides: [Side; 2],
+    /// When a byte last moved, either way.
+    pub(super) moved: CompactDuration,
+    /// When the kernel was last asked about peers that are not read.
+    pub(super) watched: CompactDuration,
+    /// When the kernel is asked again whether a peer has everything that came before the other's reset.
+    pub(super) reset_check: Option<Box<ResetCheck>>,
+    /// The kernel asks idle peers whether they are still there.
+    pub(super) kept_alive: bool,
+    /// When this session's share of a drain begins.
+    pub(super) drain_at: Option<CompactDuration>,
+    /// How far closewatch has come in ending the session, if it does.
+    pub(super) closing: Option<Box<Closing>>,
+    pub(super) timer: Timer,
+    /// A turn changed something that the other direction has to look at.
+    pub(super) again: bool,
+}
+
+/// One peer: its leg, the bytes it sends, and what is known of it beyond the ledger.
+#[derive(Debug)]
+pub(super) struct Side {
+    pub(super) leg: Leg,
+    /// The bytes that it sends, on their way to the other peer.
+    pub(super) flow: Flow,
+    /// How its next bytes are moved.
+    pub(super) way: Way,
+    /// Present once any of its bytes were spliced.
+    pub(super) spliced: Option<Spliced>,
+    /// A FIN was sent to it.
+    pub(super) fin_sent: bool,
+    /// The end that a write to it reported. The kernel says it once: the read that follows gives a plain end.
+    pub(super) write_end: Option<End>,
+    /// The end that the kernel told of while the peer was not read.
+    pub(super) hung_up: Option<HungUp>,
+    /// Present while it takes none of the bytes that wait for it.
+    pub(super) stalled: Option<Box<Stalled>>,
+    /// Present while it may not have acknowledged all that was written to it.
+    pub(super) unacknowledged: Option<Box<Unacknowledged>>,
+}
+
+/// A peer that takes no bytes.
+#[derive(Debug)]
+pub(super) struct Stalled {
+    pub(super) since: Duration,
+    /// How many bytes the gauge was told of.
+    pub(super) bytes: i64,
+}
+
+/// Bytes that were written, and which the kernel has not yet been asked about.
+#[derive(Debug)]
+pub(super) struct Unacknowledged {
+    pub(super) since: Duration,
+    /// When the kernel is asked.
+    pub(super) check: Duration,
+}
+
+/// A reset that waits to be passed on.
+#[derive(Debug)]
+pub(super) struct ResetCheck {
+    pub(super) since: Duration,
+    /// When the kernel is asked.
+    pub(super) at: Duration,
+}
+
+/// How far closewatch has come in ending a session.
+#[derive(Debug)]
+pub(super) struct Closing {
+    pub(super) step: Step,
+    /// When the present step is over at the latest.
+    pub(super) until: Duration,
+    /// Peers whose leg has to be reset, because a Close would have gone into the middle of a frame.
+    pub(super) doomed: [bool; 2],
+}
+
+/// A step of ending a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Waiting for the ends of messages.
+    Messages,
+    /// Waiting for the ends of frames.
+    Frames,
+    /// Waiting for the peers' Closes.
+    Replies,
+    /// Waiting for the peers' FINs.
+    Farewell,
+    /// No waiting any more.
+    Over,
+}
+
+// === impl Relay ===
+
+impl Relay {
+    /// A relay between two legs that are both just behind the 101.
+    pub(in crate::proxy) fn new(
+        file: SessionFile,
+        limits: Arc<Limits>,
+        legs: [Leg; 2],
+        reserved_bits: ReservedBits,
+    ) -> Self {
+        let kept_alive = limits.dead_peer.is_none();
+        let [client, upstream] = legs;
+        let side = |peer, leg| Side::new(leg, Flow::new(Tap::new(peer, reserved_bits)));
+        Self {
+            file,
+            limits,
+            sides: [side(Peer::Client, client), side(Peer::Upstream, upstream)],
+            moved: CompactDuration::ZERO,
+            watched: CompactDuration::ZERO,
+            reset_check: None,
+            kept_alive,
+            drain_at: None,
+            closing: None,
+            timer: Timer::default(),
+            again: false,
+        }
+    }
+
+    pub(super) const fn side(&self, peer: Peer) -> &Side {
+        &self.sides[peer.index()]
+    }
+
+    pub(super) const fn side_mut(&mut self, peer: Peer) -> &mut Side {
+        &mut self.sides[peer.index()]
+    }
+
+    /// The flow of `from`, and the leg that its bytes go to.
+    pub(super) const fn way_of(&mut self, from: Peer) -> (&mut Flow, &mut Leg) {
+        let [client, upstream] = &mut self.sides;
+        match from {
+            Peer::Client => (&mut client.flow, &mut upstream.leg),
+            Peer::Upstream => (&mut upstream.flow, &mut client.leg),
+        }
+    }
+
+    /// Whether nothing more comes from `peer`: everything before its end was read.
+    pub(super) fn has_ended(&self, peer: Peer) -> bool {
+        self.file.ledger().own_end(peer).is_some()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let now = self.file.now();
+        for peer in Peer::ALL {
+            let Some(stalled) = self.side_mut(peer).stalled.take() else { continue };
+            self.file.sink().spilled(-stalled.bytes);
+            self.file.sink().stalled(-1);
+            self.file.on(Event::Stalled { peer, time: now.saturating_sub(stalled.since) }, now);
+        }
+    }
+}
+
+// === impl Side ===
+
+impl Side {
+    const fn new(leg: Leg, flow: Flow) -> Self {
+        let way = Way::Buffer;
+        Self {
+            leg,
+            flow,
+            way,
+            spliced: None,
+            fin_sent: false,
+            write_end: None,
+            hung_up: None,
+            stalled: None,
+            unacknowledged: None,
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! A turn: what can be moved is moved, the ends are noticed, and then it is seen what follows from them.
+//!
+//! Written as one hand-made poll function, because both directions share the task's wake-up and the thread's read buffer:
+//! an idle session holds neither. Each direction reads until the socket is empty or its turn is over; tokio clears
+//! readiness after a short read but keeps a hang-up, so neither a useless read nor a further wake-up is paid.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::flow::Course;
+use super::state::{FIRST_LOOK, Relay, Stalled, Unacknowledged};
+use crate::close::{End, Event};
+use crate::proxy::transport::leg::end_of;
+use crate::proxy::transport::read_buffer;
+use crate::proxy::transport::tls::alert_of;
+use crate::wire::Peer;
+
+/// Reads of one direction before the other has its turn.
+const READS_PER_TURN: usize = 4;
+
+// === impl Relay ===
+
+impl Relay {
+    /// Takes `bytes` of `from` that were read behind the handshake. Before [`Relay::run`], and only then.
+    pub(in crate::proxy) fn begin_with(&mut self, from: Peer, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            let now = self.file.now();
+            // Nobody to wake yet: the first turn asks again for whatever has to wait.
+            self.take(from, bytes, None, &mut Context::from_waker(Waker::noop()), now);
+        }
+    }
+
+    /// Moves what can be moved, then sees what follows from it. Ready when the record is due.
+    ///
+    /// The clock is read once, before: what one turn moves takes microseconds.
+    pub(super) fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            self.again = false;
+            let now = self.file.now();
+            for peer in Peer::ALL {
+                self.pump(peer, cx, now);
+            }
+            if self.settle(cx, now).is_ready() {
+                return Poll::Ready(());
+            }
+            if !self.again && self.wait(cx, now).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Moves bytes of `from` until there are none, or the other peer takes no more.
+    fn pump(&mut self, from: Peer, cx: &mut Context<'_>, now: Duration) {
+        for _ in 0..READS_PER_TURN {
+            let held_up = self.side(from).flow.waiting() > 0 && self.flush(from, cx, now).is_pending();
+            // What is only read to be counted waits for nobody.
+            if held_up && self.side(from).flow.forwards() {
+                return;
+            }
+            if self.has_ended(from) {
+                return;
+            }
+            if self.move_some(from, cx, now).is_pending() {
+                return;
+            }
+        }
+        self.again = true;
+    }
+
+    /// Writes what waits for the other peer.
+    fn flush(&mut self, from: Peer, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
+        let to = from.other();
+        let (flow, leg) = self.way_of(from);
+        let before = flow.waiting();
+        let flushed = flow.flush(leg, cx);
+        if self.side(from).flow.waiting() < before {
+            self.wrote(from, now);
+        }
+        match flushed {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(())) => self.again = true,
+            Poll::Ready(Err(error)) => self.write_failed(to, &error, now),
+        }
+        self.gauge_stall(from, now);
+        Poll::Ready(())
+    }
+
+    /// Reads at most `most` from `from`, once, and passes it on.
+    pub(super) fn read(&mut self, from: Peer, most: usize, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
+        read_buffer::lend(|buffer, spare| {
+            let most = most.min(buffer.len());
+            let mut read = ReadBuf::new(&mut buffer[..most]);
+            match Pin::new(&mut self.side_mut(from).leg).poll_read(cx, &mut read) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => self.read_failed(from, &error, now),
+                Poll::Ready(Ok(())) if read.filled().is_empty() => self.read_ended(from, End::Fin, now),
+                Poll::Ready(Ok(())) => {
+                    self.take(from, read.filled(), Some(spare), cx, now);
+                    self.choose_way(from, read.remaining() == 0);
+                }
+            }
+            Poll::Ready(())
+        })
+    }
+
+    /// Takes `bytes` of `from`: to the tap, and on to the other peer. `spare` is a buffer to look at the other leg with.
+    fn take(&mut self, from: Peer, bytes: &[u8], spare: Option<&mut [u8]>, cx: &mut Context<'_>, now: Duration) {
+        self.moved = now.into();
+        let flow = &mut self.sides[from.index()].flow;
+        let boundary = match flow.course {
+            Course::Forward => None,
+            Course::ForwardUntil(boundary) => Some(boundary),
+            Course::Discard { .. } => {
+                self.file.read(from, &mut flow.tap, bytes, None, now);
+                return;
+            }
+        };
+        let reading = self.file.read(from, &mut flow.tap, bytes, boundary, now);
+        if reading.closed
+            && let Some(spare) = spare
+        {
+            self.look(from.other(), spare, cx, now);
+        }
+        let (forward, rest) = bytes.split_at(reading.taken);
+        let last = reading.closed && self.fin_follows(from);
+        let (flow, leg) = self.way_of(from);
+        // The look may have found the other peer gone.
+        if flow.forwards() {
+            match flow.write(leg, forward, last, cx) {
+                Ok(()) => {
+                    self.wrote(from, now);
+                    self.gauge_stall(from, now);
+                }
+                Err(error) => self.write_failed(from.other(), &error, now),
+            }
+        }
+        if boundary.is_some() {
+            self.at_boundary(from);
+            if !rest.is_empty() {
+                self.take(from, rest, None, cx, now);
+            }
+        }
+    }
+
+    /// Looks once, without waiting, whether `peer` has sent a Close before it could know of the one in hand.
+    ///
+    /// A lower bound: what is on its way here is not seen, and counts as a reply later.
+    fn look(&mut self, peer: Peer, buffer: &mut [u8], cx: &mut Context<'_>, now: Duration) {
+        let flow = &self.side(peer).flow;
+        if flow.tap.close_seen() || self.has_ended(peer) || flow.waiting() > 0 {
+            return;
+        }
+        let mut read = ReadBuf::new(buffer);
+        match Pin::new(&mut self.side_mut(peer).leg).poll_read(cx, &mut read) {
+            Poll::Pending => {}
+            Poll::Ready(Err(error)) => self.read_failed(peer, &error, now),
+            Poll::Ready(Ok(())) if read.filled().is_empty() => self.read_ended(peer, End::Fin, now),
+            Poll::Ready(Ok(())) => {
+                self.again = true;
+                self.take(peer, read.filled(), None, cx, now);
+            }
+        }
+    }
+
+    /// The other peer's socket took bytes of `from`.
+    pub(super) fn wrote(&mut self, from: Peer, now: Duration) {
+        let to = from.other();
+        self.moved = now.into();
+        let flow = &self.sides[from.index()].flow;
+        self.file.on(Event::Written { from, total: flow.delivered() }, now);
+        if let Some(code) = flow.own_close_written() {
+            self.file.on(Event::OwnClose { to, code }, now);
+        }
+        if let Some(limit) = self.limits.dead_peer {
+            // Soon while the session is young, so that one that falls silent keeps no timer; later ever more rarely.
+            let check = now + limit.min(now.max(FIRST_LOOK));
+            self.side_mut(to).unacknowledged.get_or_insert_with(|| Box::new(Unacknowledged { since: now, check }));
+        }
+    }
+
+    /// A write to `peer` failed: nothing can be sent to it any more, but what it sent before is still to be read.
+    pub(super) fn write_failed(&mut self, peer: Peer, error: &io::Error, now: Duration) {
+        let end = end_of(error);
+        self.side_mut(peer).write_end.get_or_insert(end);
+        self.side_mut(peer.other()).flow.give_up();
+        self.gauge_stall(peer.other(), now);
+        if self.has_ended(peer) {
+            self.file.on(Event::Ended { peer, how: end }, now);
+        }
+        self.again = true;
+    }
+
+    /// Nothing more can be read from `peer`.
+    fn read_failed(&mut self, peer: Peer, error: &io::Error, now: Duration) {
+        if let Some(alert) = alert_of(error) {
+            self.file.on(Event::Alert { peer, alert }, now);
+        }
+        self.read_ended(peer, end_of(error), now);
+    }
+
+    /// Nothing more comes from `peer`: everything before was read.
+    pub(super) fn read_ended(&mut self, peer: Peer, how: End, now: Duration) {
+        // After a reset that a write reported, the read says a plain end, which is not a FIN.
+        let how = match (how, self.side(peer).write_end) {
+            (End::Fin | End::TlsTruncated, Some(reported)) => reported,
+            (how, _) => how,
+        };
+        self.end_peer(peer, how, now);
+    }
+
+    /// `peer`'s transport has ended, of itself.
+    pub(super) fn end_peer(&mut self, peer: Peer, how: End, now: Duration) {
+        self.note_kernel(peer, how != End::Fin, now);
+        self.file.on(Event::Ended { peer, how }, now);
+        if how != End::Fin && how != End::TlsTruncated {
+            self.side_mut(peer.other()).flow.give_up();
+            self.gauge_stall(peer.other(), now);
+        }
+        self.moved = now.into();
+        self.again = true;
+    }
+
+    /// Puts what the kernel knows of `peer`'s leg into the facts: always whether bytes are unacknowledged, its round-trip
+    /// time and retransmits only where the end is `odd`.
+    pub(super) fn note_kernel(&mut self, peer: Peer, odd: bool, now: Duration) {
+        if let Some(kernel) = self.side(peer).leg.tcp_info() {
+            let tcp = odd.then_some(kernel.facts);
+            self.file.on(Event::Kernel { peer, unacknowledged: kernel.unacknowledged, tcp }, now);
+        }
+    }
+
+    /// Tells the gauges how many bytes of `from` wait now.
+    pub(super) fn gauge_stall(&mut self, from: Peer, now: Duration) {
+        let (waiting, peer) = (self.side(from).flow.waiting(), from.other());
+        // One read at most, and a Close: far from the bound.
+        let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+        let stalled = &mut self.sides[peer.index()].stalled;
+        let (since, told) = stalled.as_ref().map_or((now, 0), |stalled| (stalled.since, stalled.bytes));
+        if waiting == told {
+            return;
+        }
+        let sink = self.file.sink();
+        sink.spilled(waiting - told);
+        if told == 0 {
+            sink.stalled(1);
+        } else if waiting == 0 {
+            sink.stalled(-1);
+        }
+        *stalled = (waiting > 0).then(|| Box::new(Stalled { since, bytes: waiting }));
+        if waiting == 0 {
+            self.file.on(Event::Stalled { peer, time: now.saturating_sub(since) }, now);
+        }
+    }
+}
