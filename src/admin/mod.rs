@@ -6,6 +6,7 @@
 //! Neither readiness nor liveness asks an upstream: whether that is up is the business of its own probes.
 
 mod closes;
+mod explain;
 mod health;
 mod host;
 mod query;

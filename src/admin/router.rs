@@ -11,7 +11,7 @@ use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::{closes, health, host, sessions};
+use super::{closes, explain, health, host, sessions};
 use crate::export::{self, Exporter};
 use crate::shutdown::Shutdown;
 
@@ -22,6 +22,7 @@ const ADMIN_INDEX: &str = "closewatch
 /readyz    200 until a drain begins, then 503
 /closes    the latest closures and failed handshakes, a JSON line each: ?limit=100&class=abnormal&code=1006
 /sessions  the live sessions: ?limit=100
+/explain/1006  what a close code means, and what to do
 ";
 const METRICS_INDEX: &str = "closewatch
 
@@ -55,7 +56,10 @@ impl fmt::Debug for Admin {
 
 /// Everything, for the operator's own address. Checks whom a request says it is for.
 pub fn admin_router(admin: Admin) -> Router {
-    let router = common(ADMIN_INDEX).route("/closes", get(closes::closes)).route("/sessions", get(sessions::sessions));
+    let router = common(ADMIN_INDEX)
+        .route("/closes", get(closes::closes))
+        .route("/explain/{code}", get(explain::explain))
+        .route("/sessions", get(sessions::sessions));
     // Behind the fallbacks too, so that a name that is not ours learns nothing at all.
     finished(router.layer(from_fn_with_state(admin.clone(), host::check)), admin)
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{USAGE, check, demo, drain, run};
+use super::{USAGE, check, demo, drain, explain, run};
 use crate::config::Overrides;
 
 const EXIT_CODES: &str = "\
@@ -40,6 +40,8 @@ pub enum Command {
     Check(check::Args),
     /// See it work: a backend, clients that end their sessions in every way, and closewatch between them
     Demo(demo::Args),
+    /// Explain a close code, or another word of a record; two codes: the difference
+    Explain(explain::Args),
     /// Begin the drain of the running instance; for a preStop hook
     Drain(drain::Args),
 }
@@ -59,6 +61,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         None => run::execute(&cli.overrides),
         Some(Command::Check(args)) => check::execute(&args),
         Some(Command::Demo(args)) => demo::execute(&args),
+        Some(Command::Explain(args)) => explain::execute(&args),
         Some(Command::Drain(args)) => drain::execute(&args),
     }
 }

@@ -6,6 +6,7 @@ pub mod check;
 mod cli;
 pub mod demo;
 pub mod drain;
+pub mod explain;
 mod exposure;
 mod failure;
 mod handover;

@@ -7,6 +7,7 @@ mod demo;
 mod docs;
 mod drain;
 mod endings;
+mod explain;
 mod export;
 mod handshakes;
 mod instance;

@@ -7,13 +7,26 @@
 //! them in practice). [`PRESETS`] holds the application codes of well-known libraries and services, for routes that
 //! speak them. [`DEVIATIONS`] says where a library *reports* another code than RFC 6455 §7.1.5 gives it, so that a
 //! difference between our record and an application's log can be explained.
+//!
+//! [`explanation`] joins them with advice and with the report of each API; [`pair`] tells two codes apart; [`words`]
+//! explains causes, classes and outcomes of handshakes.
 
+mod advice;
+mod apis;
 mod codes;
 mod deviations;
 mod entries;
+mod explanation;
+mod pairs;
 mod presets;
+mod words;
 
+pub use advice::{Advice, advice};
+pub use apis::{APIS, Api};
 pub use codes::{Codes, Entry, entry, is_registered};
 pub use deviations::{DEVIATIONS, Deviation, deviation};
 pub use entries::ENTRIES;
+pub use explanation::{Explanation, HIGHEST_CODE, PresetMeaning, Report, explanation};
+pub use pairs::{PAIRS, Pair, pair};
 pub use presets::{PRESETS, Preset, PresetCode, preset};
+pub use words::{Word, explained, words};

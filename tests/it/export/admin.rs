@@ -225,3 +225,22 @@ async fn an_idle_connection_does_not_hold_up_the_end() {
     tokio::time::timeout(Duration::from_secs(10), rig.served).await.expect("over").unwrap();
     assert!(TcpStream::connect(rig.address).await.is_err());
 }
+
+#[tokio::test]
+async fn a_code_is_explained_as_json_and_to_a_browser_as_a_page() {
+    let rig = Rig::new(admin_router).await;
+    let json: serde_json::Value = serde_json::from_str(&rig.get("/explain/1006").await.body).unwrap();
+    assert_eq!(
+        (&json["code"], &json["class"], &json["may_be_sent"]),
+        (&1006.into(), &"abnormal".into(), &false.into())
+    );
+    let head =
+        "GET /explain/4401 HTTP/1.1\r\nHost: localhost\r\nAccept: text/html,*/*;q=0.8\r\nConnection: close\r\n\r\n";
+    let page = rig.request(head).await;
+    assert!(page.head.contains("content-type: text/html") && page.head.contains("default-src 'none'"), "{}", page.head);
+    assert!(page.body.contains("<h1>4401 Private Use</h1>") && page.body.contains("Unauthorized"), "{}", page.body);
+    for beyond in ["/explain/5000", "/explain/-1", "/explain/1006x", "/explain/70000"] {
+        let answer = rig.get(beyond).await;
+        assert!(answer.status == 404 && answer.body.contains("0 to 4999"), "{beyond}: {}", answer.body);
+    }
+}
