@@ -13,6 +13,8 @@ mod query;
 mod router;
 mod serve;
 mod sessions;
+mod state;
 
-pub use router::{Admin, admin_router, metrics_router};
+pub use router::{admin_router, metrics_router};
 pub use serve::serve;
+pub use state::Admin;

@@ -1,8 +1,5 @@
 //! The paths of the two addresses.
 
-use std::fmt;
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
@@ -11,9 +8,8 @@ use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::{closes, explain, health, host, sessions};
-use crate::export::{self, Exporter};
-use crate::shutdown::Shutdown;
+use super::{Admin, closes, explain, health, host, sessions};
+use crate::export;
 
 const ADMIN_INDEX: &str = "closewatch
 
@@ -30,29 +26,6 @@ const METRICS_INDEX: &str = "closewatch
 /livez     200 as long as this process answers
 /readyz    200 until a drain begins, then 503
 ";
-
-/// What the answers are made from.
-#[derive(Clone)]
-pub struct Admin {
-    pub(super) exporter: Exporter,
-    pub(super) shutdown: Shutdown,
-    pub(super) names: Arc<[String]>,
-}
-
-// === impl Admin ===
-
-impl Admin {
-    /// `names` are what a request's `Host` may be, besides an IP address and `localhost`.
-    pub fn new(exporter: Exporter, shutdown: Shutdown, names: impl IntoIterator<Item = String>) -> Self {
-        Self { exporter, shutdown, names: names.into_iter().collect() }
-    }
-}
-
-impl fmt::Debug for Admin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admin").field("names", &self.names).finish_non_exhaustive()
-    }
-}
 
 /// Everything, for the operator's own address. Checks whom a request says it is for.
 pub fn admin_router(admin: Admin) -> Router {

@@ -5,6 +5,9 @@ use super::Opcode;
 /// The longest frame header: 2 bytes, a 64-bit length, a mask (RFC 6455 §5.2).
 pub const MAX_HEADER: usize = 14;
 
+/// The longest payload a control frame may have (RFC 6455 §5.5).
+pub const MAX_CONTROL_PAYLOAD: usize = 125;
+
 /// A frame header taken apart.
 pub(super) struct Header {
     /// FIN, the reserved bits, the opcode.

@@ -1,10 +1,7 @@
 //! The tap: one direction's bytes in, its frames out.
 
-use super::header::{Header, MAX_HEADER};
+use super::header::{Header, MAX_CONTROL_PAYLOAD, MAX_HEADER};
 use super::{CloseBody, Frame, MessageKind, Opcode, Peer, ReservedBits, Violation};
-
-/// The longest payload a control frame may have (RFC 6455 §5.5).
-pub const MAX_CONTROL_PAYLOAD: usize = 125;
 
 /// Receives what a [`Tap`] sees, in the order of the bytes.
 pub trait Observe {
