@@ -97,7 +97,7 @@ impl PlainError {
             Self::Upstream(error) => {
                 let mut cause = std::error::Error::source(error);
                 while let Some(error) = cause {
-                    if let Some(DialError::Timeout(_)) = error.downcast_ref() {
+                    if let Some(DialError::Timeout(_) | DialError::ResolverTimeout { .. }) = error.downcast_ref() {
                         return StatusCode::GATEWAY_TIMEOUT;
                     }
                     cause = error.source();

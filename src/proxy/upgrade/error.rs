@@ -60,7 +60,9 @@ impl UpgradeError {
             Self::Bad(_) | Self::TwoHosts | Self::Ambiguous => (Outcome::BadRequest, StatusCode::BAD_REQUEST),
             Self::OverLimit => (Outcome::OverLimit, StatusCode::SERVICE_UNAVAILABLE),
             Self::Draining => (Outcome::Draining, StatusCode::SERVICE_UNAVAILABLE),
-            Self::Dial(DialError::Timeout(_)) => (Outcome::DialTimeout, StatusCode::GATEWAY_TIMEOUT),
+            Self::Dial(DialError::Timeout(_) | DialError::ResolverTimeout { .. }) => {
+                (Outcome::DialTimeout, StatusCode::GATEWAY_TIMEOUT)
+            }
             Self::Dial(DialError::Resolve { .. } | DialError::Connect { .. }) => {
                 (Outcome::DialFailed, StatusCode::BAD_GATEWAY)
             }
