@@ -87,7 +87,11 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
             match head::upgrade(&read, &mut Room::new()) {
                 Parsed::Partial if read.len() < most => {}
                 Parsed::Whole(upgrade) if upgrade.head.bytes.len() <= most => {
-                    return admit_verbatim(proxy.latest(), client, &upgrade);
+                    let request = admit_verbatim(proxy.latest(), client, &upgrade);
+                    if request.is_none() {
+                        head::encode_target(&mut read);
+                    }
+                    return request;
                 }
                 Parsed::Partial | Parsed::Other | Parsed::Whole(_) => return None,
             }
@@ -119,6 +123,7 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
         None => Opening::Over,
         Some(Ok(Answer { upstream, address, bytes: early, switch: None })) => {
             let asked = Asked { route, permit, handshake, answer: Ok((upstream, address, early)) };
+            head::encode_target(&mut read);
             Opening::Http { leg, read, asked: Some(asked) }
         }
         Some(Ok(Answer { upstream, address, bytes: mut early, switch: Some(switch) })) => {
@@ -145,6 +150,7 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
         }
         Some(Err(error)) => {
             let asked = Asked { route, permit, handshake, answer: Err(error) };
+            head::encode_target(&mut read);
             Opening::Http { leg, read, asked: Some(asked) }
         }
     }

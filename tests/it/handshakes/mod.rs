@@ -6,4 +6,5 @@ mod early;
 mod requests;
 mod shutdown;
 mod smuggling;
+mod targets;
 mod upstreams;
