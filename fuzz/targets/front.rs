@@ -179,8 +179,6 @@ impl CloseSink for Sink {
     fn rejected(&self, reason: Rejection) {
         panic!("rejected: {reason:?}");
     }
-
-    fn draining(&self) {}
 }
 
 impl RouteSink for Sink {
@@ -191,7 +189,7 @@ impl RouteSink for Sink {
     }
 
     fn closed(&self, record: CloseRecord) {
-        closewatch::close::soundness::assert_sound(&record);
+        closewatch::close::invariants::assert_sound(&record);
         self.0.closed.fetch_add(1, Ordering::Relaxed);
     }
 

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
-use closewatch::close::soundness::{Act, What, assert_sound, file_played};
+use closewatch::close::invariants::{Act, What, assert_sound, file_played};
 use closewatch::close::{Cause, CloseCode, End};
 use closewatch::wire::{MessageKind, Opcode, Peer, Violation};
 use libfuzzer_sys::fuzz_target;

@@ -5,26 +5,25 @@
 //!
 //! Pure: no clock (time is an argument), no I/O, no async.
 
-mod alert;
 pub mod catalog;
 mod code;
 mod compact_duration;
 mod facts;
+#[cfg(any(test, fuzzing))]
+pub mod invariants;
 mod labels;
 mod ledger;
 mod pings;
 mod record;
 mod rules;
 mod sink;
-#[cfg(any(test, fuzzing))]
-pub mod soundness;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tls_alert;
 mod trace;
 mod verdict;
 
-pub use alert::TlsAlert;
 pub use code::CloseCode;
 pub use compact_duration::CompactDuration;
 pub use facts::{Close, Decision, Ended, Facts, Moment, OwnClose, PeerFacts, Seq, TcpFacts, Violations};
@@ -34,5 +33,6 @@ pub use record::{Address, CloseRecord, HandshakeRecord, Live, Request, RouteFact
 pub use rules::{CodeLabel, CodeMatch, CodeMatchError, CodeRules};
 pub use sink::{CloseSink, NO_ROUTE, RouteSink};
 pub use text::{MAX_TEXT, Text, is_unprintable};
-pub use trace::{HandshakeTrace, Propagation};
+pub use tls_alert::TlsAlert;
+pub use trace::{HandshakeTrace, Propagation, RequestHeaders, SpanId, TraceId, TraceSpan};
 pub use verdict::{Saw, Verdict};

@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use opentelemetry::trace::SpanContext;
 use ulid::Ulid;
 
 use super::facts::{Facts, PeerFacts};
 use super::ledger::Ledger;
 use super::verdict::{Saw, Verdict};
-use super::{CodeRules, HandshakeTrace, Outcome, Text};
+use super::{CodeRules, HandshakeTrace, Outcome, Text, TraceSpan};
 use crate::wire::Peer;
 
 /// How one session ended: made once, by [`CloseRecord::file`].
@@ -28,8 +27,8 @@ pub struct CloseRecord {
     pub time: Timestamp,
     /// The same, since the opening.
     pub filed: Duration,
-    /// Its span, if it is traced and kept: whoever exports it decides when the record is known, and says so here.
-    pub span: Option<SpanContext>,
+    /// Its span, if it is traced and kept: the exporter decides that once the record is known.
+    pub span: Option<TraceSpan>,
 }
 
 /// A session, as it was opened.

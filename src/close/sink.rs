@@ -1,33 +1,28 @@
-//! Where records go. The data plane knows this trait and nothing behind it.
+//! The sink that takes records. The data plane knows these traits and nothing behind them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry::propagation::Extractor;
-
-use super::{CloseRecord, HandshakeRecord, Propagation, Rejection, Session};
+use super::{CloseRecord, HandshakeRecord, Propagation, Rejection, RequestHeaders, Session};
 use crate::wire::{MessageKind, Peer};
 
 /// The route label of requests that no route takes.
 pub const NO_ROUTE: &str = "none";
 
-/// Takes everything that the data plane has to tell. No call may block, fail or panic: traffic is waiting.
+/// Takes everything that the data plane reports. No call may block, fail or panic: traffic is waiting.
 pub trait CloseSink: Send + Sync {
     /// The sink of the route with this name, or of [`NO_ROUTE`]. Resolved once per route.
     fn route(&self, name: &str) -> Arc<dyn RouteSink>;
 
     /// A connection was turned away before it said anything.
     fn rejected(&self, reason: Rejection);
-
-    /// closewatch is draining.
-    fn draining(&self);
 }
 
-/// Takes what concerns one route.
+/// Takes the reports of one route.
 pub trait RouteSink: Send + Sync {
     /// An upgrade with these headers is about to be put to its upstream. `None` if sessions are not traced: then its headers
     /// go on as they are.
-    fn trace(&self, _headers: &dyn Extractor) -> Option<Propagation> {
+    fn trace(&self, _headers: &dyn RequestHeaders) -> Option<Propagation> {
         None
     }
 

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use opentelemetry::propagation::Extractor;
 use tokio::sync::broadcast;
 
 use super::otlp::{Durations, Flushing, Otlp};
 use super::{CloseLog, Event, JsonStyle, LiveSessions, LogOptions, Metrics, OtlpError, Ring, RouteMetrics, Sink};
 use crate::close::{
-    CloseCode, CloseRecord, CloseSink, CodeRules, HandshakeRecord, Outcome, Propagation, Rejection, RouteSink, Session,
+    CloseCode, CloseRecord, CloseSink, CodeRules, HandshakeRecord, Outcome, Propagation, Rejection, RequestHeaders,
+    RouteSink, Session,
 };
 use crate::config::Otel;
 use crate::wire::{MessageKind, Peer};
@@ -124,9 +124,9 @@ impl Exporter {
     /// Makes the series that a route can be expected to have, with the classes that `rules` give. To be called for every
     /// route before it is used, and again when a configuration was loaded.
     pub fn declare_route(&self, name: &str, rules: &CodeRules) {
-        let metrics = self.0.metrics.route(name, rules, &self.0.own_codes);
+        self.0.metrics.expect(name, rules, &self.0.own_codes);
         let mut routes = self.0.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        routes.entry(name.into()).or_insert_with(|| Arc::new(metrics));
+        routes.entry(name.into()).or_insert_with(|| Arc::new(self.0.metrics.route(name)));
     }
 
     /// Samples spans as `otel` says, from now on.
@@ -179,18 +179,15 @@ impl CloseSink for Exporter {
     fn route(&self, name: &str) -> Arc<dyn RouteSink> {
         let name: Arc<str> = name.into();
         let mut routes = self.0.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        let metrics = routes
-            .entry(Arc::clone(&name))
-            .or_insert_with(|| Arc::new(self.0.metrics.route(&name, &CodeRules::default(), &self.0.own_codes)));
+        let metrics = routes.entry(Arc::clone(&name)).or_insert_with(|| {
+            self.0.metrics.expect(&name, &CodeRules::default(), &self.0.own_codes);
+            Arc::new(self.0.metrics.route(&name))
+        });
         Arc::new(Route { metrics: Arc::clone(metrics), name, outputs: Arc::clone(&self.0) })
     }
 
     fn rejected(&self, reason: Rejection) {
         self.0.metrics.rejected(reason);
-    }
-
-    fn draining(&self) {
-        self.0.metrics.draining();
     }
 }
 
@@ -220,7 +217,7 @@ impl Route {
 }
 
 impl RouteSink for Route {
-    fn trace(&self, headers: &dyn Extractor) -> Option<Propagation> {
+    fn trace(&self, headers: &dyn RequestHeaders) -> Option<Propagation> {
         self.outputs.otlp.as_ref()?.trace(headers)
     }
 

@@ -3,7 +3,7 @@
 //! Names are IANA's, abbreviations spelt out where they hide the sense. The texts are read at three in the morning
 //! by `closewatch explain`: one to three sentences each, in plain words, with the field of the record to look at.
 
-use super::codes::{Codes, Entry};
+use super::entry::{Codes, Entry};
 use crate::close::Class;
 
 /// Every code, in order: 0 to 65535 without gap or overlap.

@@ -13,20 +13,22 @@
 
 mod advice;
 mod apis;
-mod codes;
 mod deviations;
 mod entries;
+mod entry;
 mod explanation;
+mod lookup;
 mod pairs;
 mod presets;
 mod words;
 
 pub use advice::{Advice, advice};
 pub use apis::{APIS, Api};
-pub use codes::{Codes, Entry, entry, is_registered};
 pub use deviations::{DEVIATIONS, Deviation, deviation};
 pub use entries::ENTRIES;
+pub use entry::{Codes, Entry};
 pub use explanation::{Explanation, HIGHEST_CODE, PresetMeaning, Report, explanation};
+pub use lookup::{entry, is_registered};
 pub use pairs::{PAIRS, Pair, pair};
 pub use presets::{PRESETS, Preset, PresetCode, preset};
 pub use words::{Word, explained, words};

@@ -1,8 +1,8 @@
 //! Tests of the close, on scripts: one line says what happened in a session, one line what is to be made of it.
 
+mod any_events;
 mod classes;
 mod facts;
-mod invariants;
 mod live;
 mod model;
 mod pings;
@@ -13,7 +13,7 @@ mod verdicts;
 
 use std::time::Duration;
 
-use super::soundness::{STEP, file};
+use super::invariants::{STEP, file};
 use super::{Cause, CloseCode, CloseRecord, CodeLabel, CodeRules, End, Event, Ledger, Saw, TcpFacts};
 use crate::wire::{Frame, Observe, Peer, ReservedBits, Tap, Violation};
 

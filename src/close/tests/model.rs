@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::close::Session;
-use crate::close::soundness::session;
+use crate::close::invariants::session;
 use crate::wire::Opcode;
 
 /// What can happen, of each peer or of closewatch.

@@ -4,12 +4,13 @@ use std::io::Write;
 use std::net::SocketAddr;
 
 use jiff::fmt::temporal::DateTimePrinter;
-use opentelemetry::{SpanId, TraceId};
 use ulid::{ULID_LEN, Ulid};
 
 use super::escape::to_json;
 use super::fields::{Millis, Rfc3339};
-use crate::close::{Address, Cause, Class, CloseCode, End, Handshake, Initiator, Outcome, Text, TlsAlert};
+use crate::close::{
+    Address, Cause, Class, CloseCode, End, Handshake, Initiator, Outcome, SpanId, Text, TlsAlert, TraceId,
+};
 
 /// Six decimals, always: a column of times lines up, and sorts as text.
 const TIMES: DateTimePrinter = DateTimePrinter::new().precision(Some(6));

@@ -5,13 +5,11 @@
 
 use std::time::Duration;
 
-use opentelemetry::trace::SpanContext;
-
 use super::fields::{Millis, Rfc3339};
 use super::put::{Put, put};
 use super::style::JsonStyle;
 use crate::close::{Close, CloseRecord, HandshakeRecord, Request, Saw, TcpFacts};
-use crate::export::event;
+use crate::export::{Event, event};
 use crate::wire::Peer;
 
 /// The version of the field names and meanings. It changes only if a reader of the old one would go wrong.
@@ -20,8 +18,32 @@ const SCHEMA: u32 = 1;
 /// What is not there yet.
 const NONE: Option<u32> = None;
 
+// === impl JsonStyle ===
+
+impl JsonStyle {
+    /// Appends the line of an event to `out`, its line break included.
+    pub fn write(&self, event: &Event, out: &mut Vec<u8>) {
+        match event {
+            Event::Closed(record) => self.write_closed(record, out),
+            Event::HandshakeFailed { route, record } => self.write_handshake_failed(route, record, out),
+        }
+    }
+
+    /// Appends the line of an ended session.
+    pub fn write_closed(&self, record: &CloseRecord, out: &mut Vec<u8>) {
+        closed(record, self, out);
+        out.push(b'\n');
+    }
+
+    /// Appends the line of a handshake that led to no session.
+    pub fn write_handshake_failed(&self, route: &str, record: &HandshakeRecord, out: &mut Vec<u8>) {
+        handshake_failed(route, record, self, out);
+        out.push(b'\n');
+    }
+}
+
 /// Appends the object of `websocket.closed`.
-pub(super) fn closed(record: &CloseRecord, style: &JsonStyle, out: &mut Vec<u8>) {
+fn closed(record: &CloseRecord, style: &JsonStyle, out: &mut Vec<u8>) {
     let (session, verdict) = (&*record.session, &record.verdict);
     put!(out, "{",
         "schema": SCHEMA,
@@ -54,15 +76,15 @@ pub(super) fn closed(record: &CloseRecord, style: &JsonStyle, out: &mut Vec<u8>)
     out.extend_from_slice(b"},\"request\":");
     request(&session.request, style, out);
     put!(out, ",",
-        "trace_id": record.span.as_ref().map(SpanContext::trace_id),
-        "span_id": record.span.as_ref().map(SpanContext::span_id),
-        "handshake_trace_id": session.trace.as_ref().map(|trace| trace.span.trace_id()),
+        "trace_id": record.span.as_ref().map(|span| span.trace_id),
+        "span_id": record.span.as_ref().map(|span| span.span_id),
+        "handshake_trace_id": session.trace.as_ref().map(|trace| trace.span.trace_id),
     );
     out.push(b'}');
 }
 
 /// Appends the object of `websocket.handshake_failed`.
-pub(super) fn handshake_failed(route: &str, record: &HandshakeRecord, style: &JsonStyle, out: &mut Vec<u8>) {
+fn handshake_failed(route: &str, record: &HandshakeRecord, style: &JsonStyle, out: &mut Vec<u8>) {
     put!(out, "{",
         "schema": SCHEMA,
         "event": "websocket.handshake_failed",

@@ -7,7 +7,7 @@ use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts
 
 use super::families::{Families, counter, gauge, register, registered};
 use super::names;
-use super::route::RouteMetrics;
+use super::route::{RouteMetrics, expect};
 use crate::close::{CloseCode, CodeRules, Rejection};
 
 /// The media type of [`Metrics::encode`].
@@ -66,10 +66,15 @@ impl Metrics {
         }
     }
 
-    /// The handles of a route, its expected series made with 0. `own_codes` are the codes of the Closes that closewatch
-    /// may send itself. Again for the same name: the same series, and what is new to be expected of it.
-    pub fn route(&self, name: &str, rules: &CodeRules, own_codes: &[CloseCode]) -> RouteMetrics {
-        RouteMetrics::new(Arc::clone(&self.families), name, rules, own_codes)
+    /// Makes the series that a route can be expected to have, with 0. `own_codes` are the codes of the Closes that
+    /// closewatch may send itself. Series that exist already stay as they are.
+    pub fn expect(&self, name: &str, rules: &CodeRules, own_codes: &[CloseCode]) {
+        expect(&self.families, name, rules, own_codes);
+    }
+
+    /// The handles of a route's series.
+    pub fn route(&self, name: &str) -> RouteMetrics {
+        RouteMetrics::new(Arc::clone(&self.families), name)
     }
 
     /// A connection was turned away before it said anything.

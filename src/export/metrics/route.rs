@@ -62,8 +62,8 @@ const NO_STATUS: &str = "none";
 // === impl RouteMetrics ===
 
 impl RouteMetrics {
-    pub(super) fn new(families: Arc<Families>, name: &str, rules: &CodeRules, own_codes: &[CloseCode]) -> Self {
-        let metrics = Self {
+    pub(super) fn new(families: Arc<Families>, name: &str) -> Self {
+        Self {
             name: name.into(),
             opened: families.opened.with_label_values(&[name]),
             bytes: Peer::ALL.map(|from| families.frame_bytes.with_label_values(&[name, from.direction()])),
@@ -75,13 +75,7 @@ impl RouteMetrics {
             handshake_duration: OnceLock::new(),
             ends: RwLock::default(),
             families,
-        };
-        // No session ever opens on the route that is none.
-        if name != NO_ROUTE {
-            metrics.expect_ends(rules, own_codes);
-            metrics.expect_handshakes();
         }
-        metrics
     }
 
     /// An upgrade was answered, or its client went away.
@@ -182,38 +176,6 @@ impl RouteMetrics {
             series
         })
     }
-
-    fn expect_ends(&self, rules: &CodeRules, own_codes: &[CloseCode]) {
-        let route = &*self.name;
-        for end in expected_ends(rules, own_codes) {
-            let code = end.label.to_string();
-            let labels = [route, &code, end.class.as_str(), end.initiator.as_str(), end.cause.as_str()];
-            self.families.closes.with_label_values(&labels);
-            // Rules take short sessions off the ends: both have to be there at the first end, or it counts as a long one.
-            self.families.session_duration.with_label_values(&[route, end.class.as_str()]);
-        }
-        self.families.idle_before_close.with_label_values(&[route, Class::Abnormal.as_str()]);
-        for initiator in Initiator::ALL {
-            self.families.saw_mismatch.with_label_values(&[route, initiator.as_str()]);
-        }
-        for direction in Peer::ALL.map(Peer::direction) {
-            for kind in Violation::ALL {
-                self.families.violations.with_label_values(&[route, direction, kind.as_str()]);
-            }
-            self.families.blind_sessions.with_label_values(&[route, direction]);
-            self.families.undelivered_bytes.with_label_values(&[route, direction]);
-        }
-    }
-
-    fn expect_handshakes(&self) {
-        for (outcome, status) in EXPECTED_HANDSHAKES {
-            let status = status_label(*status);
-            self.families.handshakes.with_label_values(&[&self.name, outcome.as_str(), &status]);
-        }
-        for class in STATUS_CLASSES {
-            self.families.http_requests.with_label_values(&[&*self.name, class]);
-        }
-    }
 }
 
 // === impl EndKind ===
@@ -236,6 +198,45 @@ impl EndSeries {
             idle_before_close: families.idle_before_close.with_label_values(&[route, class]),
             close_handshake: OnceLock::new(),
         }
+    }
+}
+
+/// Makes the series that a route can be expected to have, with 0: none of a session for the route that is none.
+pub(super) fn expect(families: &Families, route: &str, rules: &CodeRules, own_codes: &[CloseCode]) {
+    if route != NO_ROUTE {
+        expect_ends(families, route, rules, own_codes);
+        expect_handshakes(families, route);
+    }
+}
+
+fn expect_ends(families: &Families, route: &str, rules: &CodeRules, own_codes: &[CloseCode]) {
+    for end in expected_ends(rules, own_codes) {
+        let code = end.label.to_string();
+        let labels = [route, &code, end.class.as_str(), end.initiator.as_str(), end.cause.as_str()];
+        families.closes.with_label_values(&labels);
+        // Rules take short sessions off the ends: both have to be there at the first end, or it counts as a long one.
+        families.session_duration.with_label_values(&[route, end.class.as_str()]);
+    }
+    families.idle_before_close.with_label_values(&[route, Class::Abnormal.as_str()]);
+    for initiator in Initiator::ALL {
+        families.saw_mismatch.with_label_values(&[route, initiator.as_str()]);
+    }
+    for direction in Peer::ALL.map(Peer::direction) {
+        for kind in Violation::ALL {
+            families.violations.with_label_values(&[route, direction, kind.as_str()]);
+        }
+        families.blind_sessions.with_label_values(&[route, direction]);
+        families.undelivered_bytes.with_label_values(&[route, direction]);
+    }
+}
+
+fn expect_handshakes(families: &Families, route: &str) {
+    for (outcome, status) in EXPECTED_HANDSHAKES {
+        let status = status_label(*status);
+        families.handshakes.with_label_values(&[route, outcome.as_str(), &status]);
+    }
+    for class in STATUS_CLASSES {
+        families.http_requests.with_label_values(&[route, class]);
     }
 }
 

@@ -1,17 +1,18 @@
 //! Records as log records: events in OpenTelemetry's sense, with a name.
 
 use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, Severity};
-use opentelemetry::trace::SpanContext;
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger};
 
 use super::attributes::Attributes;
+use super::context;
+use crate::close::TraceSpan;
 use crate::export::{Event, JsonStyle};
 
 /// The log record of an event. It belongs to the session's span, or to the handshake's if that one has none.
 pub(super) fn record(event: &Event, style: &JsonStyle, logger: &SdkLogger) -> SdkLogRecord {
     let mut log = logger.create_log_record();
-    let (name, time, body, attributes, span): (_, _, _, _, Option<&SpanContext>) = match event {
+    let (name, time, body, attributes, span): (_, _, _, _, Option<&TraceSpan>) = match event {
         Event::Closed(record) => {
             let verdict = &record.verdict;
             let mut attributes = Attributes::of_session(record, style);
@@ -37,6 +38,7 @@ pub(super) fn record(event: &Event, style: &JsonStyle, logger: &SdkLogger) -> Sd
     log.set_body(body.into());
     log.add_attributes(attributes.0.into_iter().map(|KeyValue { key, value, .. }| (key, any(value))));
     if let Some(span) = span {
+        let span = context::of_span(span);
         log.set_trace_context(span.trace_id(), span.span_id(), Some(span.trace_flags()));
     }
     log

@@ -6,6 +6,7 @@
 mod attributes;
 mod b3;
 mod collector;
+mod context;
 mod error;
 mod logs;
 mod meters;

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use opentelemetry::logs::LoggerProvider as _;
-use opentelemetry::propagation::Extractor;
-use opentelemetry::trace::SpanContext;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use prometheus::IntCounter;
 use tokio::runtime;
@@ -19,7 +17,7 @@ use super::meters::{Durations, Meters};
 use super::sender::{Flush, Item, Mapper, Sender};
 use super::spans;
 use super::tracer::Tracer;
-use crate::close::{CloseRecord, HandshakeRecord, Propagation};
+use crate::close::{CloseRecord, HandshakeRecord, Propagation, RequestHeaders, TraceSpan};
 use crate::config::Otel;
 use crate::export::{Event, JsonStyle, Metrics, Sink};
 
@@ -96,12 +94,12 @@ impl Otlp {
     }
 
     /// Begins the trace of a handshake, if there are traces.
-    pub(in crate::export) fn trace(&self, headers: &dyn Extractor) -> Option<Propagation> {
+    pub(in crate::export) fn trace(&self, headers: &dyn RequestHeaders) -> Option<Propagation> {
         self.tracer.as_ref().map(|tracer| tracer.load().handshake(headers))
     }
 
     /// The span of a session that has ended, if it is kept.
-    pub(in crate::export) fn span_of(&self, record: &CloseRecord) -> Option<SpanContext> {
+    pub(in crate::export) fn span_of(&self, record: &CloseRecord) -> Option<TraceSpan> {
         self.tracer.as_ref()?.load().session(record)
     }
 

@@ -7,6 +7,7 @@ use opentelemetry::trace::{Link, SpanContext, SpanId, SpanKind, Status};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 use super::attributes::{Attributes, known_method};
+use super::context;
 use crate::close::{Class, CloseRecord, HandshakeRecord, Outcome};
 use crate::export::{JsonStyle, event};
 
@@ -14,12 +15,12 @@ use crate::export::{JsonStyle, event};
 ///
 /// It is an error only if it is abnormal. Its kind is internal, so that no latency of requests is ever made from it.
 pub(super) fn session(record: &CloseRecord, style: &JsonStyle, scope: &InstrumentationScope) -> Option<SpanData> {
-    let span = record.span.clone()?;
+    let span = record.span.as_ref()?;
     let handshake = record.session.trace.as_ref().map(|trace| &trace.span);
-    let is_child = handshake.is_some_and(|handshake| handshake.trace_id() == span.trace_id());
+    let is_child = handshake.is_some_and(|handshake| handshake.trace_id == span.trace_id);
     let mut links = SpanLinks::default();
     if !is_child {
-        links.links.extend(handshake.cloned().map(Link::with_context));
+        links.links.extend(handshake.map(|span| Link::with_context(context::of_span(span))));
     }
     let mut attributes = Attributes::of_session(record, style);
     let status = if record.verdict.class == Class::Abnormal {
@@ -33,10 +34,17 @@ pub(super) fn session(record: &CloseRecord, style: &JsonStyle, scope: &Instrumen
         start_time,
         end_time: start_time + record.verdict.ended,
         attributes: attributes.0,
-        parent_span_id: handshake.filter(|_| is_child).map_or(SpanId::INVALID, SpanContext::span_id),
+        parent_span_id: handshake
+            .filter(|_| is_child)
+            .map_or(SpanId::INVALID, |handshake| context::of_span_id(handshake.span_id)),
         links,
         status,
-        ..blank(span, SpanKind::Internal, format!("websocket.session {}", record.session.route.name), scope)
+        ..blank(
+            context::of_span(span),
+            SpanKind::Internal,
+            format!("websocket.session {}", record.session.route.name),
+            scope,
+        )
     })
 }
 
@@ -47,7 +55,7 @@ pub(super) fn handshake(
     style: &JsonStyle,
     scope: &InstrumentationScope,
 ) -> Option<SpanData> {
-    let trace = record.trace.as_ref().filter(|trace| trace.span.is_sampled())?;
+    let trace = record.trace.as_ref().filter(|trace| trace.span.sampled)?;
     let mut attributes = Attributes::of_handshake(route, record, style);
     let status = if event::handshake_level(record) == "warn" {
         attributes.add(
@@ -67,16 +75,16 @@ pub(super) fn handshake(
         start_time: end_time.checked_sub(record.duration).unwrap_or(end_time),
         end_time,
         attributes: attributes.0,
-        parent_span_id: trace.parent.unwrap_or(SpanId::INVALID),
+        parent_span_id: trace.parent.map_or(SpanId::INVALID, context::of_span_id),
         parent_span_is_remote: trace.parent.is_some(),
         status,
-        ..blank(trace.span.clone(), SpanKind::Server, name, scope)
+        ..blank(context::of_span(&trace.span), SpanKind::Server, name, scope)
     })
 }
 
 /// Whether a handshake has a span to be exported.
 pub(super) fn is_sampled(record: &HandshakeRecord) -> bool {
-    record.trace.as_ref().is_some_and(|trace| trace.span.is_sampled())
+    record.trace.as_ref().is_some_and(|trace| trace.span.sampled)
 }
 
 /// A span of which nothing more is known.

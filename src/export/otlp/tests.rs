@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::logs::{AnyValue, LoggerProvider as _};
-use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status};
+use opentelemetry::trace::{SpanId, SpanKind, Status};
 use opentelemetry::{Key, Value};
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::trace::SpanData;
 
+use super::context::{of_span, of_span_id, of_trace_id};
 use super::tracer::Tracer;
 use super::{attributes, collector, logs, spans};
+use crate::close;
 use crate::close::{
     Address, CloseCode, CloseRecord, CodeRules, End, Event, HandshakeRecord, HandshakeTrace, Ledger, Live, Outcome,
-    Propagation, Request, RouteFacts, Session,
+    Propagation, Request, RequestHeaders, RouteFacts, Session, TraceSpan,
 };
 use crate::config::{Otel, OtelPropagator, OtelSampler};
 use crate::export::{self, JsonStyle};
@@ -26,6 +28,17 @@ const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
 fn headers(given: &[(&str, &str)]) -> HashMap<String, String> {
     given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+impl RequestHeaders for HashMap<String, String> {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.get(name).map(String::as_str)
+    }
+}
+
+/// A span that there is nothing to say of.
+fn span() -> TraceSpan {
+    TraceSpan { trace_id: close::TraceId([1; 16]), span_id: close::SpanId([2; 8]), sampled: true, state: "".into() }
 }
 
 fn tracer(change: impl FnOnce(&mut Otel)) -> Tracer {
@@ -127,7 +140,7 @@ fn the_span_of_a_session_is_the_child_of_its_handshake_and_has_its_true_times() 
     assert_eq!(span.name, "websocket.session chat");
     assert_eq!(span.span_kind, SpanKind::Internal);
     assert_eq!(span.span_context.trace_id().to_string(), TRACE);
-    assert_eq!((span.parent_span_id, span.parent_span_is_remote), (trace.span.span_id(), false));
+    assert_eq!((span.parent_span_id, span.parent_span_is_remote), (of_span_id(trace.span.span_id), false));
     assert!(span.links.is_empty());
     assert_eq!(span.start_time, noon());
     assert_eq!(span.end_time, noon() + Duration::from_millis(90_500));
@@ -186,12 +199,12 @@ fn only_an_abnormal_end_is_an_error() {
 fn an_abnormal_end_in_a_trace_that_is_not_sampled_begins_one_and_links_to_it() {
     let tracer = tracer(|_| {});
     let trace = tracer.handshake(&headers(&[("traceparent", UNSAMPLED)])).trace;
-    assert!(!trace.span.is_sampled());
+    assert!(!trace.span.sampled);
     let span = session_span(&tracer, &mut record(Some(Arc::clone(&trace)), Err(End::Fin))).unwrap();
-    assert_ne!(span.span_context.trace_id(), trace.span.trace_id());
+    assert_ne!(span.span_context.trace_id(), of_trace_id(trace.span.trace_id));
     assert!(span.span_context.is_sampled());
     assert_eq!(span.parent_span_id, SpanId::INVALID);
-    assert_eq!(span.links.iter().map(|link| &link.span_context).collect::<Vec<_>>(), [&trace.span]);
+    assert_eq!(span.links.iter().map(|link| &link.span_context).collect::<Vec<_>>(), [&of_span(&trace.span)]);
     for (end, kept) in [(Ok(1000), false), (Ok(1012), false), (Ok(1013), true), (Ok(1011), true)] {
         let span = tracer.session(&record(Some(Arc::clone(&trace)), end));
         assert_eq!(span.is_some(), kept, "{end:?}");
@@ -240,7 +253,7 @@ fn samplers_decide_by_parent_or_by_themselves() {
             [(vec![], none), (vec![("traceparent", PARENT)], yes), (vec![("traceparent", UNSAMPLED)], no)]
         {
             let span = &tracer.handshake(&headers(&given)).trace.span;
-            assert_eq!(span.is_sampled(), sampled, "{sampler:?} {given:?}");
+            assert_eq!(span.sampled, sampled, "{sampler:?} {given:?}");
         }
     }
 }
@@ -252,8 +265,8 @@ fn a_trace_goes_on_and_a_state_that_is_not_its_own_does_not() {
     let on = tracer.handshake(&headers(&[("traceparent", PARENT), state]));
     let span = &on.trace.span;
     assert_eq!(on.trace.parent.unwrap().to_string(), "b7ad6b7169203331");
-    assert_eq!(sent(&on), HashMap::from([("traceparent", &*format!("00-{TRACE}-{}-01", span.span_id()))]));
-    assert_eq!(span.trace_state().header(), "a=1,b=2");
+    assert_eq!(sent(&on), HashMap::from([("traceparent", &*format!("00-{TRACE}-{}-01", span.span_id))]));
+    assert_eq!(&*span.state, "a=1,b=2");
 
     for given in [
         &[state][..],
@@ -263,16 +276,12 @@ fn a_trace_goes_on_and_a_state_that_is_not_its_own_does_not() {
     ] {
         let anew = tracer.handshake(&headers(given));
         assert_eq!(anew.trace.parent, None, "{given:?}");
-        assert_ne!(anew.trace.span.trace_id().to_string(), TRACE);
+        assert_ne!(anew.trace.span.trace_id.to_string(), TRACE);
         assert_eq!(sent(&anew)["tracestate"], "", "{given:?}");
     }
     let long = format!("a={},b={},c={}", "x".repeat(200), "x".repeat(200), "x".repeat(200));
     let on = tracer.handshake(&headers(&[("traceparent", PARENT), ("tracestate", &long)]));
-    assert_eq!(
-        (on.trace.span.trace_state().header(), sent(&on).len()),
-        (String::new(), 1),
-        "it goes on, and is not kept"
-    );
+    assert_eq!((on.trace.span.state.to_string(), sent(&on).len()), (String::new(), 1), "it goes on, and is not kept");
     let unreadable = tracer.handshake(&headers(&[("traceparent", PARENT), ("tracestate", "no state")]));
     assert_eq!(sent(&unreadable)["tracestate"], "");
 }
@@ -287,9 +296,9 @@ fn b3_is_read_and_sent_in_either_form() {
         let tracer = tracer(|otel| otel.propagators = vec![OtelPropagator::B3]);
         let on = tracer.handshake(&headers(&[("b3", given)]));
         let own = &on.trace.span;
-        assert_eq!((on.trace.parent.is_some(), own.is_sampled()), (true, sampled), "{given}");
-        assert!(own.trace_id().to_string().ends_with(&trace[16..]));
-        let told = format!("{}-{}-{}", own.trace_id(), own.span_id(), u8::from(sampled));
+        assert_eq!((on.trace.parent.is_some(), own.sampled), (true, sampled), "{given}");
+        assert!(own.trace_id.to_string().ends_with(&trace[16..]));
+        let told = format!("{}-{}-{}", own.trace_id, own.span_id, u8::from(sampled));
         assert_eq!(sent(&on), HashMap::from([("b3", told.as_str())]));
     }
     for given in ["0", "", "x-y-1", &format!("{trace}-{}-1", "0".repeat(16)), &format!("{}-{span}-1", &trace[1..])] {
@@ -300,7 +309,7 @@ fn b3_is_read_and_sent_in_either_form() {
     let tracer = tracer(|otel| otel.propagators = vec![OtelPropagator::B3Multi, OtelPropagator::TraceContext]);
     let several = [("x-b3-traceid", trace), ("x-b3-spanid", span), ("x-b3-sampled", "1"), ("x-b3-parentspanid", span)];
     let on = tracer.handshake(&headers(&several));
-    let own = on.trace.span.span_id().to_string();
+    let own = on.trace.span.span_id.to_string();
     let parent = format!("00-{trace}-{own}-01");
     let expected = [
         ("x-b3-traceid", trace),
@@ -312,7 +321,7 @@ fn b3_is_read_and_sent_in_either_form() {
     ];
     assert_eq!(sent(&on), HashMap::from(expected));
     // The first that is there counts.
-    assert_eq!(tracer.handshake(&headers(&[("traceparent", PARENT)])).trace.span.trace_id().to_string(), TRACE);
+    assert_eq!(tracer.handshake(&headers(&[("traceparent", PARENT)])).trace.span.trace_id.to_string(), TRACE);
 }
 
 #[test]
@@ -362,14 +371,14 @@ fn a_log_record_is_an_event_of_the_sessions_span() {
     assert_eq!((log.severity_text(), log.timestamp()), (Some("WARN"), Some(time.into())));
     assert_eq!(log.body(), Some(&AnyValue::from("1006 by upstream: upstream_reset")));
     let context = log.trace_context().unwrap();
-    assert_eq!((context.trace_id, context.span_id), (span.trace_id(), span.span_id()));
+    assert_eq!((context.trace_id, context.span_id), (of_trace_id(span.trace_id), of_span_id(span.span_id)));
     let code = (Key::new("websocket.close.code"), AnyValue::Int(1006));
     assert!(log.attributes_iter().any(|attribute| *attribute == code));
 
     // Without a span of its own it is found by its handshake's.
     let log = logs::record(&export::Event::Closed(record(Some(Arc::clone(&trace)), Ok(1000))), &style, &logger);
     assert_eq!(log.severity_text(), Some("INFO"));
-    assert_eq!(log.trace_context().map(|context| context.span_id), Some(trace.span.span_id()));
+    assert_eq!(log.trace_context().map(|context| context.span_id), Some(of_span_id(trace.span.span_id)));
 
     let failed = failed(trace, Outcome::DialFailed, Some(502));
     let log = logs::record(&export::Event::HandshakeFailed { route: "chat".into(), record: failed }, &style, &logger);
@@ -379,7 +388,7 @@ fn a_log_record_is_an_event_of_the_sessions_span() {
 #[test]
 fn every_value_is_of_a_kind_that_a_log_record_has() {
     let mut record = record(None, Ok(1000));
-    record.span = Some(SpanContext::NONE);
+    record.span = Some(span());
     for pair in attributes::Attributes::of_session(&record, &JsonStyle::default()).0 {
         let plain = matches!(pair.value, Value::Bool(_) | Value::I64(_) | Value::F64(_) | Value::String(_));
         assert!(plain, "{pair:?}");

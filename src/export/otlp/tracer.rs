@@ -4,13 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use opentelemetry::Context;
-use opentelemetry::propagation::{Extractor, TextMapPropagator};
+use opentelemetry::propagation::{Extractor as _, TextMapPropagator};
 use opentelemetry::trace::{SpanContext, SpanKind, TraceContextExt, TraceFlags, TraceId, TraceState};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, Sampler, SamplingDecision, ShouldSample};
 
 use super::b3;
-use crate::close::{CloseRecord, HandshakeTrace, Propagation};
+use super::context::{self, Headers};
+use crate::close;
+use crate::close::{CloseRecord, HandshakeTrace, Propagation, RequestHeaders, SpanId, TraceSpan};
 use crate::config::{Otel, OtelPropagator, OtelSampler};
 use crate::export::event;
 
@@ -50,7 +52,8 @@ impl Tracer {
     }
 
     /// The span of a handshake with these headers, and what its upstream is told of it.
-    pub(super) fn handshake(&self, headers: &dyn Extractor) -> Propagation {
+    pub(super) fn handshake(&self, headers: &dyn RequestHeaders) -> Propagation {
+        let headers = &Headers(headers);
         let parent = self.propagators.iter().find_map(|format| self.extract(*format, headers));
         let trace_id = parent.as_ref().map_or_else(|| self.ids.new_trace_id(), SpanContext::trace_id);
         let context = parent.clone().map(|parent| Context::new().with_remote_span_context(parent));
@@ -79,25 +82,29 @@ impl Tracer {
                 OtelPropagator::B3Multi => b3::inject_multi(&span, &mut sent),
             }
         }
-        let parent = parent.map(|parent| parent.span_id());
-        Propagation { trace: Arc::new(HandshakeTrace { span, parent }), headers: sent }
+        let trace = HandshakeTrace {
+            span: context::to_span(&span),
+            parent: parent.map(|parent| SpanId(parent.span_id().to_bytes())),
+        };
+        Propagation { trace: Arc::new(trace), headers: sent }
     }
 
     /// The span of a session that has ended, if it is kept. With its handshake's, it is that one's child; without, it begins
     /// a trace of its own, because it ended in a way that somebody may have to look at.
-    pub(super) fn session(&self, record: &CloseRecord) -> Option<SpanContext> {
+    pub(super) fn session(&self, record: &CloseRecord) -> Option<TraceSpan> {
         let handshake = &record.session.trace.as_ref()?.span;
-        let trace_id = match (handshake.is_sampled(), event::is_grave(record.verdict.class)) {
-            (true, true) => handshake.trace_id(),
-            (true, false) if keeps(&self.clean, None, handshake.trace_id()) => handshake.trace_id(),
-            (false, true) => self.ids.new_trace_id(),
+        let own = context::of_trace_id(handshake.trace_id);
+        let trace_id = match (handshake.sampled, event::is_grave(record.verdict.class)) {
+            (true, true) => handshake.trace_id,
+            (true, false) if keeps(&self.clean, None, own) => handshake.trace_id,
+            (false, true) => close::TraceId(self.ids.new_trace_id().to_bytes()),
             (_, false) => return None,
         };
-        let state = handshake.trace_state().clone();
-        Some(SpanContext::new(trace_id, self.ids.new_span_id(), TraceFlags::SAMPLED, false, state))
+        let span_id = SpanId(self.ids.new_span_id().to_bytes());
+        Some(TraceSpan { trace_id, span_id, sampled: true, state: handshake.state.clone() })
     }
 
-    fn extract(&self, format: OtelPropagator, headers: &dyn Extractor) -> Option<SpanContext> {
+    fn extract(&self, format: OtelPropagator, headers: &Headers<'_>) -> Option<SpanContext> {
         match format {
             OtelPropagator::TraceContext => {
                 let context = self.trace_context.extract_with_context(&Context::new(), headers);

@@ -12,9 +12,9 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 use httparse::{Header, ParserConfig, Status};
-use opentelemetry::propagation::Extractor;
 
 use super::headers::is_end_to_end;
+use crate::close::RequestHeaders;
 use crate::proxy::parsed::Parsed;
 
 /// More headers than this are hyper's business.
@@ -180,14 +180,10 @@ impl<'b> Head<'_, 'b> {
     }
 }
 
-impl Extractor for Head<'_, '_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        let (_, value) = self.iter().find(|(name, _)| name.eq_ignore_ascii_case(key))?;
+impl RequestHeaders for Head<'_, '_> {
+    fn value(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.iter().find(|(found, _)| found.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(value).ok()
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        self.iter().map(|(name, _)| name).collect()
     }
 }
 

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use http::Request;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use opentelemetry::propagation::Extractor;
 
-use crate::close::{HandshakeTrace, Propagation, RouteSink};
+use crate::close::{HandshakeTrace, Propagation, RequestHeaders, RouteSink};
 use crate::proxy::source::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -63,7 +62,7 @@ pub(in crate::proxy) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 /// Begins the trace of an upgrade, if sessions are traced: its place there, and the headers that say so to the upstream.
 pub(in crate::proxy) fn begin_trace(
     sink: &dyn RouteSink,
-    headers: &dyn Extractor,
+    headers: &dyn RequestHeaders,
 ) -> (Option<Arc<HandshakeTrace>>, Vec<(&'static str, String)>) {
     match sink.trace(headers) {
         Some(Propagation { trace, headers }) => (Some(trace), headers),
@@ -131,12 +130,8 @@ pub(in crate::proxy) fn tokens<'h>(headers: &'h HeaderMap, name: &HeaderName) ->
 
 // === impl TraceHeaders ===
 
-impl Extractor for TraceHeaders<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.to_str().ok()
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(HeaderName::as_str).collect()
+impl RequestHeaders for TraceHeaders<'_> {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.to_str().ok()
     }
 }

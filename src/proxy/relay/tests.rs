@@ -43,7 +43,6 @@ impl CloseSink for NoSink {
         Arc::new(Self)
     }
     fn rejected(&self, _: Rejection) {}
-    fn draining(&self) {}
 }
 
 impl RouteSink for NoSink {

@@ -66,7 +66,7 @@ fn the_exposition_of_a_fixed_sequence_is_the_golden_one() {
     chat.spilled(4096);
     chat.http_response(204);
     exporter.rejected(Rejection::Descriptors);
-    exporter.draining();
+    exporter.metrics().draining();
     exporter.metrics().records_dropped(Sink::Log).inc();
 
     let text = exposition(&exporter);

@@ -5,11 +5,10 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use closewatch::close::{CloseSink, End, RouteSink};
+use closewatch::close::{CloseSink, End, RequestHeaders, RouteSink};
 use closewatch::config::{LogTarget, Otel, OtelProtocol};
 use closewatch::export::{ExportOptions, Exporter, LogOptions, Sink};
 use closewatch::wire::Peer;
-use opentelemetry::propagation::Extractor;
 use rustix::process::Signal;
 use tokio::time::Instant;
 
@@ -26,13 +25,9 @@ const AT_ONCE: usize = 200;
 /// No headers: every trace begins here.
 struct NoHeaders;
 
-impl Extractor for NoHeaders {
-    fn get(&self, _: &str) -> Option<&str> {
+impl RequestHeaders for NoHeaders {
+    fn value(&self, _: &str) -> Option<&str> {
         None
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        Vec::new()
     }
 }
 

@@ -105,10 +105,6 @@ impl CloseSink for RigSink {
     fn rejected(&self, reason: Rejection) {
         self.0.see(|seen| seen.rejected.push(reason));
     }
-
-    fn draining(&self) {
-        self.0.story.tell("proxy    is draining".to_owned());
-    }
 }
 
 impl RouteSink for RigRouteSink {

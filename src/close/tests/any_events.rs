@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::close::soundness::{Act, What, assert_sound, file_played, play};
+use crate::close::invariants::{Act, What, assert_sound, file_played, play};
 use crate::close::{Initiator, Verdict};
 use crate::wire::{MessageKind, Opcode};
 

@@ -1,81 +1,16 @@
-//! What is known about a close code, and how to look it up.
-
-use std::fmt;
+//! How to look a close code up.
 
 use super::entries::ENTRIES;
-use crate::close::{Class, CloseCode};
+use super::entry::Entry;
+use crate::close::CloseCode;
 
-/// What is known about a code, or about a range of codes that share one reading.
-#[derive(Debug)]
-pub struct Entry {
-    /// The codes this is about.
-    pub code: Codes,
-    /// IANA's name for it; for a range, a description.
-    pub name: &'static str,
-    /// Whether IANA's registry has these very codes (those that never stand in a frame included).
-    pub registered: bool,
-    /// Whether an endpoint may put it into a Close frame; equal to [`CloseCode::may_be_sent`].
-    pub on_wire: bool,
-    /// Who sends it in practice.
-    pub sent_by: &'static str,
-    /// What it says.
-    pub meaning: &'static str,
-    /// In which situations it shows up.
-    pub seen_when: &'static str,
-    /// What to do about it.
-    pub action: &'static str,
-    /// Its class, where neither initiator nor configuration says otherwise.
-    pub class: Class,
-}
-
-/// One code, or an inclusive range of codes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Codes {
-    first: u16,
-    last: u16,
-}
-
-// `entry` relies on it, so a table with a hole must not compile.
+// `entry` relies on it: a table with a hole must not compile.
 const _: () = assert!(is_complete(ENTRIES), "the entries must cover 0 to 65535 in order, without gap or overlap");
-
-// === impl Codes ===
-
-impl Codes {
-    pub(super) const fn one(code: u16) -> Self {
-        Self { first: code, last: code }
-    }
-
-    pub(super) const fn range(first: u16, last: u16) -> Self {
-        Self { first, last }
-    }
-
-    /// The lowest of these codes.
-    pub const fn first(self) -> CloseCode {
-        CloseCode(self.first)
-    }
-
-    /// The highest of these codes: the same as the lowest, where it is one code.
-    pub const fn last(self) -> CloseCode {
-        CloseCode(self.last)
-    }
-
-    /// Whether `code` is one of these.
-    pub const fn contains(self, code: CloseCode) -> bool {
-        self.first <= code.0 && code.0 <= self.last
-    }
-}
-
-/// `1006`, or `4000-4999`.
-impl fmt::Display for Codes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.first == self.last { write!(f, "{}", self.first) } else { write!(f, "{}-{}", self.first, self.last) }
-    }
-}
 
 /// What is known about `code`.
 pub fn entry(code: CloseCode) -> &'static Entry {
     // In bounds: the last entry ends at 65535, and the assertion above holds at compile time.
-    &ENTRIES[ENTRIES.partition_point(|entry| entry.code.last < code.0)]
+    &ENTRIES[ENTRIES.partition_point(|entry| entry.code.last() < code)]
 }
 
 /// Whether IANA's registry has this very code (1004, 1005, 1006 and 1015 included).
@@ -88,7 +23,7 @@ const fn is_complete(entries: &[Entry]) -> bool {
     let mut next = 0_u32;
     let mut index = 0;
     while index < entries.len() {
-        let Codes { first, last } = entries[index].code;
+        let (first, last) = (entries[index].code.first().0, entries[index].code.last().0);
         if first as u32 != next || last < first {
             return false;
         }
@@ -102,6 +37,7 @@ const fn is_complete(entries: &[Entry]) -> bool {
 mod tests {
     use super::super::entries::library;
     use super::*;
+    use crate::close::Class;
 
     fn every_code() -> impl Iterator<Item = CloseCode> {
         (0..=u16::MAX).map(CloseCode)
