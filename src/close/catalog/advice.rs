@@ -1,6 +1,6 @@
 //! What to do about a code, for those who write the client and the server. [`Entry`](super::Entry) has it for the operator.
 
-use super::codes::Codes;
+use super::entry::Codes;
 use crate::close::CloseCode;
 
 /// Advice for the authors of both ends.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::advice::advice;
 use super::apis::APIS;
-use super::codes::entry;
+use super::lookup::entry;
 use super::presets::PRESETS;
 use crate::close::{Class, CloseCode};
 

@@ -1,6 +1,7 @@
 //! What becomes of a record, and which records become spans.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -30,7 +31,7 @@ fn headers(given: &[(&str, &str)]) -> HashMap<String, String> {
     given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-impl RequestHeaders for HashMap<String, String> {
+impl<S: BuildHasher> RequestHeaders for HashMap<String, String, S> {
     fn value(&self, name: &str) -> Option<&str> {
         self.get(name).map(String::as_str)
     }
