@@ -8,7 +8,7 @@ use super::{Source, TABLE};
 /// Folders without I/O, runtime or clock: time is an argument there.
 const PURE: [&str; 2] = ["wire", "close"];
 
-const RUNTIMES: [&str; 2] = ["tokio", "hyper"];
+const RUNTIMES: [&str; 3] = ["tokio", "hyper", "opentelemetry"];
 
 const CLOCKS: [&str; 3] = ["SystemTime", "Instant", "Timestamp"];
 
@@ -193,6 +193,7 @@ fn runtimes_and_clocks_are_refused_where_all_is_pure() {
             ("use tokio_util::sync::A;", "so no tokio_util"),
             ("fn f(a: hyper::Request<()>) {}", "so no hyper"),
             ("use hyper_util::rt::A;", "so no hyper_util"),
+            ("use opentelemetry::trace::SpanContext;", "so no opentelemetry"),
             ("fn f() { std::time::SystemTime::now(); }", "no SystemTime::now"),
             ("fn f() { Instant::now(); }", "no Instant::now"),
             ("fn f() { jiff::Timestamp::now(); }", "no Timestamp::now"),
