@@ -5,7 +5,7 @@ use std::path::Path;
 use super::error::Mistake;
 use super::forwarded::Forwarded;
 use super::route::{ClassTable, HostMatch, Route, check_code, check_codes, check_name, check_path};
-use super::section::{Document, Section};
+use super::section::{Document, Section, read_fields};
 use super::settings::{Config, Drain, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Timeouts};
 use super::tls_draft::{TlsDraft, UpstreamTlsDraft};
 use super::upstream::Upstream;
@@ -69,8 +69,8 @@ impl Draft {
 
     fn read_top(mut top: Section<'_, '_>) -> Self {
         let mut config = Config::without_routes();
-        top.set("listen", &mut config.listen, |v| values::address(text(v)?));
-        top.set("workers", &mut config.workers, |v| number(v, 0..=MOST_WORKERS));
+        read_fields!(top, config, [listen], |v| values::address(text(v)?));
+        read_fields!(top, config, [workers], |v| number(v, 0..=MOST_WORKERS));
         let upstream = top
             .line_of("upstream")
             .map(|line| TopUpstream { line, value: top.read("upstream", |v| upstream(text(v)?)) });
@@ -78,11 +78,11 @@ impl Draft {
         let tls = top.section("tls").map(TlsDraft::read).unwrap_or_default();
         let upstream_tls = top.section("upstream_tls").map(UpstreamTlsDraft::read).unwrap_or_default();
         if let Some(mut admin) = top.section("admin") {
-            admin.set("listen", &mut config.admin.listen, |v| optional_address(text(v)?));
+            read_fields!(admin, config.admin, [listen], |v| optional_address(text(v)?));
             admin.finish();
         }
         if let Some(mut metrics) = top.section("metrics") {
-            metrics.set("listen", &mut config.metrics.listen, |v| optional_address(text(v)?));
+            read_fields!(metrics, config.metrics, [listen], |v| optional_address(text(v)?));
             metrics.finish();
         }
         if let Some(section) = top.section("log") {
@@ -95,7 +95,7 @@ impl Draft {
             read_drain(section, &mut config.drain);
         }
         if let Some(mut restart) = top.section("restart") {
-            restart.set("socket", &mut config.restart.socket, |v| values::optional_path(text(v)?));
+            read_fields!(restart, config.restart, [socket], |v| values::optional_path(text(v)?));
             restart.finish();
         }
         if let Some(section) = top.section("limits") {
@@ -105,8 +105,7 @@ impl Draft {
             config.forwarded = Forwarded::read(section);
         }
         if let Some(mut relay) = top.section("relay") {
-            relay.set("verbatim", &mut config.relay.verbatim, |v| switch(text(v)?));
-            relay.set("splice", &mut config.relay.splice, |v| switch(text(v)?));
+            read_fields!(relay, config.relay, [verbatim, splice], |v| switch(text(v)?));
             relay.finish();
         }
         if let Some(section) = top.section("otel") {
@@ -126,55 +125,25 @@ impl Draft {
 }
 
 fn read_log(mut section: Section<'_, '_>, log: &mut Log) {
-    section.set("closes", &mut log.closes, |v| LogTarget::parse(text(v)?));
-    section.set("path", &mut log.path, |v| LogPath::parse(text(v)?));
-    section.set("reason", &mut log.reason, |v| switch(text(v)?));
-    section.set("only", &mut log.only, |v| LogOnly::parse(text(v)?));
-    section.set("query", &mut log.query, |v| switch(text(v)?));
-    section.set("level", &mut log.level, |v| LogLevel::parse(text(v)?));
+    read_fields!(section, log, [closes], |v| LogTarget::parse(text(v)?));
+    read_fields!(section, log, [path], |v| LogPath::parse(text(v)?));
+    read_fields!(section, log, [only], |v| LogOnly::parse(text(v)?));
+    read_fields!(section, log, [reason, query], |v| switch(text(v)?));
+    read_fields!(section, log, [level], |v| LogLevel::parse(text(v)?));
     section.finish();
 }
 
 fn read_timeouts(mut section: Section<'_, '_>, timeouts: &mut Timeouts) {
-    let Timeouts {
-        dial,
-        head,
-        keep_alive,
-        tls,
-        handshake,
-        idle,
-        linger,
-        half_closed,
-        close_reply,
-        dead_peer,
-        unready,
-        drain,
-        drain_jitter,
-        final_scrape,
-    } = timeouts;
-    for (key, slot) in
-        [("dial", dial), ("head", head), ("keep_alive", keep_alive), ("tls", tls), ("handshake", handshake)]
-    {
-        section.set(key, slot, |v| positive(&text_or_number(v)?));
-    }
-    for (key, slot) in [("idle", idle), ("half_closed", half_closed), ("dead_peer", dead_peer)] {
-        section.set(key, slot, |v| limit(&text_or_number(v)?));
-    }
-    for (key, slot) in [
-        ("linger", linger),
-        ("close_reply", close_reply),
-        ("unready", unready),
-        ("drain", drain),
-        ("drain_jitter", drain_jitter),
-        ("final_scrape", final_scrape),
-    ] {
-        section.set(key, slot, |v| duration(&text_or_number(v)?));
-    }
+    read_fields!(section, timeouts, [dial, head, keep_alive, tls, handshake], |v| positive(&text_or_number(v)?));
+    read_fields!(section, timeouts, [idle, half_closed, dead_peer], |v| limit(&text_or_number(v)?));
+    read_fields!(section, timeouts, [linger, close_reply, unready, drain, drain_jitter, final_scrape], |v| duration(
+        &text_or_number(v)?
+    ));
     section.finish();
 }
 
 fn read_drain(mut section: Section<'_, '_>, drain: &mut Drain) {
-    section.set("code", &mut drain.code, |v| {
+    read_fields!(section, drain, [code], |v| {
         let code = u16::try_from(number(v, 0..=usize::from(u16::MAX))?).unwrap_or_default();
         match code {
             0 => Ok(None),
@@ -182,7 +151,7 @@ fn read_drain(mut section: Section<'_, '_>, drain: &mut Drain) {
             _ => Err(format!("{code} may not stand in a Close: 1000-1003, 1007-1014, 3000-4999, or 0 to send none")),
         }
     });
-    section.set("reason", &mut drain.reason, |v| match text(v)? {
+    read_fields!(section, drain, [reason], |v| match text(v)? {
         reason if reason.len() <= LONGEST_REASON => Ok(reason.to_owned()),
         reason => Err(format!("has {} bytes, a Close holds {LONGEST_REASON}", reason.len())),
     });
@@ -193,14 +162,11 @@ fn read_drain(mut section: Section<'_, '_>, drain: &mut Drain) {
 }
 
 fn read_limits(mut section: Section<'_, '_>, limits: &mut Limits) {
-    let Limits { sessions, connections, connections_per_source, .. } = limits;
-    for (key, slot) in
-        [("sessions", sessions), ("connections", connections), ("connections_per_source", connections_per_source)]
-    {
-        section.set(key, slot, |v| Ok(Some(number(v, 0..=usize::MAX)?).filter(|limit| *limit > 0)));
-    }
-    section.set("header_bytes", &mut limits.header_bytes, |v| values::size(&text_or_number(v)?, HEADER_BYTES));
-    section.set("routes", &mut limits.routes, |v| number(v, 1..=MOST_ROUTES));
+    read_fields!(section, limits, [sessions, connections, connections_per_source], |v| {
+        Ok(Some(number(v, 0..=usize::MAX)?).filter(|limit| *limit > 0))
+    });
+    read_fields!(section, limits, [header_bytes], |v| values::size(&text_or_number(v)?, HEADER_BYTES));
+    read_fields!(section, limits, [routes], |v| number(v, 1..=MOST_ROUTES));
     section.finish();
 }
 

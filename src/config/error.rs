@@ -37,13 +37,9 @@ pub struct Mistake {
 /// Where a value was given.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// On the command line or in the environment; a flag and its variable are one place, they fill the same value.
-    Flag {
-        /// The flag with its dashes.
-        flag: &'static str,
-        /// The variable that stands for it.
-        variable: &'static str,
-    },
+    /// On the command line or in the environment: a flag and its variable have one name and fill the same value. The name is
+    /// that of the field in [`Overrides`](super::Overrides).
+    Flag(&'static str),
     /// In a file.
     File {
         /// The file as it was named.
@@ -70,7 +66,7 @@ impl fmt::Display for Mistake {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Flag { flag, variable } => write!(f, "{flag} ({variable})"),
+            Self::Flag(name) => write!(f, "--{} (CLOSEWATCH_{})", name.replace('_', "-"), name.to_uppercase()),
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
         }
     }

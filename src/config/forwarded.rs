@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
-use super::section::Section;
+use super::section::{Section, read_fields};
 use super::values::{Parsed, show_switch, switch, text};
 use super::words::words;
 
@@ -57,9 +57,9 @@ impl Forwarded {
 
     pub(super) fn read(mut section: Section<'_, '_>) -> Self {
         let mut forwarded = Self::default();
-        section.set("x_forwarded", &mut forwarded.x_forwarded, |v| XForwarded::parse(text(v)?));
-        section.set("header", &mut forwarded.header, |v| AddressHeader::parse(text(v)?));
-        section.set("proxy_protocol", &mut forwarded.proxy_protocol, |v| switch(text(v)?));
+        read_fields!(section, forwarded, [x_forwarded], |v| XForwarded::parse(text(v)?));
+        read_fields!(section, forwarded, [header], |v| AddressHeader::parse(text(v)?));
+        read_fields!(section, forwarded, [proxy_protocol], |v| switch(text(v)?));
         let given = section.list("trusted");
         for item in &given {
             match text(item.value).and_then(network) {

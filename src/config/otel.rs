@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::section::Section;
+use super::section::{Section, read_fields};
 use super::tls::{load_roots, show_ca};
 use super::tls_draft::ca;
 use super::values::{Parsed, number, positive, ratio, ratio_from_text, show_duration, text, text_or_number};
@@ -144,21 +144,17 @@ impl Default for Otel {
 impl Otel {
     /// Reads the table.
     pub(super) fn read(&mut self, mut section: Section<'_, '_>) {
-        section.set("endpoint", &mut self.endpoint, |v| match text(v)? {
+        read_fields!(section, self, [endpoint], |v| match text(v)? {
             "" | "off" => Ok(None),
             url => check_url(url).map(Some),
         });
-        section.set("ca", &mut self.ca, ca);
-        section.set("protocol", &mut self.protocol, |v| OtelProtocol::parse(text(v)?));
-        section.set("timeout", &mut self.timeout, |v| positive(&text_or_number(v)?));
-        section.set("traces", &mut self.traces, |v| OtelSignal::parse(text(v)?));
-        section.set("logs", &mut self.logs, |v| OtelSignal::parse(text(v)?));
-        section.set("metrics", &mut self.metrics, |v| OtelSignal::parse(text(v)?));
-        section.set("sampler", &mut self.sampler, |v| OtelSampler::parse(text(v)?));
-        section.set("sampler_ratio", &mut self.sampler_ratio, ratio);
-        section.set("sample_clean", &mut self.sample_clean, ratio);
-        section.set("queue", &mut self.queue, |v| number(v, 1..=MOST_QUEUED));
-        section.set("interval", &mut self.interval, |v| positive(&text_or_number(v)?));
+        read_fields!(section, self, [ca], ca);
+        read_fields!(section, self, [protocol], |v| OtelProtocol::parse(text(v)?));
+        read_fields!(section, self, [timeout, interval], |v| positive(&text_or_number(v)?));
+        read_fields!(section, self, [traces, logs, metrics], |v| OtelSignal::parse(text(v)?));
+        read_fields!(section, self, [sampler], |v| OtelSampler::parse(text(v)?));
+        read_fields!(section, self, [sampler_ratio, sample_clean], ratio);
+        read_fields!(section, self, [queue], |v| number(v, 1..=MOST_QUEUED));
         if section.line_of("propagators").is_some() {
             self.propagators.clear();
         }

@@ -70,96 +70,74 @@ pub struct Overrides {
     pub log_level: Option<String>,
 }
 
-/// The flag and variable for the upstream: also what is missing when nothing says where sessions go.
-pub(super) const UPSTREAM: Place = Place::Flag { flag: "--upstream", variable: "CLOSEWATCH_UPSTREAM" };
+/// The place to name when nothing says where sessions go.
+pub(super) const UPSTREAM: Place = Place::Flag("upstream");
+
+/// Parses the flag of this name into a setting, and notes what does not parse.
+macro_rules! put {
+    ($overrides:ident . $name:ident => $slot:expr, $parse:expr, $mistakes:expr) => {
+        if let Some(value) = parsed(stringify!($name), $overrides.$name.as_deref(), $parse, $mistakes) {
+            $slot = value;
+        }
+    };
+}
+
+/// As `put`, for a setting that is checked later and remembers that it came from the flag.
+macro_rules! give {
+    ($overrides:ident . $name:ident => $slot:expr, $parse:expr, $mistakes:expr) => {
+        if let Some(value) = parsed(stringify!($name), $overrides.$name.as_deref(), $parse, $mistakes) {
+            $slot = Some(Given { value, place: Place::Flag(stringify!($name)), key: None });
+        }
+    };
+}
 
 impl Overrides {
-    /// Puts what is given over what the file said.
+    /// Puts the given flags and variables over the file's settings.
     pub(super) fn apply(&self, draft: &mut Draft, mistakes: &mut Vec<Mistake>) {
         let config = &mut draft.config;
-        let mut set = Setter { mistakes };
-        set.put("--listen", "CLOSEWATCH_LISTEN", self.listen.as_deref(), &mut config.listen, address);
-        set.put("--admin", "CLOSEWATCH_ADMIN", self.admin.as_deref(), &mut config.admin.listen, optional_address);
-        set.put(
-            "--metrics",
-            "CLOSEWATCH_METRICS",
-            self.metrics.as_deref(),
-            &mut config.metrics.listen,
-            optional_address,
-        );
-        let close_log = self.close_log.as_deref();
-        set.put("--close-log", "CLOSEWATCH_CLOSE_LOG", close_log, &mut config.log.closes, LogTarget::parse);
-        let workers = |text: &str| number_from_text(text, 0..=MOST_WORKERS);
-        set.put("--workers", "CLOSEWATCH_WORKERS", self.workers.as_deref(), &mut config.workers, workers);
-        let log_level = self.log_level.as_deref();
-        set.put("--log-level", "CLOSEWATCH_LOG_LEVEL", log_level, &mut config.log.level, LogLevel::parse);
+        put!(self.listen => config.listen, address, mistakes);
+        put!(self.admin => config.admin.listen, optional_address, mistakes);
+        put!(self.metrics => config.metrics.listen, optional_address, mistakes);
+        put!(self.close_log => config.log.closes, LogTarget::parse, mistakes);
+        put!(self.workers => config.workers, |text| number_from_text(text, 0..=MOST_WORKERS), mistakes);
+        put!(self.log_level => config.log.level, LogLevel::parse, mistakes);
 
-        let file = |text: &str| Ok(Some(path(text)));
-        for (flag, variable, given, slot) in [
-            ("--tls-cert", "CLOSEWATCH_TLS_CERT", &self.tls_cert, &mut draft.tls.cert),
-            ("--tls-key", "CLOSEWATCH_TLS_KEY", &self.tls_key, &mut draft.tls.key),
-            ("--upstream-ca", "CLOSEWATCH_UPSTREAM_CA", &self.upstream_ca, &mut draft.upstream_tls.ca),
-        ] {
-            set.place(flag, variable, given.as_deref(), slot, file);
-        }
-        let insecure = self.insecure.as_deref();
-        let slot = &mut draft.upstream_tls.insecure;
-        set.place("--insecure", "CLOSEWATCH_INSECURE", insecure, slot, |text| switch(text).map(Some));
+        let file = |text: &str| Ok(path(text));
+        give!(self.tls_cert => draft.tls.cert, file, mistakes);
+        give!(self.tls_key => draft.tls.key, file, mistakes);
+        give!(self.upstream_ca => draft.upstream_tls.ca, file, mistakes);
+        give!(self.insecure => draft.upstream_tls.insecure, switch, mistakes);
         for own in &mut draft.route_tls {
             own.ca = own.ca.take().filter(|_| self.upstream_ca.is_none());
             own.insecure = own.insecure.take().filter(|_| self.insecure.is_none());
         }
 
-        if let Some(given) = &self.upstream {
-            let mut value = None;
-            let parse = |text: &str| upstream(text).map(Some);
-            set.put("--upstream", "CLOSEWATCH_UPSTREAM", Some(given), &mut value, parse);
-            if draft.has_routes {
-                let message = "the file has [[routes]], each with an upstream of its own".to_owned();
-                mistakes.push(Mistake { place: UPSTREAM, key: None, message });
-            } else {
-                draft.upstream = Some(TopUpstream { line: 1, value });
-            }
+        if self.upstream.is_none() {
+            return;
         }
-    }
-}
-
-/// Parses values into their settings, and notes what does not parse.
-struct Setter<'m> {
-    mistakes: &'m mut Vec<Mistake>,
-}
-
-impl Setter<'_> {
-    /// As [`Setter::put`], and keeps that it was the flag.
-    fn place<T>(
-        &mut self,
-        flag: &'static str,
-        variable: &'static str,
-        given: Option<&str>,
-        slot: &mut Option<Given<T>>,
-        parse: impl FnOnce(&str) -> Parsed<Option<T>>,
-    ) {
         let mut value = None;
-        self.put(flag, variable, given, &mut value, parse);
-        if let Some(value) = value {
-            *slot = Some(Given { value, place: Place::Flag { flag, variable }, key: None });
+        put!(self.upstream => value, |text| upstream(text).map(Some), mistakes);
+        if draft.has_routes {
+            let message = "the file has [[routes]], each with an upstream of its own".to_owned();
+            mistakes.push(Mistake { place: UPSTREAM, key: None, message });
+        } else {
+            draft.upstream = Some(TopUpstream { line: 1, value });
         }
     }
+}
 
-    fn put<T>(
-        &mut self,
-        flag: &'static str,
-        variable: &'static str,
-        given: Option<&str>,
-        slot: &mut T,
-        parse: impl FnOnce(&str) -> Parsed<T>,
-    ) {
-        match given.map(parse) {
-            None => {}
-            Some(Ok(value)) => *slot = value,
-            Some(Err(message)) => {
-                self.mistakes.push(Mistake { place: Place::Flag { flag, variable }, key: None, message });
-            }
+/// The value of a flag, if it is given and right. A wrong one is noted.
+fn parsed<T>(
+    name: &'static str,
+    given: Option<&str>,
+    parse: impl FnOnce(&str) -> Parsed<T>,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<T> {
+    match parse(given?) {
+        Ok(value) => Some(value),
+        Err(message) => {
+            mistakes.push(Mistake { place: Place::Flag(name), key: None, message });
+            None
         }
     }
 }

@@ -36,6 +36,15 @@ pub(super) struct Item<'d, 't> {
     pub value: &'d DeValue<'t>,
 }
 
+/// Reads settings whose keys are the names of their fields, all parsed in one way.
+macro_rules! read_fields {
+    ($section:expr, $settings:expr, [$($field:ident),+], $parse:expr) => {
+        $( $section.set(stringify!($field), &mut $settings.$field, $parse); )+
+    };
+}
+
+pub(super) use read_fields;
+
 // === impl Document ===
 
 impl<'t> Document<'t> {

@@ -100,7 +100,7 @@ impl UpstreamTlsDraft {
             let found = placed(&fault, self.ca.as_ref(), self.cert.as_ref(), self.key.as_ref());
             // Nothing is said of the system's roots, and there are none.
             mistakes.push(found.unwrap_or_else(|| Mistake {
-                place: Place::Flag { flag: "--upstream-ca", variable: "CLOSEWATCH_UPSTREAM_CA" },
+                place: Place::Flag("upstream_ca"),
                 key: None,
                 message: fault.to_string(),
             }));
