@@ -1,4 +1,4 @@
-//! Whom a request says it is for.
+//! The check of a request's `Host`.
 //!
 //! A page in an operator's browser can make its own name point at 127.0.0.1 and then read whatever answers there (DNS
 //! rebinding). Such a request still bears that name in `Host`, so only names that are known to be ours are answered.
@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Response};
 
 use super::Admin;
 
-const REFUSAL: &str = "the Host of an admin request must be an IP address, localhost, or a name that the configuration \
-                       allows\n";
+const REFUSAL: &str = "the Host of an admin request must be an IP address, localhost, or one of admin.names in the \
+                       configuration\n";
 
 /// Lets a request pass if every name it bears is ours.
 pub(super) async fn check(State(admin): State<Admin>, request: Request, next: Next) -> Response {

@@ -27,7 +27,7 @@ const METRICS_INDEX: &str = "closewatch
 /readyz    200 until a drain begins, then 503
 ";
 
-/// Everything, for the operator's own address. Checks whom a request says it is for.
+/// All paths, for the operator's own address. The `Host` of every request is checked.
 pub fn admin_router(admin: Admin) -> Router {
     let router = common(ADMIN_INDEX)
         .route("/closes", get(closes::closes))

@@ -57,7 +57,7 @@ pub async fn serve(listener: TcpListener, router: Router, until: impl Future<Out
     }
     drop(listener);
     end.cancel();
-    // What is not done by then is dropped with the set.
+    // Connections that are not done by then are dropped with the set.
     let _ = time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
 }
 

@@ -20,7 +20,7 @@ pub struct Args {
 pub fn execute(args: &Args) -> ExitCode {
     match config::read(&args.file) {
         Ok(config) => {
-            // Whoever reads this only up to its first line has what they want: a broken pipe is no failure.
+            // A reader that stops after the first line (`| head -1`) is no failure.
             let _ = summary(&mut io::stdout().lock(), &args.file, &config);
             ExitCode::SUCCESS
         }

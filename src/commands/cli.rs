@@ -1,4 +1,4 @@
-//! What may be typed, and which command it is.
+//! The command line and its subcommands.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -28,7 +28,7 @@ pub struct Cli {
     /// The flags of a run.
     #[command(flatten)]
     pub overrides: Overrides,
-    /// What to do instead of running.
+    /// The subcommand; without one, closewatch runs.
     #[command(subcommand)]
     pub command: Option<Command>,
 }

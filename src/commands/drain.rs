@@ -89,7 +89,7 @@ fn drain(args: &Args) -> Result<(), Error> {
 
 /// Waits until the instance has drained: its workers have ended, or all of it has.
 ///
-/// Not for the end of the process alone: in a container it is process 1, and its end is the end of whoever waits for it.
+/// The end of the workers is enough. In a container the instance is process 1, and this process would not outlive it.
 fn wait(pid: i32, process: &OwnedFd, limit: Option<Duration>) -> Result<(), Error> {
     let began = Instant::now();
     let pause = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };

@@ -8,7 +8,7 @@ pub(super) fn warn(config: &Config) {
         tracing::warn!(
             route = route.name,
             upstream = %route.upstream,
-            "INSECURE: this upstream is not verified; whoever is in between can read and change everything"
+            "INSECURE: this upstream is not verified; anybody on the path can read and change everything"
         );
     }
     if let Some(address) = config.admin.listen.filter(|address| !address.ip().is_loopback()) {

@@ -21,7 +21,7 @@ use rustix::net::{
 use tokio::io::AsyncReadExt;
 use tokio::time::{sleep, timeout};
 
-/// What the next instance says when it serves.
+/// The message by which the next instance says that it serves.
 const READY: &[u8] = b"ready\n";
 
 /// Sockets that may be handed on: clients', operator's, metrics'.
@@ -96,17 +96,17 @@ impl Successors {
         new.push(format!(".{}", std::process::id()));
         let new = PathBuf::from(new);
         let listener = tokio::net::UnixListener::bind(&new)?;
-        // Whoever may connect may take the port: nobody but this user.
+        // A process that can connect can take over the port: only this user may.
         std::fs::set_permissions(&new, PermissionsExt::from_mode(0o600))?;
         Ok(Self { listener, new, path: path.to_owned() })
     }
 
-    /// Answers from now on, in the place of whoever did before.
+    /// Answers at the path from now on, in place of any earlier instance.
     pub(super) fn publish(&self) -> io::Result<()> {
         std::fs::rename(&self.new, &self.path)
     }
 
-    /// Hands `sockets` to whoever asks, until one of them serves.
+    /// Hands `sockets` to every instance that asks, until one of them serves.
     pub(super) async fn wait(&self, sockets: &[Named]) {
         loop {
             let handed_on = match self.listener.accept().await {

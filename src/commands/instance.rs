@@ -26,8 +26,8 @@ use crate::export::{ExportOptions, Exporter, JsonStyle, LogOptions};
 use crate::proxy::Proxy;
 use crate::shutdown::{Phase, Shutdown};
 
-/// What sessions may take beyond the configured times to say goodbye: two waits for a boundary and one for the FINs, each
-/// of a second, and some for a busy machine.
+/// Time that a session may need beyond the configured waits to end: two waits for a frame boundary and one for the FINs, each
+/// of a second, and a margin for a busy machine.
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// How long outputs may take to write what they have, on the way out in order.
@@ -99,7 +99,7 @@ impl Instance {
     pub(super) fn run(self, until: impl Future<Output = ()>) -> Result<Ended, StartError> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Start)?;
         let ended = runtime.block_on(self.serve(until));
-        // What still hangs there, a name look-up say, must not hold up the exit.
+        // A name look-up that still hangs must not hold up the exit.
         runtime.shutdown_background();
         ended
     }
@@ -110,7 +110,7 @@ impl Instance {
         let hangup = self.source.map(|source| Ok((source, signal(SignalKind::hangup())?))).transpose();
         let hangup = hangup.map_err(StartError::Start)?;
         let proxy = Proxy::new(self.config.clone(), Arc::new(self.exporter.clone()), self.shutdown.clone());
-        let state = Admin::new(self.exporter.clone(), self.shutdown.clone(), []);
+        let state = Admin::new(self.exporter.clone(), self.shutdown.clone(), self.config.admin.names.clone());
         let restart = match &self.config.restart.socket {
             None => None,
             Some(path) => {
@@ -136,7 +136,7 @@ impl Instance {
         let mut workers = start_workers(self.config.workers, &proxy, &front).map_err(StartError::Start)?;
         let address = front.local_addr();
         drop(front);
-        // Said last: whoever waits for it finds everything in its place.
+        // Logged last: by then everything is in place.
         announce(sockets::PROXY, &address);
         if let Some(predecessor) = predecessor {
             match predecessor.may_go() {
@@ -245,7 +245,7 @@ fn start_workers(count: usize, proxy: &Proxy, front: &TcpListener) -> io::Result
 async fn drain(proxy: &Proxy, shutdown: &Shutdown, workers: &mut mpsc::Receiver<Infallible>) {
     let timeouts = proxy.timeouts();
     if !shutdown.has_successor() {
-        // Whoever sends clients here learns of it from the readiness probe, and takes a while.
+        // Load balancers learn of it from the readiness probe, which takes them a while.
         sleep(timeouts.unready).await;
     }
     shutdown.advance(Phase::Draining);

@@ -94,7 +94,7 @@ fn write(messages: &Receiver<Message>, mut output: LineWriter, lost: &AtomicU64)
                     Err(error) => drop(lost.fetch_add(error.lost, Ordering::Relaxed)),
                 }
             }
-            // Who waits may have given up.
+            // The waiting thread may have given up.
             Message::Flush(done) => drop(done.try_send(())),
         }
     }

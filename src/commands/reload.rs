@@ -10,7 +10,7 @@ use crate::config::{self, Config, Overrides};
 use crate::export::Exporter;
 use crate::proxy::Proxy;
 
-/// Who may change a running instance.
+/// Reloads the configuration of a running instance.
 pub(super) struct Reloader {
     /// Where the configuration comes from: the same file, environment and flags as at the start.
     pub(super) source: Overrides,

@@ -30,7 +30,7 @@ pub fn execute(overrides: &Overrides) -> ExitCode {
     }
     let ended =
         Instance::open(config, Some(overrides.clone())).and_then(|instance| instance.run(std::future::pending()));
-    // What was said on the way comes before what it ended with.
+    // The last lines of the log come before the error.
     drop(log);
     match ended {
         Ok(Ended::Drained) => ExitCode::SUCCESS,

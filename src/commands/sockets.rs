@@ -14,7 +14,7 @@ pub(super) const PROXY: &str = "proxy";
 pub(super) const ADMIN: &str = "admin";
 pub(super) const METRICS: &str = "metrics";
 
-/// What an instance listens on.
+/// The listening sockets of an instance.
 pub(super) struct Sockets {
     pub(super) front: TcpListener,
     pub(super) admin: Option<TcpListener>,
@@ -68,7 +68,7 @@ fn listen(
     proxy::bind(address).map_err(|source| StartError::Bind { key, address, source })
 }
 
-/// What systemd opened (`LISTEN_FDS`, `LISTEN_FDNAMES`): a socket without one of our names is for clients.
+/// The sockets that systemd passed (`LISTEN_FDS`, `LISTEN_FDNAMES`): one without a name of ours is for clients.
 fn from_systemd() -> Result<Vec<Named>, StartError> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');

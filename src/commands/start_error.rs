@@ -17,7 +17,7 @@ pub(super) enum StartError {
         key: &'static str,
         /// Its value.
         address: SocketAddr,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
     /// The instance before cannot be asked for its sockets, or the next one not be answered.
@@ -25,7 +25,7 @@ pub(super) enum StartError {
     Restart {
         /// The socket.
         path: PathBuf,
-        /// What went wrong.
+        /// The underlying error.
         source: io::Error,
     },
     /// The close log cannot be opened.
@@ -33,7 +33,7 @@ pub(super) enum StartError {
     CloseLog {
         /// As the configuration has it.
         target: String,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
     /// The OTLP exporter cannot be started.

@@ -1,10 +1,10 @@
-//! What a running process cannot take from a new configuration.
+//! Keys of a new configuration that only a restart can put in force.
 
 use serde_json::Value;
 
 use super::settings::Config;
 
-/// What is used up at the start: sockets are bound, threads run, outputs are open. A table stands for all its keys.
+/// Keys that take effect only at the start: sockets are bound, threads run, outputs are open. A table stands for all its keys.
 const FIXED: [&str; 21] = [
     "listen",
     "workers",

@@ -21,7 +21,7 @@ const HEADER_BYTES: std::ops::RangeInclusive<u64> = 8 * 1024..=1024 * 1024;
 /// Each route has some 290 series from the start.
 const MOST_ROUTES: usize = 10_000;
 
-/// What remains of a control frame's 125 bytes after the code (RFC 6455 §5.5).
+/// The rest of a control frame's 125 bytes after the code (RFC 6455 §5.5).
 const LONGEST_REASON: usize = 123;
 
 /// Settings on their way to a configuration: what is missing may still come from flags.
@@ -79,6 +79,12 @@ impl Draft {
         let upstream_tls = top.section("upstream_tls").map(UpstreamTlsDraft::read).unwrap_or_default();
         if let Some(mut admin) = top.section("admin") {
             read_fields!(admin, config.admin, [listen], |v| optional_address(text(v)?));
+            for item in admin.list("names") {
+                match text(item.value).and_then(host_name) {
+                    Ok(name) => config.admin.names.push(name),
+                    Err(message) => admin.wrong(item.line, "names", message),
+                }
+            }
             admin.finish();
         }
         if let Some(mut metrics) = top.section("metrics") {
@@ -259,6 +265,14 @@ fn read_codes(section: &mut Section<'_, '_>) -> Vec<String> {
         }
     }
     named
+}
+
+/// A host name that stands for itself alone.
+fn host_name(text: &str) -> Parsed<String> {
+    match HostMatch::parse(text) {
+        Ok(HostMatch::Exact(name)) => Ok(name),
+        Ok(HostMatch::Below(_)) | Err(_) => Err(format!("{text:?} is not a host name: \"closewatch.example.com\"")),
+    }
 }
 
 /// An upstream, from a file or a flag.

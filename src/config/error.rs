@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, and where.
+//! Mistakes in a configuration, with their places.
 
 use std::fmt;
 use std::io;
@@ -12,7 +12,7 @@ pub enum Error {
     Unreadable {
         /// The file as it was named.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// It was read, and these things in it (or in flags and environment) are wrong.
@@ -30,7 +30,7 @@ pub struct Mistake {
     pub place: Place,
     /// The key with its tables, as in `timeouts.idle`; none where a flag says it, or where the text is not TOML.
     pub key: Option<String>,
-    /// What is wrong, and what is allowed.
+    /// The mistake, and the values that are allowed.
     pub message: String,
 }
 

@@ -1,4 +1,4 @@
-//! Who the clients behind another proxy are, and what is told to the upstream.
+//! Settings for hops in front: which of them are trusted, and which headers are written for the upstream.
 
 use std::net::IpAddr;
 
@@ -9,15 +9,15 @@ use super::section::{Section, read_fields};
 use super::values::{Parsed, show_switch, switch, text};
 use super::words::words;
 
-/// What is believed of clients, and added to requests.
+/// The hops in front that are trusted, and the headers added to requests.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Forwarded {
-    /// What happens to `X-Forwarded-For`, `-Proto` and `-Host`. Default `append`.
+    /// The treatment of `X-Forwarded-For`, `-Proto` and `-Host`. Default `append`.
     pub x_forwarded: XForwarded,
-    /// Sources that are believed what they say of their clients. Default none.
+    /// Sources whose forwarded headers are believed. Default none.
     #[serde(serialize_with = "show_networks")]
     pub trusted: Vec<IpNet>,
-    /// Where they say who the client is. Default `x-forwarded-for`.
+    /// The header in which they name the client. Default `x-forwarded-for`.
     pub header: AddressHeader,
     /// Whether connections of trusted sources begin with a PROXY protocol header; then each must. Default off.
     #[serde(serialize_with = "show_switch")]
@@ -25,7 +25,7 @@ pub struct Forwarded {
 }
 
 words! {
-    /// What happens to the `X-Forwarded-…` headers.
+    /// The treatment of the `X-Forwarded-…` headers.
     XForwarded {
         /// The client's address is appended, scheme and host are set.
         Append = "append",
@@ -33,8 +33,8 @@ words! {
         Off = "off",
     }
 
-    /// Where trusted sources say who the client is. One of them, for what a source does not write itself it may pass on as
-    /// its client wrote it.
+    /// The header in which trusted sources name the client. Only one is read: a source may pass on the other as its client
+    /// wrote it.
     AddressHeader {
         /// The hops of `X-Forwarded-For`.
         XForwardedFor = "x-forwarded-for",

@@ -103,7 +103,7 @@ fn settle_upstream_tls(
 
 fn invalid(mut mistakes: Vec<Mistake>) -> Error {
     mistakes.sort_by(|a, b| a.place.cmp(&b.place));
-    // What is said for all routes is wrong on each.
+    // A mistake in a setting for all routes is found once for each of them.
     mistakes.dedup();
     Error::Invalid { mistakes }
 }

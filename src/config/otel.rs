@@ -1,4 +1,4 @@
-//! What is exported over OTLP: the table `[otel]`, and the standard `OTEL_…` variables over it.
+//! Settings of the OTLP export: the table `[otel]`, overridden by the standard `OTEL_…` variables.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,10 +22,10 @@ pub struct Otel {
     /// The collector: `http://host:port`, or `https://`. Over HTTP each signal has its usual path behind it. Default none.
     #[serde(serialize_with = "show_url")]
     pub endpoint: Option<String>,
-    /// Who may vouch for a collector with TLS (PEM). Default the system's roots.
+    /// The roots that a collector with TLS is verified against (PEM). Default the system's.
     #[serde(serialize_with = "show_ca")]
     pub ca: Option<PathBuf>,
-    /// What is spoken to it. Default `http/protobuf`.
+    /// The protocol spoken to it. Default `http/protobuf`.
     pub protocol: OtelProtocol,
     /// Headers, or over gRPC metadata, of every request. `OTEL_EXPORTER_OTLP_HEADERS` adds to them. Default none.
     pub headers: BTreeMap<String, Secret>,
@@ -59,7 +59,7 @@ pub struct Otel {
     /// Attributes of the resource, beside `service.name` (`closewatch`), `service.version`, `service.instance.id` and
     /// `host.name`, or in place of them; `OTEL_RESOURCE_ATTRIBUTES` stand in place of these.
     pub resource: BTreeMap<String, String>,
-    /// What the environment says that cannot be followed, to be said at the start: OpenTelemetry wants it ignored.
+    /// Variables that cannot be followed, for a warning at the start: OpenTelemetry requires that they are ignored.
     #[serde(skip)]
     pub ignored: Vec<String>,
 }
@@ -80,7 +80,7 @@ pub struct OtelSignal {
 pub struct Secret(pub String);
 
 words! {
-    /// What is spoken to the collector.
+    /// The protocol spoken to the collector.
     OtelProtocol {
         /// Protobuf over HTTP/1.1.
         Http = "http/protobuf",

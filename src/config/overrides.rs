@@ -1,4 +1,4 @@
-//! What the command line and the environment say, over the file.
+//! Flags and environment variables, which override the file.
 
 use std::path::PathBuf;
 
@@ -34,11 +34,11 @@ pub struct Overrides {
     #[arg(long, value_name = "FILE", env = "CLOSEWATCH_TLS_KEY")]
     pub tls_key: Option<String>,
 
-    /// Who may vouch for https:// upstreams (PEM) [default: the system's roots]
+    /// Roots that https:// upstreams are verified against (PEM) [default: the system's]
     #[arg(long, value_name = "FILE", env = "CLOSEWATCH_UPSTREAM_CA")]
     pub upstream_ca: Option<String>,
 
-    /// Take any certificate of an https:// upstream: whoever is in between can read and change everything
+    /// Take any certificate of an https:// upstream: anybody on the path can read and change everything
     #[arg(
         long,
         value_name = "on|off",

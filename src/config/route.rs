@@ -43,10 +43,10 @@ pub struct Route {
     /// How codes are read here: all that `named`, the configuration's `classes` and the route's own say.
     #[serde(skip)]
     pub codes: CodeRules,
-    /// What the key `codes` lists, as written. Default empty.
+    /// The items of the key `codes`, as written. Default empty.
     #[serde(rename = "codes")]
     pub named: Vec<String>,
-    /// What the route's own `classes` say, as written. Default empty.
+    /// The route's own `classes`, as written. Default empty.
     pub classes: ClassTable,
 }
 

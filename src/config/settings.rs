@@ -38,17 +38,17 @@ pub struct Config {
     pub log: Log,
     /// Every wait, and its end.
     pub timeouts: Timeouts,
-    /// What a drain says to the peers.
+    /// The Close that a drain sends.
     pub drain: Drain,
     /// How the next instance takes over.
     pub restart: Restart,
-    /// What is bounded.
+    /// Limits of numbers and sizes.
     pub limits: Limits,
-    /// What is believed of clients, and added to requests.
+    /// The hops in front that are trusted, and the headers added to requests.
     pub forwarded: Forwarded,
     /// How bytes are moved.
     pub relay: Relay,
-    /// What is exported over OTLP.
+    /// The OTLP export.
     pub otel: Otel,
     /// Classes of codes on every route; already part of each route's rules. Default empty.
     pub classes: ClassTable,
@@ -62,6 +62,8 @@ pub struct Admin {
     /// Its address, or none. Port 0 lets the system choose. Default `127.0.0.1:9464`.
     #[serde(serialize_with = "show_address")]
     pub listen: Option<SocketAddr>,
+    /// Host names by which it may be addressed, besides IP addresses and `localhost`. Default none.
+    pub names: Vec<String>,
 }
 
 /// A second address with `/metrics`, `/livez` and `/readyz` only, which a pod network may see.
@@ -80,7 +82,7 @@ pub struct Restart {
     pub socket: Option<PathBuf>,
 }
 
-/// What is written down, where, and how much of it.
+/// The close log and closewatch's own log.
 #[derive(Clone, Debug, Serialize)]
 pub struct Log {
     /// Where close records go. Default standard output.
@@ -170,7 +172,7 @@ pub struct Drain {
     pub reason: String,
 }
 
-/// What is bounded.
+/// Limits of numbers and sizes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Limits {
     /// Sessions at a time; more are refused with 503. Default none.
@@ -223,9 +225,9 @@ words! {
         Info = "info",
         /// Nothing.
         Off = "off",
-        /// What kept us from our work.
+        /// A failure that stops part of the service.
         Error = "error",
-        /// What we recovered from.
+        /// A failure that closewatch recovered from.
         Warn = "warn",
         /// Each session.
         Debug = "debug",
@@ -283,7 +285,7 @@ impl fmt::Display for Config {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))) }
+        Self { listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))), names: Vec::new() }
     }
 }
 

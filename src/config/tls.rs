@@ -30,7 +30,7 @@ pub struct Tls {
     /// Its private key (PEM). Default none.
     #[serde(serialize_with = "show_file")]
     pub key: Option<PathBuf>,
-    /// What both files held when the configuration was read.
+    /// The content of both files when the configuration was read.
     #[serde(skip)]
     pub identity: Option<Arc<CertifiedKey>>,
 }
@@ -38,7 +38,7 @@ pub struct Tls {
 /// How `https://` upstreams are verified, and closewatch by them.
 #[derive(Clone, Debug, Serialize)]
 pub struct UpstreamTls {
-    /// Who may vouch for them (PEM). Default the system's roots.
+    /// The roots that they are verified against (PEM). Default the system's.
     #[serde(serialize_with = "show_ca")]
     pub ca: Option<PathBuf>,
     /// closewatch's own certificate (PEM). Default none.
@@ -56,12 +56,12 @@ pub struct UpstreamTls {
     /// The roots, as they were when the configuration was read; none if nobody asks them.
     #[serde(skip)]
     pub roots: Arc<RootCertStore>,
-    /// What `cert` and `key` held then.
+    /// The content of `cert` and `key` at that time.
     #[serde(skip)]
     pub identity: Option<Arc<CertifiedKey>>,
 }
 
-/// What is wrong with a file of TLS.
+/// A mistake in a file of TLS.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct TlsFault {
@@ -201,7 +201,7 @@ fn check_time(certificate: &CertificateDer<'_>) -> Result<(), String> {
             Err(format!("not valid before {}", date(not_before)))
         }
         Some(CertificateError::BadEncoding) => Err("holds what is no certificate".to_owned()),
-        // Who vouches for it is for the clients to judge.
+        // The issuer is not checked here: clients do that.
         Some(_) | None => Ok(()),
     }
 }
@@ -215,7 +215,7 @@ pub fn expiry(identity: &CertifiedKey) -> Option<Timestamp> {
     timestamp(not_after)
 }
 
-/// What a verifier without roots says of a certificate at some time: its own time is what it looks at first.
+/// The verdict of a verifier without roots at some time. It looks at the certificate's validity first.
 fn verify_at(certificate: &CertificateDer<'_>, time: UnixTime) -> Option<CertificateError> {
     let verified = ParsedCertificate::try_from(certificate).and_then(|parsed| {
         let algorithms = provider().signature_verification_algorithms.all;

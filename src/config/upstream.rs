@@ -17,17 +17,17 @@ const ALLOWED: &str = "http://host:port, http://host (port 80), https:// for TLS
 /// An upstream as it was configured, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
-    /// What to dial.
+    /// The address to dial.
     pub target: Target,
-    /// Whom to expect there, if TLS is to be spoken: the host.
+    /// The server name to verify if the upstream speaks TLS: the host.
     pub tls: Option<ServerName<'static>>,
-    /// What to put into `Host` where closewatch itself must fill it in: host and, unless it is that of the scheme, port.
+    /// The value of `Host` where closewatch has to fill it in: host and, unless it is that of the scheme, port.
     /// `localhost` for a Unix socket.
     pub authority: Authority,
     written: String,
 }
 
-/// What to dial.
+/// The address to dial.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// TCP.

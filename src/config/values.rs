@@ -61,7 +61,7 @@ pub(super) fn ratio_from_text(text: &str) -> Parsed<f64> {
     share.ok_or_else(|| format!("{text} is not a number from 0 to 1"))
 }
 
-/// What stands there, for a message: `a boolean`, `an array`.
+/// The type of a value, for a message: `a boolean`, `an array`.
 pub(super) fn described(value: &DeValue<'_>) -> String {
     let name = value.type_str();
     let article = if name.starts_with(['a', 'i']) { "an" } else { "a" };

@@ -27,7 +27,7 @@ const KEPT_TEXT: usize = 16 * 1024;
 /// The program's own log speaks of lost records no more often than this.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
-/// What is written, and where.
+/// The target of the log, and the events that it gets.
 #[derive(Clone, Debug, Default)]
 pub struct LogOptions {
     /// Where the lines go.
@@ -232,7 +232,7 @@ impl Writer {
             } else if state.stop {
                 return false;
             } else {
-                // What a storm has grown goes when it is over.
+                // Memory that a storm made grow is released when it is over.
                 state.queue.shrink_to(KEPT);
                 batch.shrink_to(KEPT);
                 self.output.lines().shrink_to(KEPT_TEXT);

@@ -1,4 +1,4 @@
-//! What is told to the outside, one at a time.
+//! An event that the outputs tell.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub enum Event {
     HandshakeFailed {
         /// The route's name; `none` if no route took it.
         route: Arc<str>,
-        /// What was asked for, and what came of it.
+        /// The request and its outcome.
         record: HandshakeRecord,
     },
 }

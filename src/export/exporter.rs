@@ -20,7 +20,7 @@ use crate::wire::{MessageKind, Peer};
 /// Events that a subscriber of the feed may lag behind before it misses some.
 pub const FEED: usize = 1024;
 
-/// What the configuration says about outputs.
+/// The settings of all outputs.
 #[derive(Clone, Debug)]
 pub struct ExportOptions {
     /// The close log.
@@ -31,7 +31,7 @@ pub struct ExportOptions {
     pub recent: usize,
     /// The codes of the Closes that closewatch sends itself, if it sends any.
     pub own_codes: Vec<CloseCode>,
-    /// What goes out over OTLP.
+    /// The OTLP export.
     pub otel: Otel,
 }
 
@@ -202,7 +202,7 @@ impl Outputs {
         if let Some(otlp) = &self.otlp {
             otlp.push(&event);
         }
-        // Last: whoever has read the line finds the closure in every view.
+        // Last: a reader of the line finds the closure in every view.
         self.log.push(&event);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// How long to wait for an output that was made non-blocking by somebody else, and takes nothing just now.
 const RETRY: Duration = Duration::from_millis(10);
-/// Who may read a new log file: it names addresses of clients.
+/// The permissions of a new log file, which names addresses of clients.
 const FILE_MODE: u32 = 0o640;
 
 /// Writes lines, and knows what of them has arrived.
@@ -21,7 +21,7 @@ pub(crate) struct LineWriter {
     output: Box<dyn Write + Send>,
     /// Where to open it again; `None` for an output that is not a file of ours.
     path: Option<PathBuf>,
-    /// What the output still has to get: at most the rest of one line, between two batches.
+    /// Bytes still to be written: between two batches at most the rest of one line.
     pending: Vec<u8>,
     /// The output ends in the middle of a line.
     mid_line: bool,

@@ -48,7 +48,7 @@ impl LiveSessions {
     pub fn remove(&self, id: Ulid) {
         let mut shard = self.shard(id);
         shard.remove(&id);
-        // What a storm has grown goes when the storm is over; rarely enough to cost a session nothing.
+        // Memory that a storm made grow is released when it is over; rarely enough to cost a session nothing.
         let (used, room) = (shard.len(), shard.capacity());
         if room > ROOM && used < room / 8 {
             shard.shrink_to(2 * used);

@@ -68,7 +68,7 @@ impl Shutdown {
         self.advance(Phase::Unready);
     }
 
-    /// Whether another process has taken over the listening sockets: whoever waits behind them is its to serve.
+    /// Whether another process has taken over the listening sockets, and with them the clients that wait in their queues.
     pub fn has_successor(&self) -> bool {
         self.0.successor.load(Ordering::Acquire)
     }

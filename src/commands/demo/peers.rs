@@ -18,7 +18,7 @@ use tokio_tungstenite::{WebSocketStream, accept_hdr_async, client_async};
 
 use super::scenes::{Act, Deed, LENGTH, SCENES, Scene};
 
-/// Longer than any scene: whoever waits for the other's end is not left hanging.
+/// Limit for a scene, longer than any: no peer is left waiting for the other.
 const CURTAIN: Duration = Duration::from_secs(10);
 
 /// How long the backend waits for a pong before it gives the client up.
@@ -68,7 +68,7 @@ async fn serve(listener: TcpListener) -> io::Result<()> {
     }
 }
 
-// What follows fails whenever a peer does what its scene says, so errors only end the scene.
+// The functions below fail whenever a peer follows its scene, so an error only ends the scene.
 
 /// The backend's part.
 async fn backend(stream: TcpStream) -> Result<(), Error> {

@@ -12,11 +12,11 @@ pub(super) struct Scene {
     pub(super) path: &'static str,
     /// How often it is played, against the others.
     pub(super) weight: u8,
-    /// Who acts, and how; the other peer plays along.
+    /// The peer that acts, and its action; the other peer plays along.
     pub(super) act: Act,
 }
 
-/// What happens in a scene.
+/// The event of a scene.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Act {
     /// The client does it.

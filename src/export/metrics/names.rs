@@ -5,7 +5,7 @@
 pub(in crate::export) struct Family {
     /// Its name, prefix and unit included.
     pub(in crate::export) name: &'static str,
-    /// What it counts.
+    /// The help text.
     pub(in crate::export) help: &'static str,
     /// Its labels, in the order in which values are given.
     pub(in crate::export) labels: &'static [&'static str],

@@ -34,7 +34,7 @@ pub struct RouteMetrics {
     ends: RwLock<HashMap<EndKind, Arc<EndSeries>>>,
 }
 
-/// What tells one end from another: all of it in closed sets.
+/// The labels that tell one end from another, all of closed sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct EndKind {
     code: CodeLabel,

@@ -1,4 +1,4 @@
-//! What a span or a log record says of a session or handshake: names and values.
+//! Attributes of a session's or handshake's span or log record: names and values.
 //!
 //! HTTP and network attributes are those of OpenTelemetry's semantic conventions; for WebSocket there are none
 //! (open-telemetry/semantic-conventions#2841), and `websocket.close.*` is what Datadog calls them.
@@ -18,7 +18,7 @@ pub(super) struct Attributes(pub(super) Vec<KeyValue>);
 // === impl Attributes ===
 
 impl Attributes {
-    /// What is said of a session that has ended.
+    /// The attributes of a session that has ended.
     pub(super) fn of_session(record: &CloseRecord, style: &JsonStyle) -> Self {
         let (session, verdict) = (&*record.session, &record.verdict);
         let mut all = Self::default();
@@ -51,7 +51,7 @@ impl Attributes {
         all
     }
 
-    /// What is said of an upgrade that was answered, or whose client went away.
+    /// The attributes of an upgrade that was answered, or whose client went away.
     pub(super) fn of_handshake(route: &str, record: &HandshakeRecord, style: &JsonStyle) -> Self {
         let mut all = Self::default();
         all.add("http.route", route.to_owned());

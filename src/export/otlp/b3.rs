@@ -1,4 +1,7 @@
 //! B3, Zipkin's format of a trace's headers (openzipkin/b3-propagation), as one header or as several.
+//!
+//! The propagator of `opentelemetry-zipkin` 0.33 is no substitute: its crate is marked as deprecated, brings a whole exporter, and
+//! reads the debug header `b3: …-d` as not sampled, so that the trace somebody asked for would be the one that is missing.
 
 use opentelemetry::propagation::Extractor;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};

@@ -23,7 +23,7 @@ use rustls::{ClientConfig, RootCertStore};
 use super::error::OtlpError;
 use crate::config::{Otel, OtelProtocol, OtelSignal, load_roots, provider};
 
-/// What takes each signal; `None` for those that are off.
+/// The exporter of each signal; `None` for those that are off.
 #[derive(Debug)]
 pub(super) struct Collector {
     pub(super) spans: Option<SpanExporter>,
@@ -88,7 +88,7 @@ impl Collector {
     }
 }
 
-/// What sends: closewatch, then what the configuration says, then the environment.
+/// The resource that sends: closewatch's own attributes, overridden by the configuration's, and those by the environment's.
 pub(super) fn resource(otel: &Otel, instance: Option<&str>) -> Resource {
     let own = [("service.name", Some("closewatch")), ("service.version", Some(env!("CARGO_PKG_VERSION")))];
     let host = [("service.instance.id", instance), ("host.name", instance)];

@@ -50,7 +50,7 @@ pub(super) struct Meters {
     reader: Reader,
     exporter: MetricExporter,
     registry: Registry,
-    /// What the registry held at the last reading; every instrument looks for its own family there.
+    /// The content of the registry at the last reading; every instrument looks for its own family there.
     snapshot: Arc<Snapshot>,
     /// Families that have an instrument.
     known: HashSet<String>,

@@ -21,7 +21,7 @@ use crate::close::{CloseRecord, HandshakeRecord, Propagation, RequestHeaders, Tr
 use crate::config::Otel;
 use crate::export::{Event, JsonStyle, Metrics, Sink};
 
-/// What a flush may take beyond its limit, to say so.
+/// Time for the sender's answer beyond the limit of a flush.
 const SLACK: Duration = Duration::from_millis(500);
 
 /// The way to the thread that sends. Dropped, the thread ends.

@@ -29,10 +29,10 @@ const REPEATS: [Duration; 3] = [Duration::from_millis(100), Duration::from_milli
 /// The program's own log speaks of lost records no more often than this.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
-/// What is put into the queue.
+/// One item of the queue.
 #[derive(Debug)]
 pub(super) enum Item {
-    /// What all outputs are given.
+    /// An event, as all outputs get it.
     Event(Arc<Event>),
     /// A handshake that led to a session: only traces tell of it.
     Upgraded { route: Arc<str>, record: Box<HandshakeRecord> },
@@ -149,7 +149,7 @@ impl Sender {
                 lost |= !self.measure(&mut flushes, &mut flush).await;
             }
             if over && let Some(Flush { done, .. }) = flush.take() {
-                // Who asked may not wait any more.
+                // The waiting thread may have given up.
                 let _ = done.send(!std::mem::take(&mut lost));
             }
         }

@@ -1,4 +1,4 @@
-//! What becomes of a record, and which records become spans.
+//! Tests of the spans and log records that are made of a record, and of the choice of records that become spans.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::instance::{Running, get};
-use crate::rig::text;
+use crate::instance::{Output, Running, get};
+use crate::rig::{RawPeer, text};
 
 #[tokio::test]
 async fn the_operator_sees_what_is_up_and_what_has_ended() {
@@ -57,5 +57,22 @@ async fn the_second_address_shows_metrics_and_health_only() {
     ] {
         assert_eq!(running.get(path).await.status, admin, "{path}");
         assert_eq!(get(running.metrics, path).await.unwrap().status, metrics, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_configured_name_is_answered_at_the_admin_address_and_no_other() {
+    let running = Running::with("admin.names = [\"closewatch.example.com\"]\n", &[], Output::Read).await;
+    for (host, status) in [
+        ("closewatch.example.com", "200"),
+        ("Closewatch.Example.com:9464", "200"),
+        ("localhost", "200"),
+        ("other.example.com", "403"),
+    ] {
+        let stream = tokio::net::TcpStream::connect(running.admin).await.unwrap();
+        let mut operator = RawPeer::of(closewatch::wire::Peer::Client, stream);
+        operator.send(format!("GET /livez HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).await;
+        let head = operator.receive_head().await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {head}");
     }
 }
