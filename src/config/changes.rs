@@ -82,7 +82,10 @@ mod tests {
         let expected = |key, running: &str, given: &str| Pending { key, running: running.into(), given: given.into() };
         assert_eq!(
             pending(&running, &given),
-            [expected("workers", "0", "3"), expected("admin", r#"{"listen":"127.0.0.1:9464"}"#, r#"{"listen":"off"}"#)]
+            [
+                expected("workers", "0", "3"),
+                expected("admin", r#"{"listen":"127.0.0.1:9464","names":[]}"#, r#"{"listen":"off","names":[]}"#)
+            ]
         );
     }
 }

@@ -196,7 +196,7 @@ fn the_documentation_of_defaults_holds() {
         "workers": 0,
         "tls": { "cert": "", "key": "" },
         "upstream_tls": { "ca": "system", "cert": "", "key": "", "server_name": "", "insecure": "off" },
-        "admin": { "listen": "127.0.0.1:9464" },
+        "admin": { "listen": "127.0.0.1:9464", "names": [] },
         "metrics": { "listen": "off" },
         "log": {
             "closes": "-", "path": "full", "reason": "on", "only": "all", "query": "off", "level": "info",
