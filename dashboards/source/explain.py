@@ -1,4 +1,4 @@
-"""Which kinds of end grew, after how much silence, begun by whom, on which route."""
+"""The dashboard that explains a spike: the kinds of end that grew, the silence before them, the initiator, the route."""
 
 from .frame import CLASS, INSTANCE, JOB, ROUTE, dashboard, source
 from .links import EXPLAIN, ROUTES, close_log, explore, link_to
@@ -20,7 +20,7 @@ from .panels import (
 from .queries import LOST, in_range, now, per_minute, quantile, rate
 from .shared import ends_by_class, failed_handshakes
 
-# (limit in seconds, edge below, edge above, who has it). Prometheus 3 writes whole edges with ".0".
+# (limit, edge below, edge above, hops that have it). Prometheus 3 writes whole edges with ".0".
 IDLE_LIMITS = [
     ("15 s", "14.5", "16([.]0)?", ""),
     ("30 s", "29.5", "31([.]0)?", ""),

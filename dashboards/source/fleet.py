@@ -1,4 +1,4 @@
-"""Many sidecars: which one stands out, what a deploy did, what share of sessions was lost."""
+"""The dashboard for many sidecars: the instances that stand out, the effect of a deploy, the share of lost sessions."""
 
 from .frame import INSTANCE, JOB, ROUTE, dashboard, source
 from .links import EXPLAIN, link_to

@@ -1,4 +1,4 @@
-"""What a dashboard is around its panels: variables, annotations, links, positions."""
+"""The parts of a dashboard around its panels: variables, annotations, links, positions."""
 
 from .panels import PROMETHEUS
 from .queries import sel
@@ -70,7 +70,7 @@ def annotations():
         "textFormat": "{{instance}}",
         "titleFormat": "drain",
     }
-    # At the time that the value says: one mark a start, however often it was scraped.
+    # The mark is at the time that is the value, so there is one mark for each start, however often it was scraped.
     starts = {
         "datasource": PROMETHEUS,
         "enable": True,
@@ -88,7 +88,7 @@ def annotations():
 
 
 def dashboard(uid, title, description, variables, rows, span="now-3h", links=()):
-    """`rows`: (title or None, height, [(panel, width) …], collapsed) …, ids and positions are given here."""
+    """Makes a dashboard. `rows`: (title or None, height, [(panel, width) …], collapsed) …; ids and positions are assigned here."""
     panels, ids, y = [], 0, 0
     for name, height, row, *collapsed in rows:
         holder = panels

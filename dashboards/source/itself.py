@@ -1,4 +1,4 @@
-"""Whether closewatch does its own work."""
+"""The dashboard about closewatch itself: does it do its work, and what does it use."""
 
 from .frame import INSTANCE, JOB, ROUTE, dashboard, source
 from .panels import ALARM, QUIET, override, series, stat, steps, targets

@@ -1,4 +1,4 @@
-"""What ends, how, and by whom."""
+"""The overview: the sessions that end, by class, code, initiator and cause."""
 
 from .frame import INSTANCE, JOB, ROUTE, dashboard, source
 from .panels import CAUSE_COLOURS, CODE_COLOURS, INITIATOR_COLOURS, QUIET, SHARE, colours, series, stat, targets

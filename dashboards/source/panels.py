@@ -1,4 +1,4 @@
-"""The kinds of panel, and their colours and thresholds. What is the same in every panel of a kind stands here."""
+"""The kinds of panel, with the properties that all panels of a kind share, their colours and thresholds."""
 
 PROMETHEUS = {"type": "prometheus", "uid": "${datasource}"}
 LOKI = {"type": "loki", "uid": "${loki_datasource}"}
@@ -156,7 +156,7 @@ def series(title, description, queries, unit, stacked=False, bars=False, log=Fal
     if log:
         custom["scaleDistribution"] = {"type": "log", "log": 10}
     elif unit in ("cpm", "short", "ops", "reqps", "Bps"):
-        # A flat line of zeros is drawn at the bottom of 0 to 1, not of 0 to 100.
+        # A flat line of zeros gets an axis from 0 to 1, not from 0 to 100.
         custom["axisSoftMax"] = 1
     custom.update(more.pop("custom", {}))
     options = {
@@ -166,7 +166,7 @@ def series(title, description, queries, unit, stacked=False, bars=False, log=Fal
     if not log:
         more.setdefault("min", 0)
     if all(query["expr"].endswith("> 0") for query in queries):
-        # Of these kinds only those that happened are drawn: that none did is no lack of data.
+        # These queries show only kinds that happened. If none did, that is no lack of data.
         more.setdefault("noValue", "none in this time range")
     return panel("timeseries", title, description, queries, unit, options, custom, **more)
 
@@ -176,7 +176,7 @@ def table(title, description, queries, unit, columns, sort, hidden=(), overrides
     rename = {name: shown for name, (shown, _) in columns.items()}
     order = {name: i for i, name in enumerate(columns)}
     exclude = {name: True for name in ("Time", *hidden)}
-    # A text that looks like a number ("1006") would get the unit of numbers.
+    # Without this, text that looks like a number ("1006") would get the unit of numbers.
     shown = [
         override(label, **({} if name.startswith("Value") else {"unit": "string"}), **properties)
         for name, (label, properties) in columns.items()

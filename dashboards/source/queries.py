@@ -1,6 +1,6 @@
-"""PromQL, as the panels use it. Every selector keeps to the chosen jobs and instances, most to the chosen routes."""
+"""PromQL for the panels. Every selector has the chosen jobs and instances, and most have the chosen routes."""
 
-# What the alerts count too: abnormal, not begun by the client, and not the server's verdict on a client that died.
+# Sessions that count as lost, here and in the alerts: abnormal, not begun by the client, and not a server's Close to a client that died.
 LOST = 'class="abnormal", initiator!="client", cause!="client_unresponsive"'
 
 # === PromQL ===
@@ -38,6 +38,6 @@ def quantile(q, metric, extra="", by="", route=True):
 
 
 def alive(by="", window="$__rate_interval", route=True):
-    """Every session that was up at any moment of the window: those that ended in it, and those that are up at its end."""
+    """Sessions that were live at any moment of the window: those that ended in it, and those that are live at its end."""
     ended = total("increase(%s[%s])" % (sel("closewatch_closes_total", "", route), window), by)
     return "(%s + %s > 0)" % (now("closewatch_sessions_active", by=by, route=route), ended)

@@ -1,4 +1,4 @@
-"""Renders and lints the Helm chart with Helm's own SDK, without a cluster. `chart.py CHART OUT`: all objects, to OUT."""
+"""Renders and lints the Helm chart with Helm's own SDK, without a cluster. `chart.py CHART OUT` writes all objects to OUT."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ import helm_python
 
 chart_path, out = sys.argv[1:]
 VALUES = {"upstream": "http://chat.default:80", "extraConfig": "[classes]\n\"4401\" = \"policy\"\n"}
-# What has to be refused by the schema of the values: a chart that takes everything checks nothing.
+# Values that the schema of the chart must refuse: a schema that accepts everything would check nothing.
 REFUSED = [{"upstrem": "http://chat"}, {"upstream": "https://chat"}, {"image": {"tag": "latest"}},
            {"timeouts": {"drain": "15s"}}, {"monitoring": {"interval": "1m30"}}]
 

@@ -36,12 +36,13 @@ function fault(object) {
   if (!validate(watched(object, "", unread))) {
     return validate.errors.map((it) => `${it.instancePath}: ${it.keyword} ${JSON.stringify(it.params)}`).join(", ");
   }
-  // These schemas allow unknown keys, which a cluster drops without a word. But a validator reads what it knows.
+  // These schemas allow unknown keys, and a cluster drops such keys silently. The validator reads only keys that it knows, so a key that
+  // it has not read is unknown.
   const unknown = [...unread].filter((key) => key.startsWith("/spec/") && key.split("/").length > 2);
   return unknown.length > 0 ? `unknown: ${unknown.join(", ")}` : undefined;
 }
 
-// A validator that accepts everything must not pass for one that found nothing.
+// The first object of each kind is right; the others must be refused: a validator that accepts everything must not pass.
 const metadata = { name: "wrong" };
 const endpoint = { port: "metrics", interval: "15s" };
 for (const [kind, right, ...wrong] of [

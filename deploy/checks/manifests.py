@@ -1,4 +1,4 @@
-"""What schemas cannot say of deploy/: that its parts fit each other, the sources, and closewatch's own constants.
+"""Checks what schemas cannot: the parts of deploy/ fit each other, the source, and the constants of closewatch.
 
 Each check prints what it has seen, and how much of it; a check that saw nothing is one that failed.
 """
@@ -19,7 +19,7 @@ EXACT = re.compile(r"v?\d+\.\d+\.\d+(-[a-z0-9.-]+)?")
 
 
 class Wrong(Exception):
-    """What does not fit."""
+    """Two parts do not fit each other."""
 
 
 def need(condition, message):
@@ -55,7 +55,7 @@ def version():
 
 
 def pinned(image, where):
-    """An exact version, or a digest; and our own image is of this version."""
+    """The image has an exact version or a digest. Our own image has the version of Cargo.toml."""
     name, _, digest = image.partition("@")
     repository, _, tag = name.rpartition(":")
     need(digest or EXACT.fullmatch(tag), f"{where}: {image} is not pinned to an exact version")
@@ -67,14 +67,14 @@ def pinned(image, where):
 
 
 def seconds(text):
-    """The durations that deploy/ uses: "0", "15s", "2m"; more of them is more than a person can add up."""
+    """Parses the durations that deploy/ uses: "0", "15s", "2m". Other forms are refused: people have to add these up."""
     match = re.fullmatch(r"(\d+)(s|m)|0", text)
     need(match, f"{text!r} is not a duration in whole seconds or minutes")
     return int(match[1] or 0) * {"s": 1, "m": 60, None: 0}[match[2]]
 
 
 def constants():
-    """What a drain may take beyond its configured times, from the sources."""
+    """The times of a drain that are constants in the source."""
     source = (ROOT / "src/commands/instance.rs").read_text()
     found = dict(re.findall(r"^const (\w+): Duration = Duration::from_secs\((\d+)\);", source, re.MULTILINE))
     names = ["GOODBYE", "FLUSH", "HASTY_FLUSH"]
@@ -83,8 +83,8 @@ def constants():
 
 
 def drain_time(config):
-    """The parts of the longest drain of a configuration, in their order."""
-    # The example has every key with its default; `tests/it/config.rs` holds it to that.
+    """The parts of the longest drain of a configuration, in order."""
+    # The example has every key with its default; `tests/it/config.rs` checks that.
     defaults = tomllib.loads((ROOT / "config/example.toml").read_text())["timeouts"]
     times = {key: seconds(value) for key, value in (defaults | config.get("timeouts", {})).items() if key in ORDER}
     own = constants()
@@ -136,7 +136,7 @@ def image():
             built.add(target)
             continue
         copied |= set(sources)
-    # The second is where OpenSSL, and so rustls-native-certs, looks for a system's roots.
+    # The second path is where OpenSSL, and so rustls-native-certs, looks for the roots of a system.
     same("what comes from the build stage", built, {*entrypoint, "/etc/ssl/certs/ca-certificates.crt"})
     for source in copied:
         need((ROOT / source).exists(), f"the Dockerfile copies {source}, which is not there")
@@ -173,7 +173,7 @@ def compose():
     same("context of the image", context, ROOT)
     need((context / services["closewatch"]["build"]["dockerfile"]).is_file(), "no Dockerfile where compose looks for it")
 
-    # Who talks to whom, by which name and port.
+    # Names and ports by which the services reach each other.
     prometheus = read_yaml(folder / "prometheus.yml")
     config = config_of(folder / "closewatch.toml")
     backend = services["backend"]["networks"]["stack"]["ipv4_address"]
@@ -207,7 +207,7 @@ def compose():
 
 
 def container(spec, config, where):
-    """What holds for closewatch in any pod."""
+    """Checks the container of closewatch in any pod."""
     pinned(spec["image"], where)
     metrics = port(config["metrics"]["listen"])
     ports = {entry["name"]: entry["containerPort"] for entry in spec["ports"]}
@@ -247,7 +247,7 @@ def kubernetes(rendered):
                              if line.startswith("ENTRYPOINT")).removeprefix("ENTRYPOINT"))
     same("preStop of the sidecar", sidecar["lifecycle"]["preStop"], {"exec": {"command": [*binary, "drain", "--wait"]}})
 
-    # Clients, closewatch, the application.
+    # The way from clients to closewatch to the application.
     service = of_kind(documents, "Service")
     front, metrics = port(config["listen"]), port(config["metrics"]["listen"])
     same("where the Service leads", [it["targetPort"] for it in service["spec"]["ports"]], [front])
@@ -255,7 +255,7 @@ def kubernetes(rendered):
     upstream = [it["value"] for it in sidecar["env"] if it["name"] == "CLOSEWATCH_UPSTREAM"]
     same("upstream of the sidecar", upstream, [f"http://127.0.0.1:{app['ports'][0]['containerPort']}"])
 
-    # Who looks on.
+    # Scraping, network policy, rules.
     monitor = of_kind(documents, "PodMonitor")["spec"]
     endpoint = monitor["podMetricsEndpoints"][0]
     same("port that is scraped", {it["name"]: it["containerPort"] for it in sidecar["ports"]}[endpoint["port"]], metrics)
@@ -283,7 +283,7 @@ def termination(config, app, spec, endpoint):
     need(times["final_scrape"] > interval, f"final_scrape is no longer than the interval of {interval} s")
     need(times["unready"] >= 5, "unready is shorter than load balancers take")
 
-    # The page has the same numbers: its table in the order of the drain, and its last line.
+    # The page has the same numbers: in its table, in the order of the drain, and in the sum below it.
     page = (ROOT / "docs/kubernetes.md").read_text()
     rows = [(name, int(number)) for name, number in re.findall(r"^\| `(\w+)` \| (\d+) s \|", page, re.MULTILINE)]
     same("the table in docs/kubernetes.md", rows, [(name, times[name]) for name in ORDER])

@@ -11,7 +11,7 @@ import yaml
 
 version, *files = sys.argv[1:]
 
-# A validator that accepts everything must not pass for one that found nothing.
+# This must be refused: a validator that accepts everything must not pass.
 wrong = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "wrong"}, "spec": {"port": 1}}
 try:
     kubernetes_validate.validate(wrong, version, strict=True)
@@ -31,7 +31,7 @@ for file in files:
             sys.exit(f"{where}: {'/'.join(map(str, error.path))}: {error.message}")
         if used is None or str(used) != version.rpartition(".")[0]:
             sys.exit(f"{where}: no schema of Kubernetes {version}, {used} was taken")
-        # The API server takes no more; of an annotation, which is where `kubectl apply` keeps an object, a quarter.
+        # The API server takes no larger objects. `kubectl apply` keeps an object in an annotation, which may have a quarter of that.
         if document["kind"] == "ConfigMap" and sum(map(len, document["data"].values())) > 1_000_000:
             sys.exit(f"{where}: larger than a ConfigMap may be")
         count += 1

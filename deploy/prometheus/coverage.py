@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What promtool does not check: that no rule is without a test, no alert without a runbook, and no metric, label or value
-unknown to closewatch. Every set that is compared is asserted not to be empty: a check that reads nothing must not pass.
+"""Checks what promtool does not: every rule has a test, every alert has a runbook, and every metric, label and value exists in
+closewatch. Each set that is compared must not be empty: a check that reads nothing must not pass.
 
     coverage.py --rules COUNT --promql FILE
 
@@ -21,7 +21,7 @@ RUNBOOKS = ROOT / "docs/runbooks"
 RUNBOOK_URL = "https://github.com/closewatch/closewatch/blob/main/docs/runbooks/{}.md"
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 
-# What a target has besides closewatch's own labels, and what is not of closewatch's making.
+# Labels of a target, and metrics that are not exported by closewatch.
 TARGET_LABELS = {"job", "instance", "pod", "node"}
 FOREIGN_METRICS = {
     "up", "process_start_time_seconds", "process_resident_memory_bytes", "process_open_fds", "process_max_fds",
@@ -40,7 +40,7 @@ def check(good, problem):
 
 
 def some(values, what):
-    """The values, if there are any."""
+    """Returns the values. Fails if there are none."""
     if not values:
         raise SystemExit(f"coverage.py: found no {what}: the check would prove nothing")
     return values
@@ -50,7 +50,7 @@ def some(values, what):
 
 
 class Rule:
-    """A rule as it is written: two levels of keys, each on a line of its own, longer values indented below."""
+    """A rule, parsed from its text: two levels of keys, each on a line of its own, longer values indented below."""
 
     def __init__(self, text):
         kind, self.name = re.match(r" {6}- (record|alert): (\S+)\n", text).groups()
@@ -81,7 +81,7 @@ def rules_of(path):
 
 
 def tested():
-    """The label sets of alerts that are expected to fire somewhere, and the expressions expected to give something."""
+    """The label sets of alerts that a test expects to fire, and the expressions that a test expects to give a result."""
     fired, given = [], []
     for path in some(sorted((HERE / "tests").glob("*.yml")), "tests"):
         text = path.read_text()
@@ -96,11 +96,11 @@ def tested():
     return some(fired, "expected alerts"), some(given, "expected samples")
 
 
-# --- what closewatch has ----------------------------------------------------------------------------------------------
+# --- names of closewatch ----------------------------------------------------------------------------------------------
 
 
 class Known:
-    """Metrics with their labels, and labels with their values: as registered, and as they stand in the golden exposition."""
+    """Maps metrics to labels, and labels to values: from the source, and from the golden exposition."""
 
     def __init__(self, rules):
         names = (ROOT / "src/export/metrics/names.rs").read_text()
@@ -130,7 +130,7 @@ class Known:
         self.labels = set().union(*self.metrics.values(), TARGET_LABELS, *(r.labels for r in rules if not r.is_alert))
 
     def check(self, expr, where):
-        """Every name in a PromQL expression."""
+        """Checks every name in a PromQL expression."""
         expr = re.sub(r"^\s*#.*$", "", expr, flags=re.M)
         strings = []
         expr = re.sub(r'"((?:[^"\\]|\\.)*)"', lambda m: strings.append(m[1]) or f'"{len(strings) - 1}"', expr)
@@ -157,7 +157,7 @@ class Known:
 
 
 def log_keys():
-    """The keys that a line of the close log, or a live session, can have."""
+    """The keys of a line of the close log, and of a live session."""
 
     def walk(value):
         if isinstance(value, dict):
@@ -173,7 +173,7 @@ def log_keys():
 
 
 def run_shell(script, where):
-    """Runs a block of a runbook on the golden close log; its output."""
+    """Runs a block of a runbook on the golden close log, and returns its output."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "closes.jsonl").write_bytes((ROOT / "tests/data/closes.golden").read_bytes())
         session = {"client": "10.0.0.1:5555", "idle_ms": 1, "age_ms": 2, "path": "/"}
@@ -186,7 +186,7 @@ def run_shell(script, where):
 
 
 def panels():
-    """Panel and dashboard titles; none as long as there are no dashboards."""
+    """The titles of panels and dashboards."""
     titles = set()
     for path in sorted((ROOT / "dashboards").glob("*.json")):
         dashboard = json.loads(path.read_text())

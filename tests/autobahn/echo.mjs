@@ -1,5 +1,5 @@
-// `echo.mjs ws|undici|chromium|bun` (the last run by bun itself): reads URLs, each a JSON string on a line of standard input, and
-// echoes there until the session ends. Then it prints how that was.
+// `echo.mjs ws|undici|chromium|bun` (bun runs the last one itself): reads URLs, each a JSON string on a line of standard input, and
+// echoes there until the session ends. Then it prints how the session ended.
 
 import { createInterface } from 'node:readline';
 import { library, print } from '../peers/peer.mjs';

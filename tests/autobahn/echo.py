@@ -1,5 +1,5 @@
 """`echo.py websockets|aiohttp`: reads URLs, each a JSON string on a line of standard input, and echoes there until the session
-ends. Then it prints how that was."""
+ends. Then it prints how the session ended."""
 
 import asyncio
 import json

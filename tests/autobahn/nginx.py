@@ -1,4 +1,4 @@
-"""nginx as a WebSocket proxy: what the time through closewatch is measured with."""
+"""nginx as a WebSocket proxy. The time through closewatch is compared with the time through it."""
 
 import asyncio
 import os
@@ -24,15 +24,16 @@ http {{
 
 
 class Nginx:
-    """In front of the port `upstream`, for the time of an `async with` block: a master with one worker, as a process that is both
-    crashes on a socket that it takes over."""
+    """nginx in front of the port `upstream`, for the duration of an `async with` block.
+
+    It is a master with one worker: nginx as a single process crashes when it inherits a listening socket."""
 
     def __init__(self, upstream):
         self.upstream = upstream
 
     async def __aenter__(self):
         FOLDER.mkdir(parents=True, exist_ok=True)
-        # It cannot listen on a port of the system's choice, but takes a listening socket from the instance before it.
+        # nginx cannot listen on port 0. But it inherits a listening socket, as if from an older instance of itself.
         with socket.create_server(("127.0.0.1", 0), backlog=511) as listening:
             self.port = listening.getsockname()[1]
             configuration = FOLDER / "nginx.conf"

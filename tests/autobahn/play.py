@@ -1,6 +1,6 @@
-"""`play.py BINARY [--all]`: the Autobahn Testsuite, directly and through closewatch. Each case has to get the same verdicts,
-each session its record, and the suite must not take longer than nginx makes it. Writes every case of every pair to
-.work/autobahn/comparison.jsonl, exits with 1 over any difference.
+"""`play.py BINARY [--all]`: the Autobahn Testsuite, directly and through closewatch. Each case has to get the same verdicts, each
+session has to get its record, and no case may take longer than through nginx. Writes every case of every pair to
+.work/autobahn/comparison.jsonl, and exits with 1 if anything differs.
 """
 
 import argparse
@@ -23,10 +23,10 @@ COMPARISON = Path(".work/autobahn/comparison.jsonl")
 PYTHON = ".work/python/bin/python"
 BUN = ".work/node/node_modules/@oven/bun-linux-*/bin/bun"
 
-# For 127.0.0.1, signed by itself; run makes them.
+# Self-signed for 127.0.0.1; `run` makes them.
 CERTIFICATE, KEY = ".work/autobahn/tls/certificate.pem", ".work/autobahn/tls/key.pem"
 
-# It passes all cases; it fails many, for it does not look into UTF-8: what a proxy that mends frames would change.
+# Beast passes all cases. gorilla fails many, because it does not check UTF-8: a proxy that repaired frames would show there.
 BEAST = [".work/beast/server"]
 GORILLA = [".work/gorilla/peer", "server"]
 CLIENTS = {
@@ -38,23 +38,23 @@ CLIENTS = {
     "aiohttp": [PYTHON, "tests/autobahn/echo.py", "aiohttp"],
 }
 
-# Cases of a message with an error close behind it: whether the echo still leaves, the suite leaves to the client. In Chromium it is
-# a race of the page with the network's process, directly as well.
+# Cases with an error right behind a message. The suite accepts both: the echo is still sent, or it is not. In Chromium that is a race
+# between the page and the network process, with or without closewatch.
 EITHER = {"chromium": {"3.2", "3.3", "3.4", "4.1.3", "4.1.4", "4.1.5", "4.2.3", "4.2.4", "4.2.5", "5.15"}}
 
-# How much longer than directly and through nginx, in milliseconds: the usual case, and one of which at most RACES may be, as the
-# machine has other work. A proxy that holds ends back takes a second more in each.
+# Milliseconds that a case may take longer than directly and through nginx: the median, and a bound that at most RACES cases may
+# exceed, because the machine has other work. A proxy that held ends back would take a second longer in each case.
 USUALLY, SELDOM = 20, 500
-# Seconds that one run of the core cases may take at all, and one of all that are of compression.
+# Seconds that one run may take: of the core cases, and of the compression cases.
 LIMIT, LIMIT_COMPRESSION = 900, 3600
-# So many cases that differ are played so many times again: a client that is sent a message and then an error may come to echo
-# the message, or not, and does not always do the same; and on a busy machine the suite's patience of half a second may end.
+# Up to RACES cases that differ are played AGAIN times. A client that gets a message and then an error may or may not echo the message,
+# and does not always do the same. And on a busy machine half a second, as long as the suite waits, may be too short.
 RACES, AGAIN = 5, 10
 
 
 @contextlib.asynccontextmanager
 async def through(binary, port, *options, scheme="http"):
-    """closewatch in front of `port`; what it records is in `.records` behind the block."""
+    """closewatch in front of `port`. Its records are in `.records` after the block."""
     front = await Closewatch("closewatch", []).front(binary, port, *options, scheme=scheme)
     records = asyncio.create_task(front.child.stdout.read())
     try:
@@ -66,7 +66,7 @@ async def through(binary, port, *options, scheme="http"):
 
 @contextlib.asynccontextmanager
 async def running(peer):
-    """A child, and somebody who reads what it says."""
+    """Runs a child, and reads its output so that it never blocks."""
     await peer.start()
     said = asyncio.create_task(peer.child.stdout.read())
     try:
@@ -77,7 +77,7 @@ async def running(peer):
 
 
 class Comparison:
-    """What was found so far, case by case."""
+    """The results so far, case by case."""
 
     def __init__(self):
         self.rows, self.failures, self.since = [], 0, time.monotonic()
@@ -87,8 +87,8 @@ class Comparison:
         print(f"  {what}", flush=True)
 
     async def add(self, pair, play, cases, count, played=None, suite="client"):
-        """What `play(cases, count)` gives (or `played`, if it has): the report directly, that through closewatch, the records.
-        `suite`: which peer of closewatch it is."""
+        """Adds the result of `play(cases, count)`, or `played` if it is given: the direct report, the one through closewatch, and the
+        records. `suite` says which peer of closewatch the suite is."""
         direct, proxied, records = played or await play(cases, count)
         if direct.keys() != proxied.keys():
             raise Short(f"{pair}: not the same cases")
@@ -102,13 +102,13 @@ class Comparison:
                 print(f"  {what}; asked again, no more of that than directly", flush=True)
             else:
                 self.fail(what)
-        # Sessions come one after the other, and so do their records.
+        # Sessions run one after the other, and so do their records.
         records = sorted(records, key=lambda record: record["opened_at"])
         for (case, report), record in zip(proxied.items(), records):
             differs = case in differing and case not in raced
             row = {"pair": pair, "case": case, "differs": differs, "direct": direct[case], "through": report, "record": record}
             self.rows.append(row)
-            # A suite that has failed a session need not read on to the peer's Close.
+            # The suite may stop reading before the peer's Close once it has failed a session.
             if (code := seen_by(suite, record)) != report["remoteCloseCode"] and not report["failedByMe"]:
                 self.fail(f"{pair}, case {case}: the suite got {report['remoteCloseCode']}, the record says {code}")
         verdicts = Counter(case["behavior"] for case in direct.values())
@@ -119,8 +119,10 @@ class Comparison:
 
     @staticmethod
     async def raced(play, differing, direct, proxied):
-        """Which of these cases differ by a race of a peer, or by the suite's patience: asked again, all that is seen through
-        closewatch in time is seen directly as well, and the suite's patience does not end oftener, but for once."""
+        """The cases that differ only by a race in a peer, or because the suite did not wait long enough.
+
+        When they are played again, every timely outcome through closewatch also occurs directly, and the suite gives up at most once
+        more often."""
         seen = [{case: [report[case]] for case in differing} for report in (direct, proxied)]
         for _ in range(AGAIN):
             for found, report in zip(seen, await play(differing, len(differing))):
@@ -130,7 +132,7 @@ class Comparison:
 
 
 def as_good(direct, proxied):
-    """Whether reports of one case through closewatch are such as come of it directly."""
+    """All outcomes of one case through closewatch also occur directly."""
     lates = [sum(report["late"] for report in reports) for reports in (direct, proxied)]
     timely = [{outcome(report) for report in reports if not report["late"]} for reports in (direct, proxied)]
     if not timely[1]:
@@ -139,7 +141,7 @@ def as_good(direct, proxied):
 
 
 def seen_by(peer, record):
-    """The code that a peer was sent, as the suite tells it: None for a Close without one, and for no Close."""
+    """The code that a peer was sent, in the suite's terms: None for a Close without a code, and for no Close."""
     code = record[peer]["saw"]["code"]
     return None if code in (1005, 1006) else code
 
@@ -149,7 +151,7 @@ def outcome(report):
 
 
 async def timed(binary, found):
-    """The core cases with Beast, one way after the other: the reports and records, with the seconds compared."""
+    """Plays the core cases with Beast directly, through nginx and through closewatch, and compares the times."""
     async with running(Server("beast", BEAST)) as beast, through(binary, beast.port) as front, Nginx(beast.port) as nginx:
         ports = {"direct": beast.port, "nginx": nginx.port, "closewatch": front.port}
         reports, seconds = {}, {}
@@ -168,7 +170,7 @@ async def timed(binary, found):
 
 
 async def with_server(binary, command, limit, cases, count):
-    """The suite as client of one server."""
+    """Plays cases with the suite as client of one server."""
     async with running(Server("server", command)) as server, through(binary, server.port) as front:
         urls = {"direct": f"ws://127.0.0.1:{server.port}/echo", "closewatch": f"ws://127.0.0.1:{front.port}/echo"}
         direct, proxied = await asyncio.gather(*(fuzz_server(way, url, cases, count, limit) for way, url in urls.items()))
@@ -176,7 +178,7 @@ async def with_server(binary, command, limit, cases, count):
 
 
 async def over_tls(binary, cases, count):
-    """The suite as client of Beast, over TLS on both legs: of one closewatch in front, of another behind it."""
+    """Plays cases with the suite as client of Beast, through two closewatch that speak TLS with each other and with the suite."""
     ours = ("--tls-cert", CERTIFICATE, "--tls-key", KEY)
     async with (
         running(Server("beast", BEAST)) as beast,
@@ -189,7 +191,7 @@ async def over_tls(binary, cases, count):
 
 
 async def with_client(binary, name, cases, count):
-    """The suite as server of one client."""
+    """Plays cases with the suite as server of one client."""
     command, agents = CLIENTS[name], [f"{name}-direct", f"{name}-closewatch"]
     async with running(FuzzingServer(name, cases, count)) as suite:
         async with through(binary, suite.port) as front:

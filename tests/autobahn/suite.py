@@ -1,4 +1,4 @@
-"""The Autobahn Testsuite's two halves, and what their reports say."""
+"""Runs the two halves of the Autobahn Testsuite, client and server, and reads their reports."""
 
 import asyncio
 import itertools
@@ -10,29 +10,29 @@ from children import Peer, Server
 SUITE = Path(".work/autobahn/suite/venv/bin")
 REPORTS = Path(".work/autobahn/reports")
 
-# All but compression: framing, control frames, reserved bits, opcodes, fragmentation, UTF-8, Close, limits, and odd ones.
+# All groups but compression: framing, control frames, reserved bits, opcodes, fragmentation, UTF-8, Close, limits, and others.
 CORE = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*"]
-# Without the limits (messages to 16 MiB, and by the thousand), which take most of the time.
+# The same without the limits (messages of up to 16 MiB, and thousands of them), which take most of the time.
 LIGHT = [group for group in CORE if group != "9.*"]
 # permessage-deflate: one size and one content of each group.
 SLICE = ["12.1.3", "12.2.5", "12.3.3", "12.4.5", "12.5.3", "13.1.1", "13.2.3", "13.3.1", "13.4.3", "13.5.1", "13.6.3", "13.7.1"]
 COMPRESSION = ["12.*", "13.*"]
-# So many there are in the suite. Fewer in a report are no result.
+# Number of cases in the suite. A report with fewer cases is no result.
 COUNTS = {"CORE": 301, "LIGHT": 247, "SLICE": len(SLICE), "COMPRESSION": 216}
 
-# What is compared of each case: the two verdicts, and how the suite saw the connection close.
+# Fields that are compared for each case: the two verdicts, and how the suite saw the connection close.
 COMPARED = ("behavior", "behaviorClose", "remoteCloseCode", "localCloseCode", "wasClean")
 
 
 class Short(Exception):
-    """A report that is missing, or lacks cases: no result."""
+    """A report is missing, or it lacks cases."""
 
 
 runs = itertools.count(1)
 
 
 def specification(name, cases, **rest):
-    """A folder for one run's report, and the suite's specification of it."""
+    """Makes a folder for the report of one run, and the specification that the suite reads."""
     into = REPORTS / f"{next(runs):03}-{name}"
     into.mkdir(parents=True)
     spec = into / "spec.json"
@@ -41,12 +41,12 @@ def specification(name, cases, **rest):
 
 
 def late(case):
-    """Whether the suite ended the session itself, when its patience was over: half a second in most cases, one in others."""
+    """The suite ended the session itself because it had waited too long: half a second in most cases, one second in others."""
     return any(step[0] in ("KLE", "TIE") for step in case["wirelog"])
 
 
 def report(into, agent, count):
-    """case → (verdicts, and how the connection closed; `started` and `duration` in ms), in the order of the cases' starts."""
+    """Maps each case to its verdicts, the way the connection closed, and `started` and `duration` in ms; in order of their starts."""
     try:
         index = json.loads((into / "index.json").read_text())[agent]
         cases = {case: json.loads((into / found["reportfile"]).read_text()) for case, found in index.items()}
@@ -60,7 +60,7 @@ def report(into, agent, count):
 
 
 async def fuzz_server(agent, url, cases, count, limit):
-    """The suite as the client of the server at `url`; its report. `limit`: seconds it may take."""
+    """Runs the suite as client of the server at `url`, for at most `limit` seconds. Returns its report."""
     into, spec = specification(agent, cases, servers=[{"agent": agent, "url": url}])
     with (into / "wstest.log").open("wb") as log:
         wstest = await asyncio.create_subprocess_exec(SUITE / "wstest", "-m", "fuzzingclient", "-s", spec, stdout=log, stderr=log)
@@ -77,7 +77,7 @@ async def fuzz_server(agent, url, cases, count, limit):
 
 
 class FuzzingServer(Server):
-    """The suite as a server: it prints the names of its cases, in their order, and reports when asked to."""
+    """The suite as server. It prints the names of its cases in order, and writes its report when it is asked to."""
 
     def __init__(self, name, cases, count):
         self.into, spec = specification(name, cases, url="ws://127.0.0.1:1")
@@ -85,7 +85,7 @@ class FuzzingServer(Server):
         self.count = count
 
     async def fuzz(self, agent, command, port, limit):
-        """A client's echoes in every case, on `port`. `limit`: seconds that one case may take."""
+        """Has a client echo in every case on `port`. One case may take `limit` seconds."""
         client = Peer(agent, command)
         for case in range(1, self.count + 1):
             await client.ask(f"ws://127.0.0.1:{port}/runCase?case={case}&agent={agent}")
@@ -93,7 +93,7 @@ class FuzzingServer(Server):
         await client.stop()
 
     async def reports(self, agents, command):
-        """The reports of the agents, which are done."""
+        """Returns the reports of the agents, once they are done."""
         client = Peer(self.name, command)
         await client.ask(f"ws://127.0.0.1:{self.port}/updateReports?agent={agents[0]}")
         await client.line()

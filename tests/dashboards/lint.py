@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The rules of Grafana's dashboard-linter, and that every metric, label and value exists. Needs nothing but Python."""
+"""Checks the rules of Grafana's dashboard-linter, and that every metric, label and value exists. Needs only Python."""
 
 import json
 import re
@@ -8,7 +8,7 @@ import sys
 import model
 import promql
 
-# What the panels use of https://github.com/grafana/grafana/blob/main/packages/grafana-data/src/valueFormats/categories.ts
+# Units that the panels use, of those in https://github.com/grafana/grafana/blob/main/packages/grafana-data/src/valueFormats/categories.ts
 UNITS = {
     "none",
     "short",
@@ -36,7 +36,7 @@ BUILT_IN = {
     "__all",
 }
 RANGES = {
-    # `increase` over the whole time range is for totals, as the linter allows it.
+    # `increase` over the whole time range gives totals; the linter allows it.
     "rate": {"$__rate_interval"},
     "irate": {"$__rate_interval"},
     "increase": {"$__rate_interval", "$__range"},
@@ -81,7 +81,7 @@ class Lint:
                 )
             if v["label"] != label and not (alone and v["label"] == "Data source"):
                 fail("template-datasource-rule", "label %r should be %r" % (v["label"], label))
-        # The exception is for the others beside it, not for this one.
+        # The exception is for additional data sources, not for this one.
         if [v["query"] for v in sources if v["name"] == "datasource" or v["label"] == "Data source"] != ["prometheus"]:
             fail("own", "not exactly one data source named datasource")
 
@@ -192,7 +192,7 @@ class Lint:
             if labels is None:
                 fail("own", "%s is not exported" % s.metric)
                 continue
-            # build_info stands beside others to choose the processes that are closewatch, and gives no label.
+            # Beside other metrics build_info only selects the processes that are closewatch; it adds no label.
             if s.metric != "closewatch_build_info" or len(query.selectors) == 1:
                 shared = labels if shared is None else shared & labels
             for label, operator, value in s.matchers:
@@ -217,7 +217,7 @@ class Lint:
             fail("own", "no label %s for the legend" % label)
 
     def one(self, dashboard):
-        """Checks one; the number of its panels."""
+        """Checks one dashboard, and returns the number of its panels."""
         self.dashboard(dashboard)
         for panel in (panels := list(model.panels(dashboard))):
             self.panel(dashboard, panel)
@@ -245,7 +245,7 @@ class Lint:
         )
 
 
-# A lint that passes everything checks nothing: each of these spoils a dashboard, and must be found by its rule.
+# Each of these breaks a dashboard, and its rule must find it: a lint that accepts everything would check nothing.
 def first(dashboard, kind="timeseries"):
     return next(p for p in model.panels(dashboard) if p["type"] == kind)
 

@@ -12,7 +12,7 @@ import time
 import model
 from stage import Demo, Pinger, Stage
 
-# (file, panel or annotation, query) → why nothing can be seen here.
+# Maps (file, panel or annotation, query) to the reason why it has no data here.
 EMPTY = {}
 
 BEFORE, AFTER, RANGE = 25, 22, 20
@@ -24,7 +24,7 @@ def finite(series):
 
 
 class Checks:
-    """Asks for `span` seconds up to `end`, for annotations for all of `history`; `rate` is the window of rates."""
+    """Runs queries over `span` seconds up to `end`, those of annotations over all of `history`. `rate` is the window of rates."""
 
     def __init__(self, prometheus, end, span, history, rate="5s", step=1, expected=EMPTY):
         self.prometheus, self.end, self.span, self.rate, self.step = prometheus, end, span, rate, step
@@ -38,7 +38,7 @@ class Checks:
         return re.sub(r"\$\{?[a-z]\w*(:\w+)?\}?", ".+", text)
 
     def ask(self, file, where, ref, expr, instant=False, span=None):
-        """The series that have a number; none is a failure, unless it is expected."""
+        """Returns the series that have a number. It is a failure if there are none, unless that is expected."""
         self.asked += 1
         try:
             expr = self.filled(expr)
@@ -66,7 +66,7 @@ class Checks:
                 self.failures.append("%s: %s: too few buckets" % (file, panel["title"]))
         for step in panel.get("transformations", []):
             if step["id"] == "organize":
-                # A column that no query fills, or one that nobody named.
+                # A column that no query fills, or a column without a name.
                 wanted = set(step["options"]["indexByName"])
                 hidden = set(step["options"]["excludeByName"]) - {"Time"}
                 if wanted | hidden != names:

@@ -1,4 +1,4 @@
-"""The dashboards as files, and what closewatch exports according to its source and its golden exposition."""
+"""The dashboards, and the metrics and labels of closewatch: read from its source and from the golden exposition."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DASHBOARDS = ROOT / "dashboards"
 
-# Of Prometheus itself and of the process collector: not in names.rs, seen alive by live.py.
+# Metrics of Prometheus and of the process collector. They are not in names.rs; live.py checks that they exist.
 OTHERS = {
     "process_cpu_seconds_total",
     "process_max_fds",
@@ -26,7 +26,7 @@ def dashboards():
 
 
 def panels(dashboard):
-    """All that are no rows, those in collapsed rows too."""
+    """All panels but rows, those in collapsed rows included."""
     for panel in dashboard["panels"]:
         if panel["type"] == "row":
             yield from panel["panels"]
@@ -39,7 +39,7 @@ def prometheus_targets(panel):
 
 
 def families():
-    """name → (type, labels), from the source; the golden exposition must name the same."""
+    """Maps each name to (type, labels), from the source. The golden exposition must have the same names."""
     source = (ROOT / "src/export/metrics/names.rs").read_text(encoding="utf-8")
     named = dict(re.findall(r'name:\s*"(\w+)".*?labels:\s*&\[([^\]]*)\]', source, re.S))
     golden = (ROOT / "tests/data/metrics.golden").read_text(encoding="utf-8")
@@ -50,7 +50,7 @@ def families():
 
 
 def label_values():
-    """Every value that a label can have, as far as it stands in the golden exposition or in the source of the verdict."""
+    """The values of labels that are in the golden exposition, or in the source of the verdict."""
     golden = (ROOT / "tests/data/metrics.golden").read_text(encoding="utf-8")
     values = set(re.findall(r'="([^"]*)"', golden))
     assert len(values) > 50, "metrics.golden has no labels"

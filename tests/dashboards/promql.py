@@ -1,4 +1,4 @@
-"""As much of PromQL as it takes to see which metrics, labels, functions and ranges a query of ours uses.
+"""A parser for as much of PromQL as our queries use: it finds their metrics, labels, functions and ranges.
 
 Not a validator: a real Prometheus is that (live.py). What it cannot read it refuses.
 """
@@ -19,7 +19,7 @@ class Selector:
     metric: str
     matchers: list = field(default_factory=list)  # (label, operator, value)
     range: str | None = None
-    function: str | None = None  # the call that the selector stands in directly
+    function: str | None = None  # the function that is called on the selector
 
 
 @dataclass

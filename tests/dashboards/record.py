@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the pictures are drawn from: `record.py CLOSEWATCH MINUTES OUT.json`.
+"""Records the data of the pictures: `record.py CLOSEWATCH MINUTES OUT.json`.
 
 Plays `traffic`, then asks the Prometheus that watched it every query of every dashboard.
 """
@@ -16,7 +16,7 @@ import traffic
 from stage import Stage, free_port, ready, wait_for
 
 SCRAPE, STEP, RATE_INTERVAL = 2, 5, 15
-# In parts of the whole: a spike is explained from the range around it, beside the range before.
+# Fractions of the whole recording: a spike is explained by the range around it, compared with the range before.
 RANGES = {"explain.json": (0.35, 0.69)}
 
 

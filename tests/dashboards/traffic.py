@@ -38,7 +38,7 @@ IDLE_LIMIT = (60.3, 61)
 
 
 class Backend(peers.Backend):
-    """The path's last part says how it ends a session, if it does."""
+    """A backend. The last part of the path says how it ends a session, if it does."""
 
     cuts_idle = False
 
@@ -48,7 +48,7 @@ class Backend(peers.Backend):
         return "403 Forbidden" if path.endswith("/refuse") else "101 Switching Protocols"
 
     async def watch(self, s, path):
-        """Ends the session as its path says, or for silence."""
+        """Ends the session as its path says, or because it is silent."""
         last, loop = path.rsplit("/", 1)[1], asyncio.get_running_loop()
         while True:
             await asyncio.sleep(0.2)
@@ -58,7 +58,7 @@ class Backend(peers.Backend):
                     {1011: "unhandled exception", 4401: "Unauthorized", 1008: "rate limit"}.get(int(last), ""),
                 )
                 if last == "1011":
-                    # It says so, and dies.
+                    # The Close is sent, then the process dies.
                     await asyncio.sleep(0.1)
                     s.reset()
                 return
@@ -78,7 +78,7 @@ class Instance:
         self.process, _ = self.stage.start(self.name, [self.binary, "--config", self.config])
 
 
-# (how often, what the client asks for, what it does at its end)
+# (weight, path, how the client ends the session)
 HABITS = [
     (30, "/chat/a", 1000),
     (16, "/chat/a", 1001),
@@ -97,7 +97,7 @@ HABITS = [
 
 
 async def client(instances, first=None):
-    """One session, and another one soon if it was thrown out."""
+    """Runs one session, and soon another one if the backend ended it."""
     _, path, end = random.choices(HABITS, [weight for weight, *_ in HABITS])[0]
     quiet = path.endswith("quiet")
     life = random.uniform(70, 150) if quiet else min(400, random.lognormvariate(3.2, 1.0))
@@ -112,7 +112,7 @@ async def client(instances, first=None):
 
 
 async def session(instance, path, end, life, quiet):
-    """Whether the client had what it wanted."""
+    """Runs a session. True if the client ended it as it wanted."""
     try:
         s = await peers.connect(instance.front, path)
     except Refused:
@@ -155,7 +155,7 @@ async def session(instance, path, end, life, quiet):
 
 
 async def run(instances, seconds, rate):
-    """The whole story."""
+    """Plays all of it."""
     loop = asyncio.get_running_loop()
     began, running = loop.time(), set()
 

@@ -1,4 +1,4 @@
-"""An echo that can be killed: `backend.py ADDRESS PORT`. Says when it listens."""
+"""An echo server in a process that can be killed: `backend.py ADDRESS PORT`. Prints a line when it listens."""
 
 import asyncio
 import sys

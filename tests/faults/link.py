@@ -1,6 +1,6 @@
 """A cable between two network namespaces, in userspace: both kernels speak real TCP, and every packet passes through here.
 
-Each end is a TUN device. What the cable does to packets is set on `Link` at any time."""
+Each end is a TUN device. The attributes of a `Link` say what the cable does to packets, and may change at any time."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ def ip(*words):
 
 
 class Namespace:
-    """A network namespace of its own, gone with the `with` block."""
+    """A network namespace that exists for the duration of a `with` block."""
 
     def __init__(self, name):
         self.name = name
@@ -39,7 +39,7 @@ class Namespace:
 
     @contextlib.contextmanager
     def entered(self):
-        """What is opened inside belongs to the namespace, and stays there."""
+        """Sockets and devices opened inside belong to the namespace, and stay there."""
         with open("/proc/thread-self/ns/net") as home, open("/run/netns/" + self.name) as here:
             self._enter(here)
             try:
@@ -65,11 +65,11 @@ class Namespace:
 
 
 class Link:
-    """Joins two namespaces: `(namespace, its address, the other's address)` twice."""
+    """Joins two namespaces. Each end is `(namespace, its address, the other end's address)`."""
 
     def __init__(self, *ends):
-        # Of both directions: share of packets lost, seconds each takes, seconds more that some take (so that later ones
-        # overtake them), the largest packet that gets through, bytes a second, and nothing at all.
+        # In both directions: the share of packets that are lost, the delay in seconds, the most that is added to it at random (so that
+        # packets overtake each other), the largest packet that passes, bytes a second, and whether the cable is cut.
         self.loss, self.delay, self.jitter, self.largest, self.rate, self.cut = 0.0, 0.0, 0.0, 65535, None, False
         self.resets = False
         self.free_at = [0.0, 0.0]
@@ -100,7 +100,7 @@ class Link:
 
     def _pass(self, at, packet):
         if self.resets and (answer := reset_for(packet)):
-            # As a firewall does it: the sender is told that the other end reset; the packet goes nowhere.
+            # As a firewall does: the sender gets an RST that seems to come from the other end, and the packet is dropped.
             os.write(self.devices[at], answer)
             return
         if self.cut or len(packet) > self.largest or random.random() < self.loss:
@@ -122,7 +122,7 @@ class Link:
 
 
 def reset_for(packet):
-    """The RST that ends the connection of this packet's sender; none for what is not TCP, or is an RST itself."""
+    """The RST that ends the connection of this packet's sender. None if the packet is not TCP, or is an RST itself."""
     header = (packet[0] & 15) * 4
     if packet[0] >> 4 != 4 or packet[9] != TCP or packet[header + 13] & RST or not packet[header + 13] & ACK:
         return None
@@ -137,7 +137,7 @@ def reset_for(packet):
 
 
 def checksum(data):
-    """RFC 1071."""
+    """The Internet checksum (RFC 1071)."""
     total = sum(struct.unpack(">%dH" % (len(data) // 2), data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)

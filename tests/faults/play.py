@@ -1,4 +1,4 @@
-"""`play.py BINARY [SCENE…]`: plays the scenes, each on hosts of its own, and says what came of it. Exit 1 if one fails."""
+"""`play.py BINARY [SCENE…]`: plays the scenes, each on its own hosts, and prints the results. Exits with 1 if one fails."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 import scenes
 from world import World
 
-# So many at once: the cables are userspace, and two cores have to do it all.
+# Scenes at the same time. The cables are userspace, and two cores have to do all the work.
 AT_ONCE = 4
 LIMIT = 120
 

@@ -1,4 +1,4 @@
-"""What happens between hosts, and the one record that each session must leave."""
+"""The scenes: faults between hosts, and the one record that each session must leave."""
 
 import asyncio
 import fcntl
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from world import CLOSE, DEAD_PEER, PATIENCE, PING, PONG, PORT, TEXT, UPSTREAM, Ended
 
-# What the issue of every fault is measured against: the limit, and five seconds.
+# Seconds within which a dead peer must be found: the limit, and five more.
 NOTICED = DEAD_PEER + 5
 
 
@@ -22,14 +22,14 @@ def check(record, **expected):
 
 
 async def heard(s, opcode=TEXT):
-    """The next frame's payload."""
+    """Reads the next frame, which must have this opcode, and returns its payload."""
     found, payload = await asyncio.wait_for(s.frame(), PATIENCE)
     assert found == opcode, "opcode %d, not %d" % (found, opcode)
     return payload
 
 
 async def over(s):
-    """How this end of the transport is over: `fin` or `reset`."""
+    """Waits for the end of the transport, and returns `fin` or `reset`. No byte may come before it."""
     try:
         rest = await asyncio.wait_for(s.reader.read(), PATIENCE)
         assert rest == b"", "%d bytes more" % len(rest)
@@ -39,7 +39,7 @@ async def over(s):
 
 
 async def gone(s):
-    """Waits for the end of the transport, however it comes, and hangs up too."""
+    """Waits for the end of the transport, in whatever way it comes, and closes this side."""
     try:
         opcode, _ = await asyncio.wait_for(s.frame(), PATIENCE)
         raise AssertionError("opcode %d from a dead peer" % opcode)
@@ -48,7 +48,7 @@ async def gone(s):
 
 
 async def close(first, second, code=1000):
-    """A whole close handshake."""
+    """Plays a whole closing handshake."""
     first.close_frame(code, "bye")
     second.send(CLOSE, await heard(second, CLOSE))
     await heard(first, CLOSE)
@@ -57,7 +57,7 @@ async def close(first, second, code=1000):
 
 
 async def talk(client, upstream, messages=1):
-    """Messages go both ways, in order, all of them before the first is read."""
+    """Sends messages both ways before any is read, and checks that all arrive in order."""
     texts = [b"%06d" % number for number in range(messages)]
     for text in texts:
         client.send(TEXT, text)
@@ -68,7 +68,7 @@ async def talk(client, upstream, messages=1):
 
 
 async def pulled(world, which, speaks):
-    """The cable of one peer is pulled. With `speaks`, the other peer goes on to send; else all are silent."""
+    """The cable of one peer is pulled. With `speaks` the other peer goes on sending; else all are silent."""
     backend, proxy = await world.serve(), await world.closewatch()
     client, upstream = await world.session(backend)
     await talk(client, upstream)
@@ -101,7 +101,7 @@ async def upstream_pulled_while_all_are_silent(world):
 
 
 async def cable_back_in_time(world):
-    """Less than the limit without a cable costs nothing."""
+    """A cable that is pulled for less than the limit ends no session."""
     backend, proxy = await world.serve(), await world.closewatch()
     client, upstream = await world.session(backend)
     for link in (world.client_link, world.upstream_link):
@@ -117,13 +117,13 @@ async def cable_back_in_time(world):
 
 
 async def lossy(world):
-    """One packet of ten is lost."""
+    """One packet in ten is lost."""
     backend, proxy = await world.serve(), await world.closewatch()
     client, upstream = await world.session(backend)
     world.client_link.loss = world.upstream_link.loss = 0.1
     for _ in range(20):
         await talk(client, upstream, 20)
-    # The Close and its answer are resent too; the last FIN need not be waited for.
+    # The Close and its answer are resent too. The last FIN may be lost, so it is not awaited.
     await close(upstream, client, 1012)
     record = await proxy.record()
     check(record, code=1012, initiator="upstream", cause="close_handshake", handshake="complete")
@@ -131,7 +131,7 @@ async def lossy(world):
 
 
 async def far_away_and_out_of_order(world):
-    """80 to 120 ms each way, so that packets overtake each other."""
+    """A delay of 80 to 120 ms each way, so that packets overtake each other."""
     backend, proxy = await world.serve(), await world.closewatch()
     world.client_link.delay, world.client_link.jitter = 0.08, 0.04
     client, upstream = await world.session(backend)
@@ -148,7 +148,7 @@ async def far_away_and_out_of_order(world):
 
 
 async def reset_between(world, which):
-    """Something between two hosts tells both that the other reset."""
+    """A box between two hosts sends each an RST in the name of the other."""
     backend, proxy = await world.serve(), await world.closewatch()
     client, upstream = await world.session(backend)
     await talk(client, upstream, 50)
@@ -171,7 +171,7 @@ async def upstream_reset_between(world):
 
 
 async def reset_behind_a_1011_on_a_slow_line(world):
-    """A backend fails: data, Close 1011, RST, faster than the client can take it. All of it arrives, in order."""
+    """A backend fails: it sends data, Close 1011 and RST, faster than the client can read. All of it arrives, in order."""
     backend, proxy = await world.serve(), await world.closewatch()
     client, upstream = await world.session(backend)
     world.client_link.rate = 50_000
@@ -190,7 +190,7 @@ async def reset_behind_a_1011_on_a_slow_line(world):
 
 
 async def acknowledged(s):
-    """Waits until the other end's kernel has all that was sent: an RST takes with it what it has not."""
+    """Waits until the other end's kernel has acknowledged all that was sent. An RST discards the rest."""
     await s.writer.drain()
     raw = s.writer.get_extra_info("socket")
     until = time.monotonic() + PATIENCE
@@ -202,7 +202,7 @@ async def acknowledged(s):
 
 
 async def mtu_black_hole(world):
-    """Large packets vanish without a word, small ones pass: the session opens, and its first large message kills it."""
+    """Large packets are dropped silently, small ones pass: the session opens, and its first large message kills it."""
     backend, proxy = await world.serve(), await world.closewatch()
     client, upstream = await world.session(backend)
     await talk(client, upstream)
@@ -216,7 +216,7 @@ async def mtu_black_hole(world):
 
 
 async def slow_line(world):
-    """A line that needs much longer than the limit for what is sent is slow, not dead."""
+    """A line that needs much longer than the limit to carry what was sent is slow, not dead."""
     backend, proxy = await world.serve(), await world.closewatch()
     client, upstream = await world.session(backend)
     world.client_link.rate = 20_000
@@ -248,7 +248,7 @@ async def paused_reader(world):
 
 
 async def upstream_killed(world, sessions=1000):
-    """SIGKILL of a backend with a thousand sessions: the kernel hangs up for it."""
+    """SIGKILL of a backend with a thousand sessions: its kernel ends the connections."""
     words = [sys.executable, Path(__file__).with_name("backend.py"), UPSTREAM, str(PORT)]
     backend = await asyncio.create_subprocess_exec(
         "ip", "netns", "exec", world.upstream.name, *words, stdout=asyncio.subprocess.PIPE
@@ -279,20 +279,20 @@ async def upstream_killed(world, sessions=1000):
 
 
 async def closewatch_killed(world):
-    """SIGKILL of closewatch while it writes records, three times: no line of its log is torn into another or doubled, and
-    what is missing is what was live."""
+    """SIGKILL of closewatch while it writes records, three times. No line of its log runs into another or comes twice, and only
+    sessions that were live have no record."""
     backend = await world.serve()
     log = world.folder / "closes.jsonl"
     sure = 0
     for _ in range(3):
         proxy = await world.closewatch("--close-log", log)
         sessions = [await world.session(backend) for _ in range(150)]
-        # A hundred end, as fast as they can; fifty live on.
+        # A hundred end as fast as they can; fifty stay live.
         ending, living = sessions[:100], sessions[100:]
         for number, (client, upstream) in enumerate(ending):
             await close(client, upstream)
             if number == 50:
-                # Half are known to be written.
+                # These records are known to be written.
                 await written(log, sure + 25)
         await proxy.kill()
         sure += 25
@@ -304,7 +304,7 @@ async def closewatch_killed(world):
         try:
             records.append(json.loads(line))
         except ValueError:
-            # Cut off by the kill, in which case nothing may stand behind it.
+            # The kill has cut this line off. Then nothing may follow it.
             assert b'{"schema"' not in line[1:], line
     ids = [record["session"] for record in records]
     assert len(set(ids)) == len(ids), "a record was written twice"
@@ -321,7 +321,7 @@ async def written(log, records):
 
 
 async def clock_stepped(world):
-    """The wall clock jumps a day ahead, then two back, during sessions: durations do not."""
+    """The wall clock jumps a day ahead, then two back, during sessions. Durations do not change."""
     library = next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
     assert library, "libfaketime is missing: Debian package faketime"
     clock = world.folder / "clock"
@@ -345,7 +345,7 @@ async def clock_stepped(world):
         check(record, code=1000, initiator="client", cause="close_handshake", handshake="complete")
         assert 0 < record["duration_ms"] < PATIENCE * 1000
         assert 0 <= record["idle_ms"] <= record["duration_ms"]
-        # The step is where it belongs: in the time of the line.
+        # The step shows in the time of the line, and nowhere else.
         day = "%d" % (time.time() + 86400 * (1 if step[0] == "+" else -1))
         assert record["time"][:10] == time.strftime("%Y-%m-%d", time.gmtime(int(day)))
 

@@ -1,5 +1,5 @@
-"""Three hosts in a row: a client's, closewatch's, an upstream's. Each has a kernel's network of its own; the cables between
-them are `Link`s."""
+"""Three hosts in a row: the client's, closewatch's, the upstream's. Each is a network namespace, and a `Link` is the cable between
+two of them."""
 
 import asyncio
 import contextlib
@@ -17,13 +17,13 @@ from peers import CLOSE, PING, PONG, TEXT, Backend, Ended, connect  # noqa: E402
 CLIENT, FRONT = "10.77.1.1", "10.77.1.2"
 BACK, UPSTREAM = "10.77.2.1", "10.77.2.2"
 PORT = 8080
-# Kept short, so that a test does not take minutes.
+# Seconds. Shorter than the default, so that a scene does not take minutes.
 DEAD_PEER = 3
 PATIENCE = 30
 
 
 class Upstream(Backend):
-    """Hands each session over, and leaves it alone until `end`."""
+    """A backend that puts each session into `waiting`, and leaves it to the scene until `end`."""
 
     def __init__(self, listening):
         super().__init__(PORT)
@@ -44,13 +44,13 @@ class Upstream(Backend):
 
 
 class Closewatch:
-    """The binary, its records as they come, and its own log in a file."""
+    """A running closewatch. Its records are read as they come; its own log goes to a file."""
 
     def __init__(self, process, folder):
         self.process, self.folder = process, folder
 
     async def record(self):
-        """The next session's."""
+        """The record of the next session that ends."""
         while True:
             line = await asyncio.wait_for(self.process.stdout.readline(), PATIENCE)
             assert line, "closewatch ended"
@@ -64,7 +64,7 @@ class Closewatch:
 
 
 class World:
-    """All of it; ended by `async with`."""
+    """The hosts, the cables, and all that runs on them. The end of `async with` stops it all."""
 
     def __init__(self, binary, folder, number):
         self.binary, self.folder, self.number = binary, folder, number
@@ -85,14 +85,14 @@ class World:
         await self.stack.aclose()
 
     async def serve(self):
-        """An upstream in this process."""
+        """Starts an upstream in this process."""
         backend = Upstream(self.upstream.listen((UPSTREAM, PORT)))
         await backend.open()
         self.stack.push_async_callback(backend.end)
         return backend
 
     async def closewatch(self, *options, environment=None):
-        """Starts it; it listens when this returns."""
+        """Starts closewatch, and returns when it listens."""
         config = self.folder / "closewatch.toml"
         config.write_text(
             'listen = "%s:%d"\nupstream = "http://%s:%d"\n[admin]\nlisten = "off"\n'
@@ -127,10 +127,10 @@ class World:
                 log.flush()
 
     async def dial(self, path="/"):
-        """A client's end of a session."""
+        """Opens a session, and returns the client's end."""
         return await connect(PORT, path, PATIENCE, await self.client.connect((FRONT, PORT)))
 
     async def session(self, backend):
-        """Both ends of one."""
+        """Opens a session, and returns both ends."""
         client = await self.dial()
         return client, await asyncio.wait_for(backend.waiting.get(), PATIENCE)

@@ -1,14 +1,15 @@
-"""Shipped rules in a faster world: everything lasts a twelfth, and nothing else changes.
+"""Makes a faster copy of the shipped rules: every duration is a twelfth, and nothing else changes.
 
 `rules(text)` and `alertmanager(text)` give the same files with
 
-- every range, offset, `for` and interval divided by FACTOR: with a scrape interval divided alike, each window holds as many
-  samples as in life;
-- every `rate()` divided by FACTOR, so that it is per second of real life again, and every threshold stays as it is shipped;
-- the edges of `session_duration_seconds` divided, upwards to an edge that exists, its quantiles multiplied: a session of a
-  minute lasts five seconds here.
+- every range, offset, `for` and interval divided by FACTOR: the scrape interval is divided too, so each window holds as many samples
+  as in life;
+- every `rate()` divided by FACTOR: it is per second of life again, so every threshold is the shipped one;
+- the edges of `session_duration_seconds` divided, and rounded up to an edge that exists; its quantiles multiplied: a session of a minute
+  lasts five seconds here.
 
-Idle times before the end are not divided, since edges of a twelfth do not exist: silent sessions of 60 s are 60 s silent.
+Silence before the end is not divided, because its histogram has no edges at a twelfth: a session that is to be silent for 60 s is
+silent for 60 s.
 """
 
 import re
@@ -18,13 +19,13 @@ from model import ROOT
 FACTOR = 12
 UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 DURATION = r"\d+(?:%s)\b" % "|".join(UNITS)
-# Where a duration stands: a range, an offset, a key of a rule or a group; a key of Alertmanager's.
+# Places of a duration: a range, an offset, a key of a rule or a group; and a key of Alertmanager's.
 IN_RULES = r"(?<=\[)%s(?=\])|(?<=offset )%s|(?<=for: )%s$|(?<=interval: )%s$" % ((DURATION,) * 4)
 IN_ALERTMANAGER = r"(?<=_wait: )%s|(?<=_interval: )%s" % ((DURATION,) * 2)
 
 
 def shorter(duration):
-    """A twelfth of "15m", as Prometheus writes it."""
+    """A twelfth of a duration such as "15m", in the syntax of Prometheus."""
     value, unit = re.fullmatch(r"(\d+)(\w+)", duration).groups()
     whole, rest = divmod(int(value) * UNITS[unit], FACTOR)
     assert not rest, "%s cannot be divided by %d" % (duration, FACTOR)
@@ -32,14 +33,14 @@ def shorter(duration):
 
 
 def divided(where, text):
-    """Every duration that stands there made shorter."""
+    """Divides every duration that the pattern `where` finds."""
     text, count = re.subn(where, lambda match: shorter(match[0]), text, flags=re.M)
     assert count, "no durations"
     return text
 
 
 def called(text, function, before, after):
-    """Every call of `function` with something before and behind it."""
+    """Puts `before` and `after` around every call of `function`."""
     out, at = [], 0
     for match in re.finditer(r"(?<![\w:])%s\(" % function, text):
         depth, end = 1, match.end()
@@ -54,7 +55,7 @@ def called(text, function, before, after):
 
 
 def edges():
-    """Those of `session_duration_seconds`, from the source."""
+    """The bucket edges of `session_duration_seconds`, read from the source."""
     source = (ROOT / "src/export/metrics/names.rs").read_text(encoding="utf-8")
     text = re.search(r"SESSION_DURATION_BUCKETS: &\[f64\] = &\[(.*?)\]", source, re.S)[1]
     return sorted(float(edge.replace("_", "")) for edge in re.findall(r"[\d._]+\d", text))

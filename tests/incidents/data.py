@@ -1,11 +1,11 @@
-"""Whether every rule and every panel has something to show on the data of the incidents."""
+"""Checks that every recording rule and every panel has data during the incidents."""
 
 import re
 
 import live
 import model
 
-# Alerts that fire in no incident, records and panels that are empty, and why.
+# Alerts that fire in no incident, and records and panels without data, with the reason.
 SILENT = {
     "AbnormalCloseBurn 3d": "takes three hours",
     "Client1006AboveUsual": "compares with the day before",
@@ -18,7 +18,7 @@ EMPTY_PANELS = {}
 
 
 def rules(folder):
-    """[(kind, name, labels)] of every rule in the files of a folder."""
+    """Lists every rule in the files of a folder as (kind, name, labels)."""
     out = []
     for path in sorted(folder.glob("closewatch.*.yml")):
         for part in re.split(r"(?=^ {6}- (?:record|alert): )", path.read_text(encoding="utf-8"), flags=re.M)[1:]:
@@ -30,7 +30,7 @@ def rules(folder):
 
 
 def records_without_data(prometheus, end, span):
-    """Those that should have some, with labels, and how many records there are."""
+    """The records that have no data although they should, with labels; and the number of all records."""
     records = [(name, labels) for kind, name, labels in rules(model.ROOT / "deploy/prometheus") if kind == "record"]
     empty = []
     for name, labels in records:
@@ -42,8 +42,8 @@ def records_without_data(prometheus, end, span):
 
 
 def panels(prometheus, end, span, rate):
-    """The queries that have no data and should, how many there are, and those that are empty for a reason."""
-    # Some compare with the range before.
+    """The queries of panels that have no data although they should; and the number of all queries."""
+    # Some panels compare with the range before.
     checks = live.Checks(prometheus, end, span // 2, span, rate, 5, EMPTY_PANELS)
     for file, dashboard in model.dashboards().items():
         checks.dashboard(file, dashboard)

@@ -1,4 +1,4 @@
-"""Incidents of which somebody has to know."""
+"""Incidents that have to fire an alert."""
 
 import asyncio
 import contextlib
@@ -63,7 +63,7 @@ class IdleCutBefore(Incident):
         return [self.hop.port]
 
     async def story(self):
-        # The first of them is cut as the incident begins.
+        # The first of them is cut when the incident begins.
         await self.at(self.start - 60)
         self.come(60, life=(600, 600), speaks=None, first=(0, 50))
         await self.at(self.start)
@@ -97,12 +97,12 @@ class ReconnectStorm(Incident):
     habits = {"pause": (0.6, 1.4)}
 
     async def story(self):
-        # It is measured against the level of an hour before.
+        # The alert compares with the level of an hour before.
         await self.at(self.start + 255)
         self.begins()
         self.backends[0].faults.append(("/", 0.2, closes(1013, "try again later")))
         self.backends[0].all(closes(1012))
-        # With those that were on other instances before.
+        # Together with the clients that were on other instances before.
         self.come(140, first=(0, 2), **self.habits)
 
 

@@ -15,14 +15,14 @@ from stage import Stage
 from watch import Verdict, Watch, key, known
 
 SCRAPE = "1250ms"
-# Seconds of the run: when what goes wrong goes wrong, and the end.
+# Seconds of the run: the start of the incidents, and the end.
 START, END = 60, 405
 QUICK_START, QUICK_END = 15, 50
 MARK = "<!-- tests/incidents/run --write -->\n"
 
 
 def compressed(stage):
-    """The shipped rules in a faster world, as files."""
+    """Writes the faster copy of the shipped rules into files."""
     out = []
     for name in ("rules", "alerts"):
         path = stage.folder / ("closewatch.%s.yml" % name)
@@ -33,7 +33,7 @@ def compressed(stage):
 
 
 async def play(incidents, watch, end):
-    """All of them at a time."""
+    """Plays all incidents at the same time."""
     loop = asyncio.get_running_loop()
     zero = loop.time()
     looking = asyncio.create_task(watch.look(lambda: loop.time() - zero))
@@ -88,7 +88,7 @@ def main():
 
         verdict = Verdict(incidents, watch, end)
         for each in incidents:
-            # What fires nothing could as well not have happened.
+            # An incident that fires nothing has to prove that it happened.
             if each.evidence and not each.happened(each.prometheus, time.time(), int(end)):
                 verdict.fail("%s: it did not happen: not %s" % (each.name, each.evidence))
         alerts = {key({"alertname": name, **labels}) for kind, name, labels in data.rules(stage.folder) if kind == "alert"}
@@ -108,7 +108,7 @@ def main():
 
 
 def whole(verdict, alerts, observer, span):
-    """What all incidents together have to show: every alert, every record, every panel."""
+    """Checks that every alert, record and panel has been seen in one of the incidents."""
     fired = {known(alert, alerts) for _, alert, _ in verdict.watch.first}
     for alert in sorted(alerts - fired - set(data.SILENT)):
         verdict.fail("%s fired in no incident" % alert)
@@ -130,7 +130,7 @@ def whole(verdict, alerts, observer, span):
 
 
 def write(table):
-    """The table into the documentation."""
+    """Writes the table into docs/incidents.md."""
     path = model.ROOT / "docs/incidents.md"
     before, _, rest = path.read_text(encoding="utf-8").partition(MARK)
     _, end, after = rest.partition("<!-- end -->")

@@ -1,4 +1,4 @@
-"""What must not page."""
+"""Incidents that must not page."""
 
 import asyncio
 
@@ -50,7 +50,7 @@ class PhonesAsleep(Incident):
 
 
 class BadClient(Incident):
-    """One client that comes back `often` times a second of life, and is thrown out each time."""
+    """One client that comes back `often` times per second of life, and is closed each time."""
 
     quick = True
     often = 4
@@ -63,7 +63,7 @@ class BadClient(Incident):
         self.begins()
         self.backends[0].faults.append(("/bad", 0, self.fault))
         loop = asyncio.get_running_loop()
-        # A second of life is 1/12 s.
+        # A second of life is 1/12 s of the run.
         due, between = loop.time(), 1 / 12 / self.often
         while self.clock() < self.start + 120:
             s = await peers.connect(self.before()[0], "/bad")
@@ -108,7 +108,7 @@ class Navigations(Incident):
     async def story(self):
         self.come(60, life=(5, 40), end="leave")
         self.begins()
-        # A page that reloads everywhere at once.
+        # All pages reload at the same time.
         await self.at(self.start)
         for _ in range(3):
             self.come(80, life=(12, 12), end="leave", first=(0, 0), pause=(90, 90))

@@ -1,4 +1,4 @@
-"""What an incident is made of: closewatch as built, a backend behind it, clients before it, a hop between. All real sockets."""
+"""The parts of an incident: the built closewatch, a backend behind it, clients in front, a hop between. All use real sockets."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ sessions = {sessions}
 
 
 class Closewatch:
-    """One process of the built binary, with addresses that it keeps over restarts."""
+    """One process of the built binary. It keeps its addresses over restarts."""
 
     def __init__(self, stage, binary, name, back, closes="off", sessions=0, descriptors=None):
         self.stage, self.name = stage, name
@@ -65,13 +65,13 @@ class Closewatch:
 
 
 class Backend(peers.Backend):
-    """A backend whose faults are switched on while the story goes."""
+    """A backend whose faults are switched on during the incident."""
 
     def __init__(self, port):
         super().__init__(port)
-        # Seconds until it answers an upgrade, and what it says.
+        # Seconds until it answers an upgrade, and the status of that answer.
         self.delay, self.status = 0, "101 Switching Protocols"
-        # (path's begin, seconds, what is done to a session of that age): for sessions that open while it stands here.
+        # (prefix of the path, seconds, fault): a session that opens while this is in the list gets the fault at that age.
         self.faults = []
 
     async def answer(self, path, upgrade):
@@ -85,7 +85,7 @@ class Backend(peers.Backend):
                 fault(s)
 
     def all(self, fault):
-        """To every session that is up; how many there were."""
+        """Does `fault` to every live session, and returns their number."""
         up = list(self.sockets)
         for s in up:
             fault(s)
@@ -97,14 +97,14 @@ def closes(code, reason=""):
 
 
 def blinds(s):
-    """No frame: a length with its highest bit set, and something behind."""
+    """Sends bytes that are no frame: a length with its highest bit set, and some more."""
     s.closing = True
     s.writer.write(b"\x82\x7f" + b"\xff" * 64)
     s.writer.write_eof()
 
 
 def dies(s):
-    """As the kernel ends the sockets of a process that was killed: FIN, or RST if something was unread."""
+    """Ends the connection as the kernel does for a killed process: FIN, or RST if input was unread."""
     if random.random() < 0.5:
         s.reset()
     else:
@@ -112,7 +112,7 @@ def dies(s):
 
 
 class Hop:
-    """A load balancer: passes bytes, and ends both connections with a FIN after `limit` seconds without any."""
+    """A load balancer: forwards bytes, and ends both connections with a FIN after `limit` seconds without any."""
 
     def __init__(self, port, to, limit):
         self.port, self.to, self.limit = port, to, limit
@@ -153,9 +153,9 @@ class Hop:
 
 
 async def client(port, path="/", life=(10, 60), end=1000, speaks=(4, 12), pause=(0.2, 1.5), first=(0, 8), patience=None):
-    """Sessions one after the other, for ever. Each lasts `life`, says something every `speaks` (None: nothing), and is ended
-    by the client with `end`: a code, None (a Close without one), "leave" (1001, and off), "fin" or "reset". Whoever is thrown
-    out comes back after `pause`; an upgrade is given up after `patience`."""
+    """Runs one session after the other, without end. A session lasts `life` and sends a message every `speaks` (None: never). The client
+    ends it with `end`: a code, None (a Close without a code), "leave" (1001, and no wait for the answer), "fin" or "reset". After the
+    end of a session it waits for `pause`. It gives an upgrade up after `patience`."""
     await asyncio.sleep(random.uniform(*first))
     while True:
         try:
@@ -190,7 +190,7 @@ async def stay(s, life, end, speaks):
 
 
 async def listen(s):
-    """Reads to the end of a session, and answers."""
+    """Reads until the session ends, and answers pings and the Close."""
     with contextlib.suppress(Ended, OSError):
         while True:
             opcode, payload = await s.frame()
@@ -204,25 +204,25 @@ async def listen(s):
 
 
 class Incident:
-    """One closewatch (or more) and what happens to it; a job of its own in Prometheus.
+    """One closewatch (or more), and what happens to it. It is a job of its own in Prometheus.
 
-    `expected` is {alert: minutes of life within which it has to fire}; no other alert may. Times in the stories are seconds
-    of the run; FACTOR of them are one of life.
+    `expected` is {alert: minutes of life within which it has to fire}; no other alert may fire. Times in the stories are seconds of the
+    run. One second of the run stands for FACTOR seconds of life.
     """
 
     title = ""
-    #: Ends within a minute: part of `run --quick`.
+    #: Ends within a minute, and so is part of `run --quick`.
     quick = False
     expected = {}
-    #: A query to which there has to be an answer in the end; RUN is the time of the run. For incidents that fire nothing.
+    #: For incidents that fire nothing: a query that must have a result at the end. RUN is the duration of the run.
     evidence = None
     instances = 1
-    #: Of closewatch: what of it is not as in CONFIG.
+    #: Options of closewatch that differ from CONFIG.
     options = {}
-    #: How many clients, and what they do.
+    #: Number of clients, and their arguments of `client`.
     clients = 60
     habits = {}
-    #: A Prometheus of its own, which the incident may restart.
+    #: The incident has its own Prometheus, which it may restart.
     own_prometheus = False
 
     def __init__(self, stage, binary, start):
@@ -234,24 +234,24 @@ class Incident:
             for i, backend in enumerate(self.backends, 1)
         ]
 
-    # === For whoever inherits ===
+    # === For subclasses ===
 
     def backend(self, port):
         return Backend(port)
 
     def behind(self, backend):
-        """The port that closewatch is given."""
+        """The port that closewatch dials."""
         return backend.port
 
     def before(self):
-        """The ports that clients are given."""
+        """The ports that clients connect to."""
         return [each.front for each in self.closewatches]
 
     async def prepare(self):
-        """What has to be there before any client."""
+        """Prepares what must exist before the first client."""
 
     async def story(self):
-        """What goes wrong; `await self.at(self.start)` first, then `self.begins()`."""
+        """Plays the incident: first `await self.at(self.start)`, then `self.begins()`, then the fault."""
 
     # ===
 
@@ -275,19 +275,19 @@ class Incident:
         return task
 
     def come(self, count, **habits):
-        """Clients, evenly over the instances."""
+        """Starts clients, spread evenly over the instances."""
         ports = self.before()
         for i in range(count):
             self.run(client(ports[i % len(ports)], **habits))
 
     def happened(self, prometheus, now, run):
-        """Whether there is evidence of it."""
+        """The query `evidence` has a result."""
         expr = self.evidence.replace("RUN", "%ds" % run)
         expr = re.sub(r"((?:closewatch_\w+|up)(?:\{[^}]*)?)(?=[}\[])", self.job_only, expr)
         return bool(prometheus.instant(expr, now))
 
     def job_only(self, match):
-        """A selector, of its own job only."""
+        """A selector, narrowed to the job of this incident."""
         selector, job = match[1], 'job="%s"' % self.name
         return selector + (", " + job if "{" in selector else "{" + job + "}")
 
@@ -300,7 +300,7 @@ class Incident:
         await self.story()
 
     async def end(self):
-        """Cancels what is left of it, and raises what failed in it."""
+        """Cancels the tasks that are left, and raises the error of one that failed."""
         for backend in self.backends:
             backend.shut()
         tasks = set(self.running)

@@ -1,4 +1,4 @@
-"""What Alertmanager shows while the incidents go on, held against what was expected."""
+"""Watches Alertmanager while the incidents run, and compares the alerts with those expected."""
 
 import asyncio
 import json
@@ -11,18 +11,18 @@ PREFIX = "Closewatch"
 
 
 def key(labels):
-    """An alert as the incidents name it: without the prefix, with the label that tells its variants apart."""
+    """The name of an alert in the incidents: without the prefix, with the label that tells its variants apart."""
     variant = labels.get("long") or labels.get("limit")
     return labels["alertname"].removeprefix(PREFIX) + (" " + variant if variant else "")
 
 
 def known(alert, alerts):
-    """The alert as the rules have it: some labels come from the series."""
+    """The name of an alert in the rules. Some labels come from the series, and are not in the rules."""
     return alert if alert in alerts else alert.split(" ")[0]
 
 
 class Watch:
-    """(job, alert, severity) → the second of the run at which Alertmanager had it first."""
+    """Maps (job, alert, severity) to the second of the run at which Alertmanager first had it."""
 
     def __init__(self, url):
         self.url, self.first = url + "/api/v2/alerts", {}
@@ -35,7 +35,7 @@ class Watch:
             await asyncio.sleep(0.4)
 
     def of(self, incident):
-        """[(minutes of life since it began, alert, severity)], in turn."""
+        """[(minutes of life since the incident began, alert, severity)], in order of time."""
         found = [
             (max(0, second - incident.began) * FACTOR / 60, alert, severity)
             for (job, alert, severity), second in self.first.items()
@@ -45,7 +45,7 @@ class Watch:
 
 
 class Verdict:
-    """Counts what is wrong, and says it."""
+    """Compares each incident with its expectations; counts and prints what is wrong."""
 
     def __init__(self, incidents, watch, end):
         self.incidents, self.watch = incidents, watch
@@ -76,7 +76,7 @@ class Verdict:
         self.rows.append((incident, watched, fired))
 
     def table(self, alerts):
-        """The incidents, what fired after how many minutes of life, and for how long all else was silent."""
+        """The table: each incident, the alerts that fired and when in minutes of life, and how long all others were silent."""
         lines = ["| incident | fired, after minutes | silent |", "|---|---|---|"]
         for incident, watched, fired in self.rows:
             said = [

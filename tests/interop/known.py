@@ -1,9 +1,9 @@
-"""Where a library reports something else than RFC 6455 gives it. closewatch records what the RFC gives; each is described under
-its name in src/close/catalog/deviations.rs."""
+"""Known deviations: a library reports a code or reason that is not the one of RFC 6455. closewatch records the one of the RFC.
+src/close/catalog/deviations.rs describes each deviation under the same name."""
 
 from pathlib import Path
 
-# The name there: the stack, its role, what differs, and in which endings.
+# Name in the catalog: (stack, role, fields that differ, endings in which they differ).
 DEVIATIONS = {
     "aiohttp-empty-close-as-1006": ("aiohttp", "client", {"code"}, {"server closes without a code"}),
     "bun-own-close-as-received": ("bun", "server", {"code", "reason"}, {"server closes 1000", "server closes 1011", "server closes 4002"}),
@@ -22,7 +22,7 @@ assert not missing, f"not in the catalog: {missing}"
 
 
 def explained(row, found):
-    """The name of the deviation that this difference is, or None."""
+    """The name of the deviation that explains this difference, or None."""
     side, what, *_ = found
     for name, (stack, role, fields, endings) in DEVIATIONS.items():
         if (side, row[role]) == (role, stack) and what in fields and row["ending"] in endings:
@@ -31,6 +31,6 @@ def explained(row, found):
 
 
 def unused(rows):
-    """Deviations that no row shows: a release has put them right."""
+    """Deviations that no row shows: the library has been fixed, and the entry must go."""
     occurred = {known for row in rows for *_, known in row["differences"]}
     return sorted(DEVIATIONS.keys() - occurred)

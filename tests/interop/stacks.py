@@ -1,14 +1,15 @@
-"""The stacks of the matrix, the ways in which a session ends, and what is known of the libraries' reports."""
+"""The stacks of the matrix, the endings that they play, and the endings that a library cannot play or does not notice."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A peer as tests/peers/README.md describes it. `cannot`: what its library has no call for. `misses`: endings of the other
-    peer that it does not always notice, without closewatch either. `leaves`: it ends its transport behind its own Close at
-    once. Whether the other's answer then meets a reset is a race, without closewatch as well, so what became of the transport
-    is not compared."""
+    """A peer as tests/peers/README.md describes it.
+
+    `cannot`: endings that its library has no call for. `misses`: endings of the other peer that it does not always notice, with or
+    without closewatch. `leaves`: it closes its transport right after its own Close. The other peer's answer then may meet a reset; that
+    is a race, with or without closewatch, so the fate of the transport is not compared."""
 
     name: str
     command: list[str]
@@ -19,7 +20,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class Ending:
-    """`path` is asked of the server, `action` of the client. The rest is what the record must say."""
+    """`path` is what the client requests from the server, `action` is the client's own. All other fields must be in the record."""
 
     name: str
     path: str
@@ -30,7 +31,7 @@ class Ending:
     causes: tuple
 
     def hurried(self, client, server):
-        """Whether it begins with the Close of one that leaves behind it."""
+        """The Close comes from a stack that closes its transport right after it."""
         return self.code != 1006 and (client if self.initiator == "client" else server).leaves
 
     def possible(self, client, server):
@@ -42,7 +43,7 @@ NODE = "node"
 PYTHON = ".work/python/bin/python"
 PEERS = "tests/peers/"
 
-# A page's script can neither drop nor reset its connection; a library of the same API neither.
+# A script in a page can neither drop nor reset its connection. The same holds for a library with the same API.
 BROWSER_LIKE = frozenset({"terminate", "reset"})
 
 CLIENTS = [
@@ -56,7 +57,7 @@ CLIENTS = [
         "java",
         ["java", "-XX:TieredStopAtLevel=1", "-cp", ".work/java", "JavaClient"],
         frozenset({"close-empty", "reset"}),
-        # Of some hundred ends of stream without a Close it leaves one unread (CLOSE-WAIT), and tells nobody.
+        # In about one of a hundred sessions it leaves an end of stream unread (CLOSE-WAIT), and reports nothing.
         frozenset({"terminate", "exit"}),
     ),
     Stack("mojolicious", ["/usr/bin/perl", PEERS + "mojolicious.pl"], frozenset({"reset"}), leaves=True),
@@ -94,7 +95,7 @@ ENDINGS = [
     Ending("server closes without a code", "/close-empty", ["wait"], 1005, "", "upstream", ("close_handshake",)),
     Ending("server drops", "/terminate", ["wait"], 1006, "", "upstream", ("upstream_eof", "upstream_reset")),
     Ending("server resets", "/reset", ["wait"], 1006, "", "upstream", ("upstream_reset",)),
-    # Last, as nobody is left for another session.
+    # These two are last, because the peer that is killed cannot play another session.
     Ending("client is killed", "/echo", ["kill"], 1006, "", "client", ("client_eof", "client_reset")),
     Ending("server is killed", "/exit", ["wait"], 1006, "", "upstream", ("upstream_eof", "upstream_reset")),
 ]

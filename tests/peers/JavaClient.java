@@ -79,7 +79,7 @@ public final class JavaClient {
             case "close" -> ws.sendClose(Integer.parseInt(parameters.get(0)), parameters.size() > 1 ? parameters.get(1) : "");
             case "terminate" -> {
                 ws.abort();
-                // Nothing is told to a listener behind that.
+                // The listener is called no more after that.
                 return closed("null", "null", "null");
             }
             case "wait" -> ws.sendText("go", true);

@@ -11,7 +11,7 @@ import sys
 import aiohttp
 from peer import emit, name_of
 
-# Bound on one session: far above what one takes, below what a test waits for it.
+# Longest session in seconds: far longer than a session takes, shorter than a test waits for it.
 SESSION_SECONDS = 30
 
 
@@ -45,7 +45,7 @@ async def session(http, url, action, *parameters):
         await ws.receive_str()
         await ACTIONS[action](ws, *parameters)
         message = await ws.receive()
-        # Of a Close that it waited for the reason is kept in the message, of one it was sent itself nowhere.
+        # The library keeps the reason of a Close that it waited for in the message. It keeps no reason for other Closes.
         reason = message.extra if message.type is aiohttp.WSMsgType.CLOSE else None
         emit({"event": "closed", "code": ws.close_code, "reason": reason, "clean": None, "error": name_of(ws.exception())})
 

@@ -1,4 +1,4 @@
-// A Boost.Beast server whose request path says how each session ends: see README.md. A thread a session.
+// A Boost.Beast server with a thread for each session. The request path says how a session ends: see README.md.
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core.hpp>
@@ -58,7 +58,7 @@ std::vector<std::string> words(const std::string &path) {
     return parts;
 }
 
-// Ends the session as its path says. What the library then says of it, the next read does.
+// Ends the session as its path says. The next read then gets the report of the library.
 void end(stream &ws, const std::vector<std::string> &ending, error_code &error) {
     tcp::socket &socket = ws.next_layer();
     if (ending[0] == "close") {
@@ -78,7 +78,7 @@ void end(stream &ws, const std::vector<std::string> &ending, error_code &error) 
 
 void report(const std::string &path, const stream &ws, bool clean, const error_code &error) {
     auto reason = ws.reason();
-    // The library keeps the code of the Close it was sent, also when the transport fails behind it.
+    // The library keeps the code of the Close that it received, even if the transport fails after it.
     int code = reason ? reason.code : clean ? 1005 : 1006;
     std::string cause = clean ? "null" : error == boost::system::errc::connection_reset ? "\"ECONNRESET\"" : quoted(error.message());
     print("{\"event\":\"closed\",\"path\":" + quoted(path) + ",\"code\":" + std::to_string(code) +
@@ -111,7 +111,7 @@ void serve(tcp::socket socket) {
         if (error) break;
         if (ending[0] != "echo" && beast::buffers_to_string(buffer.data()) == "go") {
             end(ws, ending, error);
-            // A close handshake of this side's own that came to its end.
+            // A closing handshake that this side began is complete.
             report(path, ws, !error && ending[0].rfind("close", 0) == 0, error);
             return;
         }

@@ -11,7 +11,7 @@ const { chromium } = library('playwright-core');
 
 const EXECUTABLE = '/usr/bin/chromium';
 
-// Nothing but the pages' own traffic: no sandbox (tests run as root), no proxy, and none of a browser's calls home.
+// No sandbox, because tests run as root. No proxy, and no traffic of the browser itself: only that of the pages.
 const FLAGS = [
   '--headless',
   '--no-sandbox',
@@ -25,14 +25,14 @@ const FLAGS = [
   '--ignore-certificate-errors',
 ];
 
-// Each runs in the page, on the open socket; `window.ending` resolves with the CloseEvent.
+// These run in the page, on the open socket. `window.ending` resolves with the CloseEvent.
 const inPage = {
   close: ([code = 1000, reason]) => window.socket.close(Number(code), reason),
   'close-empty': () => window.socket.close(),
   wait: () => window.socket.send('go'),
 };
 
-// Each leaves no page behind to see the end. Of a page, the browser goes on closing the socket; of a browser, nobody.
+// After these no page is left to see the end. If only the page is gone, the browser still closes its socket.
 const aroundPage = {
   'close-tab': (page) => page.close(),
   navigate: (page) => page.goto('about:blank'),
@@ -75,7 +75,7 @@ async function launch() {
   const scratch = mkdtempSync(join(tmpdir(), 'closewatch-browser-'));
   const env = { ...process.env, TMPDIR: scratch };
   const server = await chromium.launchServer({ executablePath: EXECUTABLE, args: FLAGS, env });
-  // Registered behind playwright's own, which ends the browser.
+  // Registered after the handler of playwright, which ends the browser, and so runs after it.
   process.on('exit', () => rmSync(scratch, { recursive: true, force: true, maxRetries: 10 }));
   return { server, browser: await chromium.connect(server.wsEndpoint()) };
 }

@@ -1,4 +1,4 @@
-// A bun server whose request path says how each session ends: see README.md. Its library is bun itself.
+// A bun server. The request path says how each session ends: see README.md. The library is bun itself.
 
 const endings = {
   echo: () => {},
@@ -33,6 +33,6 @@ const server = Bun.serve({
 });
 print({ listening: server.port });
 for await (const _ of Bun.stdin.stream()) {
-  // Lives until it ends.
+  // The server lives until standard input ends.
 }
 process.exit(0);

@@ -1,16 +1,16 @@
-"""The test peers, and closewatch, as children of a test that is written in Python."""
+"""The test peers, and closewatch, as child processes of a test in Python."""
 
 import asyncio
 import glob
 import json
 import re
 
-# How long a line may take: above the 30 s after which a client gives up and says why.
+# Seconds to wait for a line. More than the 30 s after which a client gives up and says why.
 PATIENCE = 40
 
 
 class Peer:
-    """A child that speaks JSON lines on standard output."""
+    """A child process that writes JSON lines on standard output."""
 
     def __init__(self, name, command):
         self.name, self.command, self.child = name, command, None
@@ -22,7 +22,7 @@ class Peer:
         return self
 
     async def line(self, patience=PATIENCE):
-        """The next line; None when there is none any more."""
+        """Reads the next line. None at the end of the output."""
         async with asyncio.timeout(patience):
             line = await self.child.stdout.readline()
         return json.loads(line) if line else None
@@ -34,7 +34,7 @@ class Peer:
         await self.child.stdin.drain()
 
     async def left(self):
-        """Waits for the end of a child that is killed."""
+        """Waits until a child that was killed has exited."""
         async with asyncio.timeout(PATIENCE):
             await self.child.wait()
         self.child = None
@@ -62,7 +62,7 @@ class Server(Peer):
 
 
 class Closewatch(Peer):
-    """The built binary, in front of one port; its lines are records."""
+    """The built binary in front of one port. Its lines are records."""
 
     async def front(self, binary, upstream, *options, scheme="http"):
         self.command = [binary, "--listen", "127.0.0.1:0", "--admin", "off", "--close-log", "-",
@@ -77,7 +77,7 @@ class Closewatch(Peer):
         return self
 
     async def leave(self):
-        """Has it end by itself, when its sessions have: what it has to record is then recorded."""
+        """Drains it: it exits when its sessions have ended, and then all records are written."""
         self.child.terminate()
         async with asyncio.timeout(PATIENCE):
             await self.child.wait()
@@ -90,5 +90,5 @@ class Closewatch(Peer):
 
 
 def plain(line):
-    """A line of closewatch's own log without its colours."""
+    """Removes the colours from a line of closewatch's own log."""
     return re.sub(r"\x1b\[[0-9;]*m", "", line.decode())

@@ -10,7 +10,7 @@ from peer import close_empty, closed, emit, reset, terminate
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-# Bound on one session: far above what one takes, below what a test waits for it.
+# Longest session in seconds: far longer than a session takes, shorter than a test waits for it.
 SESSION_SECONDS = 30
 
 
@@ -46,7 +46,7 @@ async def session(url, action, *parameters):
         try:
             await ACTIONS[action](ws, *parameters)
         except ConnectionClosed:
-            pass  # what it would say, `closed` says
+            pass  # `closed` reports the same
         emit(await closed(ws))
 
 

@@ -1,4 +1,4 @@
-# An em-websocket server whose request path says how each session ends: see README.md.
+# An em-websocket server. The request path says how each session ends: see README.md.
 require 'em-websocket'
 require 'json'
 require 'socket'
@@ -16,14 +16,14 @@ def finish(socket, ending, parameters)
   end
 end
 
-# Ends the server when standard input does.
+# Ends the server when standard input ends.
 module Lifeline
   def unbind = exit!(0)
 end
 
 EM.run do
   EM.attach($stdin, Lifeline)
-  # What EventMachine listens on cannot be asked of its number by em-websocket's own `start`.
+  # em-websocket's own `start` does not return the socket, and so not the port that the system chose.
   listening = EM.start_server('127.0.0.1', 0, EM::WebSocket::Connection, {}) do |socket|
     path = nil
     socket.onopen { |handshake| path = handshake.path }

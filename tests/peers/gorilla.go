@@ -20,7 +20,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// Bound on one session of a client: far above what one takes, below what a test waits for it.
+// Longest session of a client: far longer than a session takes, shorter than a test waits for it.
 const sessionLimit = 30 * time.Second
 
 type report struct {
@@ -40,12 +40,12 @@ func emit(value interface{}) {
 	json.NewEncoder(os.Stdout).Encode(value)
 }
 
-// What the library says of an end: a CloseError with its code, or the error of the transport, which has none.
+// The report of the library: a CloseError with its code, or the error of the transport, which has no code.
 func ended(path string, err error) report {
 	var closed *websocket.CloseError
 	if errors.As(err, &closed) {
 		if closed.Code == websocket.CloseAbnormalClosure {
-			// Of no Close, so there is no reason: the text is the library's own.
+			// There was no Close, and so no reason: the text is the library's own.
 			return report{Event: "closed", Path: path, Code: &closed.Code, Error: &closed.Text}
 		}
 		return report{Event: "closed", Path: path, Code: &closed.Code, Reason: &closed.Text}
@@ -60,7 +60,7 @@ func ended(path string, err error) report {
 	return report{Event: "closed", Path: path, Error: &name}
 }
 
-// Ends the session; `action` is the protocol's word for how.
+// Ends the session in the way that `action` names; see README.md.
 func end(ws *websocket.Conn, action string, parameters []string) {
 	switch action {
 	case "close":

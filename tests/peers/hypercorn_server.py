@@ -1,4 +1,4 @@
-"""An ASGI application under hypercorn whose request path says how each session ends: see README.md."""
+"""An ASGI application under hypercorn. The request path says how each session ends: see README.md."""
 
 import asyncio
 import os

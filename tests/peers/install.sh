@@ -1,4 +1,4 @@
-# Sourced in the repository's root, behind a function `fail`: installs peers into .work/, and Debian packages where one is missing.
+# Sourced in the root of the repository, after a function `fail` is defined. Installs peers into .work/, and missing Debian packages.
 # shellcheck shell=bash
 
 readonly work=.work
@@ -6,7 +6,7 @@ readonly peers=tests/peers
 readonly autobahn_version=25.10.1
 mkdir -p "$work"
 
-# Installs the named Debian packages; package lists are fetched once a run, and only if something is missing.
+# Installs the named Debian packages. The package lists are fetched once in a run, and only if a package is missing.
 lists_fetched=no
 debian() {
     command -v apt-get >/dev/null || fail "cannot install $*: no apt-get here, install it by hand"
@@ -21,7 +21,7 @@ debian() {
         fail "apt-get could not install $*"
 }
 
-# `unpacked NAME PACKAGE…`: the packages alone, unpacked into .work/NAME: nothing is configured or started on the machine.
+# `unpacked NAME PACKAGE…`: unpacks the packages into .work/NAME. Nothing is configured or started on the machine.
 unpacked() {
     local into=$work/$1 sudo=
     shift
@@ -39,7 +39,7 @@ unpacked() {
     stamp "${into#"$work/"}" "$@"
 }
 
-# `stale NAME INPUT…`: whether what the stamp of NAME was made from differs from INPUT, or there is none.
+# `stale NAME INPUT…`: succeeds if NAME was made from other inputs, or does not exist. `stamp` notes the inputs.
 stamp_of() { printf '%s\n' "$@" | sha256sum | cut -d' ' -f1; }
 stale() {
     local name=$1
@@ -52,7 +52,7 @@ stamp() {
     stamp_of "$@" >"$work/$name/.stamp"
 }
 
-# `node_packages NAME FOLDER`: what FOLDER/package-lock.json says, into .work/NAME.
+# `node_packages NAME FOLDER`: installs FOLDER/package-lock.json into .work/NAME.
 node_packages() {
     local name=$1 from=$2 inputs
     command -v node >/dev/null && command -v npm >/dev/null || debian nodejs npm
@@ -70,7 +70,7 @@ node_packages() {
     fi
 }
 
-# `python_packages NAME REQUIREMENTS`: a virtual environment of them in .work/NAME.
+# `python_packages NAME REQUIREMENTS`: makes a virtual environment with them in .work/NAME.
 python_packages() {
     local name=$1 requirements=$2 inputs
     command -v python3 >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null || debian python3 python3-venv
@@ -87,7 +87,7 @@ python_packages() {
     fi
 }
 
-# The stacks that the tests of tests/run need.
+# The stacks that tests/run needs.
 usual_peers() {
     node_packages node "$peers"
     python_packages python "$peers/requirements.txt"
@@ -120,7 +120,7 @@ gorilla_peer() {
         GOCACHE="$PWD/$work/gorilla/cache" go build -o "$work/gorilla/peer" "$peers/gorilla.go"
 }
 
-# The Autobahn Testsuite, which needs Python 2.7: PYTHON27, one on the PATH, or pyenv's.
+# The Autobahn Testsuite. It needs Python 2.7: PYTHON27, `python2.7` on the PATH, or that of pyenv.
 autobahn_suite() {
     local python='' candidate suite=$work/autobahn/suite
     local -x PIP_NO_PYTHON_VERSION_WARNING=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONWARNINGS=ignore
@@ -141,7 +141,7 @@ autobahn_suite() {
     fi
 }
 
-# Everything that can be installed: what the interop matrix is of.
+# All stacks of the interop matrix.
 all_peers() {
     usual_peers
     beast_peer
@@ -153,7 +153,7 @@ all_peers() {
     command -v erlc >/dev/null || debian erlang-base
     erl -noinput -eval 'halt(lists:max([1 || A <- [crypto, ssl], code:lib_dir(A) =:= {error, bad_name}] ++ [0])).' ||
         debian erlang-crypto erlang-ssl
-    # Debian has cowboy inside of RabbitMQ only.
+    # Debian ships cowboy only inside RabbitMQ.
     unpacked cowboy rabbitmq-server
     compiled cowboy-server "$peers/interop_cowboy.erl" erlc -o "$work/cowboy-server" "$peers/interop_cowboy.erl"
 }

@@ -1,4 +1,4 @@
-%% A cowboy server whose request path says how each session ends: see README.md.
+%% A cowboy server. The request path says how each session ends: see README.md.
 -module(interop_cowboy).
 -export([main/0, init/2, websocket_init/1, websocket_handle/2, websocket_info/2, terminate/3]).
 

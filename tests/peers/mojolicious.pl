@@ -8,7 +8,7 @@ use Mojo::UserAgent;
 
 $| = 1;
 
-# Bound on one session: far above what one takes, below what a test waits for it.
+# Longest session in seconds: far longer than a session takes, shorter than a test waits for it.
 use constant SESSION_SECONDS => 30;
 
 my %actions = (
@@ -44,7 +44,7 @@ $agent->proxy->not(['127.0.0.1']);
 if (@ARGV) {
     session($agent, @ARGV);
 } else {
-    # On the loop, which is what ends connections whose sessions are over.
+    # The event loop must run, because it closes the connections of ended sessions.
     my $unread = '';
     my $input = Mojo::IOLoop::Stream->new(\*STDIN)->timeout(0);
     $input->on(read => sub ($input, $bytes) {

@@ -1,14 +1,14 @@
-// What the Node peers share: their libraries from where tests/run put them, JSON lines, and the course of a client.
+// Shared by the Node peers: loading the libraries that tests/run has installed, JSON lines, and the main loop of a client.
 
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
 const installed = createRequire(new URL('../../.work/node/package.json', import.meta.url));
 
-/** Bound on one session of a client: far above what one takes, below what a test waits for it. */
+/** Longest session of a client: far longer than a session takes, shorter than a test waits for it. */
 const SESSION_MS = 30_000;
 
-/** An installed library; an absent one ends the process with what to do about it. */
+/** Loads an installed library. If it is missing, says what to do and exits. */
 export function library(name) {
   try {
     return installed(name);
@@ -23,7 +23,7 @@ export function print(value) {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
-/** Ends a connection with RST. Of one with TLS node can only do so below it. */
+/** Ends a connection with RST. With TLS, node offers that only for the TCP handle below it. */
 export function reset(socket) {
   if (!socket.encrypted) {
     socket.resetAndDestroy();
@@ -31,7 +31,7 @@ export function reset(socket) {
   }
   const tcp = socket._parent?._handle ?? socket._handle._parent;
   tcp.reset(() => {});
-  // It is closed already, and would not say so again.
+  // The handle is closed already. Without it, destroy() does not wait for a second close event.
   socket._handle = null;
   socket.destroy();
 }
@@ -41,10 +41,10 @@ export function whenInputEnds(last) {
   process.stdin.on('end', last).on('error', last).resume();
 }
 
-/** Watches the end of one `ws` session; resolves with what the library reports of it. */
+/** Resolves with the report of the `ws` library when a session has ended. */
 export function closed(ws) {
   let error = null;
-  // `ws` keeps errors of the transport to itself; the socket tells them to whoever listens.
+  // `ws` does not report errors of the transport; the socket does.
   ws._socket.on('error', (cause) => (error ??= cause.code));
   ws.on('error', (cause) => (error ??= cause.code ?? cause.message));
   return new Promise((resolve) => {

@@ -1,4 +1,4 @@
-"""What the Python peers share: JSON lines, ends that `websockets` has no call for, and its report of an end."""
+"""Shared by the Python peers: JSON lines, endings that `websockets` has no call for, and its report of an ending."""
 
 import errno
 import json
@@ -23,7 +23,7 @@ async def close_empty(ws):
         async with ws.send_context():
             ws.protocol.send_close()
     except ConnectionClosed:
-        pass  # as in `close()`: the connection is closed, which was the goal
+        pass  # as in `close()`: the connection is closed already
 
 
 async def terminate(ws):
@@ -32,13 +32,13 @@ async def terminate(ws):
 
 
 async def reset(ws):
-    """Ends the connection with RST: a close that is not allowed to linger."""
+    """Ends the connection with RST, by closing the socket with a linger time of zero."""
     ws.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     ws.transport.abort()
 
 
 async def closed(ws):
-    """Waits for the end of the session; what the library reports of it."""
+    """Waits for the end of the session, and returns the report of the library."""
     await ws.wait_closed()
     end = ws.close_exc
     return {
@@ -51,7 +51,7 @@ async def closed(ws):
 
 
 def name_of(cause):
-    """A system error's symbol, as Node gives it; another exception's type."""
+    """The symbol of a system error, as Node names it; for another exception the name of its type."""
     if isinstance(cause, OSError) and cause.errno in errno.errorcode:
         return errno.errorcode[cause.errno]
     return None if cause is None else type(cause).__name__

@@ -1,4 +1,4 @@
-// A `ws` server whose request path says how each session ends: see README.md.
+// A `ws` server. The request path says how each session ends: see README.md.
 
 import { readFileSync } from 'node:fs';
 import * as http from 'node:http';

@@ -1,4 +1,4 @@
-"""A `websockets` server whose request path says how each session ends: see README.md."""
+"""A `websockets` server. The request path says how each session ends: see README.md."""
 
 import asyncio
 import http
@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 
 class ApplicationError(Exception):
-    """What a handler of an application may fail with."""
+    """An exception in the handler of an application."""
 
 
 async def close(ws, code, reason=""):
@@ -65,7 +65,7 @@ async def main():
     reports = set()
 
     async def handle(ws):
-        # Not in the handler's own course: the library goes on with the session when the handler has returned or failed.
+        # Not inside the handler: the library ends the session only after the handler has returned or failed.
         task = asyncio.create_task(report(ws))
         reports.add(task)
         task.add_done_callback(reports.discard)

@@ -1,8 +1,7 @@
 # Sourced by dashboards/check, dashboards/draw and tests/incidents/run, in the repository's root: installs what they need into $work.
 # shellcheck shell=bash disable=SC2154
 
-# `install_debian PROGRAM PACKAGE`: as Debian packages it, unpacked but not installed: installing it would start a service
-# on the usual port.
+# `install_debian PROGRAM PACKAGE`: unpacks the Debian package, and does not install it: that would start a service on its port.
 install_debian() {
     local program=$1 package=$2
     if ! command -v "$program" >/dev/null && [ ! -x "$work/prometheus/usr/bin/$program" ]; then
@@ -22,7 +21,7 @@ install_debian() {
 }
 install_prometheus() { install_debian prometheus prometheus; }
 
-# Debian's Alertmanager reads its default templates from where the package has them, and nowhere else.
+# Debian's Alertmanager reads its default templates only from the path where the package puts them.
 install_alertmanager() {
     local templates=usr/share/prometheus/alertmanager sudo=
     install_debian prometheus-alertmanager prometheus-alertmanager
@@ -31,7 +30,7 @@ install_alertmanager() {
         fail "/$templates is missing: install prometheus-alertmanager by hand"
 }
 
-# `install_node NAME OPTION…`: the packages of tests/dashboards/NAME, as its lock file says, into $work/dashboards-NAME.
+# `install_node NAME OPTION…`: installs the locked packages of tests/dashboards/NAME into $work/dashboards-NAME.
 install_node() {
     local from=$tools/$1 into=$work/dashboards-$1 wanted
     shift

@@ -12,7 +12,7 @@ TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 
 class Ended(Exception):
-    """The transport is over."""
+    """The transport has ended."""
 
 
 class Refused(Exception):
@@ -24,7 +24,7 @@ class Refused(Exception):
 
 
 class Socket:
-    """One end of a session: frames out, frames in."""
+    """One end of a session: sends and receives frames."""
 
     def __init__(self, reader, writer, masks):
         self.reader, self.writer, self.masks = reader, writer, masks
@@ -60,7 +60,7 @@ class Socket:
         return first & 15, payload
 
     def reset(self):
-        """An RST, whatever is still on its way."""
+        """Sends RST, and discards what is still on its way."""
         raw = self.writer.get_extra_info("socket")
         if raw is not None:
             with contextlib.suppress(OSError):
@@ -68,15 +68,15 @@ class Socket:
         self.writer.transport.abort()
 
     async def leave(self):
-        """A FIN, if nothing ended it before."""
+        """Sends FIN, unless the transport has ended."""
         with contextlib.suppress(OSError):
             self.writer.close()
             await self.writer.wait_closed()
 
 
 async def connect(port, path, patience=None, sock=None):
-    """A client's end of a session that is up, over `sock` if that is connected already. Whoever has no patience left hangs
-    up with an RST: TimeoutError."""
+    """Opens a session and returns the client's end, over `sock` if that is connected. If the answer takes longer than the client
+    waits, the client sends RST and raises TimeoutError."""
     if sock:
         reader, writer = await asyncio.open_connection(sock=sock)
     else:
@@ -108,7 +108,7 @@ async def connect(port, path, patience=None, sock=None):
 
 
 class Backend:
-    """Echoes, and answers pings and Closes. What else it does, and when, is for whoever inherits from it."""
+    """A backend that echoes, and answers pings and Closes. Subclasses add what else it does."""
 
     def __init__(self, port):
         self.port, self.server, self.sockets = port, None, set()
@@ -117,7 +117,7 @@ class Backend:
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", self.port, backlog=1024)
 
     def shut(self):
-        """No new connection is taken; what is up goes on."""
+        """Stops accepting connections. Live sessions go on."""
         self.server.close()
 
     async def crash(self):
@@ -125,19 +125,19 @@ class Backend:
         for s in list(self.sockets):
             s.reset()
 
-    # === For whoever inherits ===
+    # === For subclasses ===
 
     async def answer(self, path, upgrade):
-        """The status line's end; for an upgrade, anything but 101 refuses it."""
+        """The status and reason of the answer. Anything but 101 refuses an upgrade."""
         return "101 Switching Protocols" if upgrade else "200 OK"
 
     async def watch(self, s, path):
-        """Runs beside a session, and may end it."""
+        """Runs beside each session, and may end it."""
 
     # ===
 
     async def serve(self, reader, writer):
-        # Cancelled when the story is over; Python 3.11 would print each as an error.
+        # Cancelled at the end of the test. Without this Python 3.11 would print each as an error.
         with contextlib.suppress(OSError, Ended, asyncio.IncompleteReadError, ValueError, asyncio.CancelledError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             path = head.split(" ")[1]

@@ -1,4 +1,4 @@
-"""Real processes on free ports of 127.0.0.1: Prometheus, and whatever it scrapes. All are stopped by their own pid."""
+"""Real processes on free ports of 127.0.0.1: Prometheus, Alertmanager, and what Prometheus scrapes. Each is stopped by its own pid."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ taken = set()
 
 
 def free_port():
-    """Never the same twice: the kernel may offer one again until somebody listens on it."""
+    """A free port, never the same twice: the kernel may offer a port again until a process listens on it."""
     while True:
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
@@ -34,7 +34,7 @@ def free_port():
 
 
 def found(program):
-    """Its path; install.sh puts what Debian packages on the PATH."""
+    """The path of a program. install.sh has put the unpacked Debian packages on the PATH."""
     return shutil.which(program) or sys.exit("%s is missing" % program)
 
 
@@ -64,10 +64,10 @@ def ready(url):
 
 
 class Stage:
-    """A temporary folder and the processes in it; `with Stage() as stage` ends them all."""
+    """A temporary folder and the processes in it. The end of `with Stage() as stage` stops them all."""
 
     def __enter__(self):
-        # A shell gives background jobs no SIGINT, and Python would not unwind for SIGTERM.
+        # A shell ignores SIGINT for background jobs, and Python does not unwind on SIGTERM by itself.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: sys.exit(1))
         self.folder = Path(tempfile.mkdtemp(prefix="closewatch-stage-"))
@@ -94,16 +94,16 @@ class Stage:
         return process, out
 
     def stop(self, process, seconds=20):
-        """SIGTERM, and the end of it."""
+        """Sends SIGTERM, and waits for the exit."""
         process.send_signal(signal.SIGTERM)
         process.wait(seconds)
 
     def prometheus(self, jobs, interval, name="prometheus", rules=(), alertmanager=None, lookback="5m"):
-        """A Prometheus that scrapes `{job: {instance: address}}`, and is up."""
+        """Starts a Prometheus that scrapes `{job: {instance: address}}`, and waits until it is up."""
         return Prometheus(self, name, jobs, interval, rules, alertmanager, lookback)
 
     def alertmanager(self, config):
-        """The URL of an Alertmanager with this configuration, which is up."""
+        """Starts an Alertmanager with this configuration, waits until it is up, and returns its URL."""
         binary = found("prometheus-alertmanager")
         path = self.folder / "alertmanager.yml"
         path.write_text(config)
@@ -125,7 +125,7 @@ class Stage:
 
 
 class Prometheus:
-    """Its process, which can be stopped and started again, and its API."""
+    """A Prometheus: its process, which can be stopped and started again, and its API."""
 
     def __init__(self, stage, name, jobs, interval, rules, alertmanager, lookback):
         self.stage, self.name = stage, name
@@ -183,7 +183,7 @@ class Prometheus:
 
 
 class Demo:
-    """`closewatch demo`, with its two addresses."""
+    """`closewatch demo`, and its two addresses."""
 
     def __init__(self, stage, binary, name, rate, admin="127.0.0.1:0"):
         self.process, out = stage.start(name, [binary, "demo", "--admin", admin, "--rate", rate])
@@ -200,7 +200,7 @@ class Demo:
 
 
 class Pinger(threading.Thread):
-    """A client that pings through the proxy: nobody in the demo does and is answered."""
+    """A client that pings through the proxy: no peer of the demo sends a ping that is answered."""
 
     def __init__(self, front):
         super().__init__(daemon=True)

@@ -1,4 +1,4 @@
-// Pictures of the dashboards: `node draw.mjs RECORD.json OUT`, run where the page was built.
+// Makes the pictures of the dashboards: `node draw.mjs RECORD.json OUT`, run in the folder where the page was built.
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
@@ -8,7 +8,7 @@ const [record, out] = process.argv.slice(2);
 const recorded = JSON.parse(fs.readFileSync(record, 'utf8'));
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2' };
 
-// Grafana's icons lie beside its components, and are asked for by this address.
+// Grafana's components request their icons at this path; the files are in the same package.
 const ICONS = 'node_modules/@grafana/ui/dist/public/img/';
 const server = http.createServer((request, response) => {
   const { pathname } = new URL(request.url, 'http://localhost');

@@ -1,6 +1,6 @@
-// Draws one dashboard from recorded answers of Prometheus with Grafana's own components: `window.recorded` is there
-// before this runs. What Grafana's server and panel plugins do around the components (layout,
-// field options, legends' names) is done here, in as few words as will do; the heat map is Grafana's axes and own cells.
+// Draws one dashboard with Grafana's own components, from recorded answers of Prometheus in `window.recorded`. Layout, field options and
+// names in legends are the work of Grafana's server and panel plugins; this file does as much of it as the pictures need. The heat map has
+// Grafana's axes and cells of our own.
 import '@fontsource/inter/400.css';
 import '@fontsource/inter/500.css';
 import { useLayoutEffect } from 'react';
@@ -196,7 +196,7 @@ function Heatmap({ panel, width, height }) {
   const unit = getDisplayProcessor({ field: { type: FieldType.number, config: { unit: panel.options.yAxis.unit ?? 'none' } }, theme });
   const name = (le) => (le === '+Inf' ? '+Inf' : [unit(Number(le))].map(({ text, suffix }) => text + (suffix ?? ''))[0]);
   const times = rows[0].at;
-  // The buckets of Prometheus hold all below them too.
+  // A bucket of Prometheus includes all buckets below it.
   const cells = rows.map(({ at, values }, i) => {
     const below = i > 0 ? new Map(rows[i - 1].at.map((t, k) => [t, rows[i - 1].values[k]])) : new Map();
     return at.map((t, k) => [t, values[k] - (below.get(t) ?? 0)]);

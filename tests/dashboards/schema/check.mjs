@@ -1,6 +1,6 @@
 // Checks the dashboards against Grafana's own types: `node check.mjs DASHBOARD.json…`, run where package.json is installed.
 //
-// The types are turned into a JSON Schema at every run: it takes some seconds, and no copy of it can go stale.
+// The types are turned into a JSON Schema in every run. That takes some seconds, and leaves no copy that could go stale.
 import fs from 'node:fs';
 import path from 'node:path';
 import { parser as logql } from '@grafana/lezer-logql';
@@ -8,9 +8,9 @@ import Ajv from 'ajv';
 import { createGenerator } from 'ts-json-schema-generator';
 
 const TYPES = path.resolve('node_modules/@grafana/schema/dist/types/raw');
-// Panels whose field options the published types leave out or call otherwise: none of their properties may be set.
+// For these panels the published types lack the field options, or name them differently. So none of these may be set.
 const WITHOUT_FIELD_OPTIONS = ['bargauge', 'logs', 'stat'];
-// In the Prometheus plugin's own code (annotations.ts), not in the published type of an annotation.
+// These keys are in the Prometheus plugin (annotations.ts), and not in the published type of an annotation.
 const OF_PROMETHEUS_ANNOTATIONS = ['textFormat', 'titleFormat', 'useValueForTime'];
 // The published type of an annotation's target is that of Grafana's own data source: "TODO: this should be a regular DataQuery".
 const TARGET_KEYS = ['expr', 'interval', 'refId'];
@@ -52,7 +52,7 @@ function checkPanel(where, panel) {
   for (const { properties } of overrides) {
     const own = properties.filter(({ id }) => id.startsWith('custom.'));
     custom.push(Object.fromEntries(own.map(({ id, value }) => [id.slice('custom.'.length), value])));
-    // What is not custom is a field option of its own.
+    // A property without the prefix `custom.` is a general field option.
     const general = properties.filter(({ id }) => !id.startsWith('custom.'));
     check(`${where}, override`, dashboardType('FieldConfig'), Object.fromEntries(general.map(({ id, value }) => [id, value])));
   }
@@ -65,7 +65,7 @@ function checkPanel(where, panel) {
   }
 }
 
-// A dashboard need not spell every field option out: Grafana adds the defaults.
+// A dashboard may leave field options out: Grafana adds the defaults.
 function partial(kind) {
   const key = `${kind}#partial`;
   if (!compiled.has(key)) {
@@ -124,7 +124,7 @@ for (const file of files) {
 if (panels < 20 || logs < 1) {
   fail('nothing to check', `${files.length} files, ${panels} panels, ${logs} log queries`);
 }
-// A check that passes everything checks nothing: what must be refused is.
+// These must be refused: a check that accepts everything would check nothing.
 const wrong = [
   ['graphTooltip', dashboardType('Dashboard'), { schemaVersion: 42, graphTooltip: 'one' }],
   ['gridPos', dashboardType('Panel'), { type: 'stat', gridPos: { h: '8', w: 1, x: 0, y: 0 } }],
