@@ -1,6 +1,6 @@
 //! The operator's HTTP: metrics, health, and a look at what goes on.
 //!
-//! *Takes* an operator's requests. *Gives* `/metrics /livez /readyz /closes /sessions`, read-only. *May import* `export`,
+//! *Takes* an operator's requests. *Gives* `/metrics /livez /readyz /closes /closes/stream /sessions /explain/{code}`, read-only. *May import* `export`,
 //! `close`, `config`, `shutdown`.
 //!
 //! Neither readiness nor liveness asks an upstream: whether that is up is the business of its own probes.
@@ -14,6 +14,8 @@ mod router;
 mod serve;
 mod sessions;
 mod state;
+mod stream;
+mod streams;
 
 pub use router::{admin_router, metrics_router};
 pub use serve::serve;

@@ -8,7 +8,7 @@ use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::{Admin, closes, explain, health, host, sessions};
+use super::{Admin, closes, explain, health, host, sessions, stream};
 use crate::export;
 
 const ADMIN_INDEX: &str = "closewatch
@@ -17,6 +17,7 @@ const ADMIN_INDEX: &str = "closewatch
 /livez     200 as long as this process answers
 /readyz    200 until a drain begins, then 503
 /closes    the latest closures and failed handshakes, a JSON line each: ?limit=100&class=abnormal&code=1006
+/closes/stream  the same as they come, as server-sent events
 /sessions  the live sessions: ?limit=100
 /explain/1006  what a close code means, and what to do
 ";
@@ -31,6 +32,7 @@ const METRICS_INDEX: &str = "closewatch
 pub fn admin_router(admin: Admin) -> Router {
     let router = common(ADMIN_INDEX)
         .route("/closes", get(closes::closes))
+        .route("/closes/stream", get(stream::stream))
         .route("/explain/{code}", get(explain::explain))
         .route("/sessions", get(sessions::sessions));
     // Behind the fallbacks too, so that a name that is not ours learns nothing at all.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::streams::Streams;
 use crate::export::Exporter;
 use crate::shutdown::Shutdown;
 
@@ -12,6 +13,7 @@ pub struct Admin {
     pub(super) exporter: Exporter,
     pub(super) shutdown: Shutdown,
     pub(super) names: Arc<[String]>,
+    pub(super) streams: Streams,
 }
 
 // === impl Admin ===
@@ -19,7 +21,12 @@ pub struct Admin {
 impl Admin {
     /// `names` are what a request's `Host` may be, besides an IP address and `localhost`.
     pub fn new(exporter: Exporter, shutdown: Shutdown, names: impl IntoIterator<Item = String>) -> Self {
-        Self { exporter, shutdown, names: names.into_iter().collect() }
+        Self { exporter, shutdown, names: names.into_iter().collect(), streams: Streams::new() }
+    }
+
+    /// Has the open streams tell what they have not told yet, and end. For the end of the process; never takes long.
+    pub async fn end_streams(&self) {
+        self.streams.end().await;
     }
 }
 

@@ -122,7 +122,7 @@ impl Instance {
         let Sockets { front, admin, metrics, predecessor } = self.sockets;
         let operators = [
             (sockets::ADMIN, admin, admin::admin_router(state.clone())),
-            (sockets::METRICS, metrics, admin::metrics_router(state)),
+            (sockets::METRICS, metrics, admin::metrics_router(state.clone())),
         ];
         for (name, listener, router) in operators {
             let Some(listener) = listener else { continue };
@@ -162,6 +162,7 @@ impl Instance {
             tracing::info!(live = self.exporter.live().count(), "drain begins");
             drain(&proxy, &self.shutdown, &mut workers).await;
             flush(&self.exporter, FLUSH).await;
+            state.end_streams().await;
             if !self.shutdown.has_successor() {
                 sleep(proxy.timeouts().final_scrape).await;
             }

@@ -25,4 +25,4 @@ pub(crate) use line_writer::LineWriter;
 pub use live::{LiveSession, LiveSessions};
 pub use metrics::{CONTENT_TYPE, Metrics, RouteMetrics, Sink};
 pub use otlp::OtlpError;
-pub use ring::Ring;
+pub use ring::{Passage, Ring};

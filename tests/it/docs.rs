@@ -9,7 +9,7 @@ use closewatch::export::Sink;
 use closewatch::wire::Violation;
 use serde_json::Value;
 
-use crate::instance::{Child, Metrics, Output, Running, get};
+use crate::instance::{Child, Metrics, Output, Running, status};
 use crate::rig::{close, ping, pong};
 
 fn root() -> &'static Path {
@@ -332,7 +332,7 @@ async fn every_endpoint_is_documented_and_answers_where_the_table_says() {
         let path = &row[0].trim_matches('`').replace("{code}", "1006");
         for (address, there) in [(running.admin, row[1]), (running.metrics, row[2])] {
             let expected = if there == "yes" { 200 } else { 404 };
-            assert_eq!(get(address, path).await.unwrap().status, expected, "{path} at {address}");
+            assert_eq!(status(address, path).await.unwrap(), expected, "{path} at {address}");
         }
     }
 

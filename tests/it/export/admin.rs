@@ -18,36 +18,39 @@ use tokio_util::sync::CancellationToken;
 use super::metrics::silent;
 use super::records::{self, ms};
 
-struct Rig {
-    exporter: Exporter,
-    shutdown: Shutdown,
-    address: SocketAddr,
-    end: CancellationToken,
-    served: JoinHandle<()>,
+/// An operator's address, and what it shows.
+pub(super) struct Rig {
+    pub(super) admin: Admin,
+    pub(super) exporter: Exporter,
+    pub(super) shutdown: Shutdown,
+    pub(super) address: SocketAddr,
+    pub(super) end: CancellationToken,
+    pub(super) served: JoinHandle<()>,
 }
 
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// In lower case.
+    pub(super) head: String,
+    pub(super) body: String,
 }
 
 impl Rig {
-    async fn new(router: fn(Admin) -> Router) -> Self {
+    pub(super) async fn new(router: fn(Admin) -> Router) -> Self {
         let (exporter, shutdown) = (silent(), Shutdown::new());
         let admin = Admin::new(exporter.clone(), shutdown.clone(), ["closewatch.internal".to_owned()]);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let end = CancellationToken::new();
-        let served = tokio::spawn(serve(listener, router(admin), end.clone().cancelled_owned()));
-        Self { exporter, shutdown, address, end, served }
+        let served = tokio::spawn(serve(listener, router(admin.clone()), end.clone().cancelled_owned()));
+        Self { admin, exporter, shutdown, address, end, served }
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(super) async fn get(&self, path: &str) -> Answer {
         self.request(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await
     }
 
-    async fn request(&self, head: &str) -> Answer {
+    pub(super) async fn request(&self, head: &str) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut text = String::new();

@@ -7,3 +7,4 @@ mod json;
 mod labels;
 mod metrics;
 pub(crate) mod records;
+mod stream;

@@ -17,14 +17,19 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// What `path` at `address` says.
-pub(crate) async fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
-    timeout(PATIENCE, ask(address, path)).await?
+/// The status of `path` at `address`: for an answer that may have no end.
+pub(crate) async fn status(address: SocketAddr, path: &str) -> io::Result<u16> {
+    timeout(PATIENCE, ask(address, "HEAD", path)).await?.map(|answer| answer.status)
 }
 
-async fn ask(address: SocketAddr, path: &str) -> io::Result<Answer> {
+/// What `path` at `address` says.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
+    timeout(PATIENCE, ask(address, "GET", path)).await?
+}
+
+async fn ask(address: SocketAddr, method: &str, path: &str) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut text = String::new();
     stream.read_to_string(&mut text).await?;

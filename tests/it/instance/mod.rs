@@ -8,6 +8,6 @@ mod metrics;
 mod running;
 
 pub(crate) use child::{BINARY, Child, Output, PATIENCE, Workspace};
-pub(crate) use http::{get, until};
+pub(crate) use http::{get, status, until};
 pub(crate) use metrics::Metrics;
 pub(crate) use running::Running;
