@@ -1,6 +1,6 @@
-"""Checks what schemas cannot: the parts of deploy/ fit each other, the source, and the constants of closewatch.
+"""Checks of deploy/ that schemas cannot make: its parts fit each other, the sources, and closewatch's own constants.
 
-Each check prints what it has seen, and how much of it; a check that saw nothing is one that failed.
+Each check prints how many things it has seen; a check that saw none fails.
 """
 
 import json
@@ -109,7 +109,7 @@ def image():
     path = DEPLOY / "Dockerfile"
     steps = DockerfileParser(fileobj=path.open("rb")).structure
     froms = [step for step in steps if step["instruction"] == "FROM"]
-    same("stages of the Dockerfile", len(froms), 2)
+    same("stages of the Dockerfile", len(froms), 3)
     last = [step for step in steps if step["startline"] >= froms[-1]["startline"]]
 
     builder = froms[0]["value"].split()[0]
@@ -128,22 +128,21 @@ def image():
 
     ignore = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
     kept = {line[1:] for line in ignore if line.startswith("!")}
-    need("*" in ignore, "Dockerfile.dockerignore does not begin with nothing")
-    copied, built = set(), set()
-    for step in (step for step in steps if step["instruction"] == "COPY"):
-        *sources, target = step["value"].split()
-        if sources[0].startswith("--from="):
-            built.add(target)
-            continue
-        copied |= set(sources)
-    # The second path is where OpenSSL, and so rustls-native-certs, looks for the roots of a system.
-    same("what comes from the build stage", built, {*entrypoint, "/etc/ssl/certs/ca-certificates.crt"})
+    need("*" in ignore, "Dockerfile.dockerignore does not leave out everything first")
+    copies = [step for step in steps if step["instruction"] == "COPY"]
+    same("the image's copies", [step["value"] for step in copies if step in last], ["--from=build /image/ /"])
+    copied = {source for step in copies if not step["value"].startswith("--from=")
+              for source in step["value"].split()[:-1]}
     for source in copied:
         need((ROOT / source).exists(), f"the Dockerfile copies {source}, which is not there")
-    same("what .dockerignore lets through", kept, copied)
+    same("files that .dockerignore lets through", kept, copied)
+    # The binary must be the one of `cargo build --release`, which is the one that is measured, for the host's own target.
+    build = next(step["value"] for step in steps if step["instruction"] == "RUN" and "cargo build" in step["value"])
+    need("cargo build --release --locked --target-dir" in build, "the Dockerfile builds another binary than benches/ measures")
+    same("what the image starts", entrypoint, ["/usr/bin/closewatch"])
     outside = [str(file) for file in (ROOT / "src").rglob("*.rs")
                if re.search(r'include_(str|bytes)!\("(\.\./)*(config|docs|dashboards|deploy|tests)/', file.read_text())]
-    same("sources that include what the image is not built from", outside, [])
+    same("sources that include files that are not in the build context", outside, [])
     seen("instructions of the Dockerfile", len([step for step in steps if step["instruction"] != "COMMENT"]))
 
 
