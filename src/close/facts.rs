@@ -1,4 +1,4 @@
-//! What was seen of one session, before anything is concluded from it.
+//! The facts of one session, before anything is concluded from them.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use crate::wire::{Peer, Violation};
 /// Everything seen of a session. All times count from its opening, on the monotonic clock.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// What the client did.
+    /// The client's facts.
     pub client: PeerFacts,
-    /// What the upstream did.
+    /// The upstream's facts.
     pub upstream: PeerFacts,
     /// When and why closewatch decided to end the session, if it did.
     pub decision: Option<Decision>,
@@ -19,7 +19,7 @@ pub struct Facts {
     pub last_activity: Duration,
 }
 
-/// What one peer did, and what was done to it.
+/// The facts of one peer: what it did, and what was done to it.
 #[derive(Clone, Debug, Default)]
 pub struct PeerFacts {
     /// Its first Close. Boxed: a session that rests has none, and rests for long.
@@ -56,7 +56,7 @@ pub struct PeerFacts {
     pub unanswered_pings: u32,
     /// Pongs that answered nothing; legal as a heartbeat.
     pub unsolicited_pongs: u64,
-    /// What it did against the protocol.
+    /// Its breaches of the protocol.
     pub violations: Violations,
     /// Frames behind its first Close.
     pub frames_after_close: u64,
@@ -72,7 +72,7 @@ pub struct PeerFacts {
     pub was_reset: bool,
     /// Its transport ended, or was ended, while bytes for it were not acknowledged.
     pub unacknowledged: bool,
-    /// What the kernel knew of its connection at an abnormal end.
+    /// The kernel's knowledge of its connection at an abnormal end.
     pub tcp: Option<TcpFacts>,
 }
 
@@ -139,7 +139,7 @@ pub struct OwnClose {
     pub written: Seq,
 }
 
-/// What the kernel tells of a TCP connection (`TCP_INFO`).
+/// The kernel's knowledge of a TCP connection (`TCP_INFO`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpFacts {
     /// Smoothed round-trip time.
@@ -175,7 +175,7 @@ impl Default for Seq {
 // === impl Facts ===
 
 impl Facts {
-    /// What `peer` did.
+    /// The facts of `peer`.
     pub const fn of(&self, peer: Peer) -> &PeerFacts {
         match peer {
             Peer::Client => &self.client,
@@ -183,7 +183,7 @@ impl Facts {
         }
     }
 
-    /// What `peer` did, to be added to.
+    /// The facts of `peer`, to be added to.
     pub const fn of_mut(&mut self, peer: Peer) -> &mut PeerFacts {
         match peer {
             Peer::Client => &mut self.client,

@@ -1,4 +1,5 @@
-//! What holds for any events in any order, possible or not: said a second time, apart from the code that judges.
+//! Properties of every record, for any events in any order, possible or not: stated a second time, apart from the code
+//! that judges.
 //!
 //! For the property tests and the fuzz targets, which differ only in where their events come from.
 
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::wire::{Frame, MessageKind, Opcode, Peer, Violation};
 
-/// What goes by between two events of a script.
+/// The time between two events of a script.
 pub(super) const STEP: Duration = Duration::from_millis(1);
 
 /// An event that owns what it speaks of.
@@ -22,7 +23,7 @@ pub(super) const STEP: Duration = Duration::from_millis(1);
 pub struct Act {
     /// The event.
     pub what: What,
-    /// Whose.
+    /// The peer that it is about.
     pub peer: Peer,
     /// The time since the one before.
     pub after: Duration,
@@ -181,7 +182,7 @@ pub fn assert_sound(record: &CloseRecord) {
     assert!(verdict.ended <= record.filed);
     assert!(record.idle() <= verdict.ended);
 
-    // What each side saw.
+    // The codes that each side saw.
     for peer in Peer::ALL {
         let (own, saw) = record.of(peer);
         let theirs = record.of(peer.other()).0;

@@ -78,7 +78,7 @@ labels! {
 }
 
 labels! {
-    /// Who began the end.
+    /// The side that began the end.
     Initiator {
         /// The client.
         Client = "client",
@@ -94,7 +94,7 @@ labels! {
 }
 
 labels! {
-    /// What ended the session.
+    /// The kind of event that ended the session.
     Cause {
         /// A Close, and the other peer's Close after it.
         CloseHandshake = "close_handshake",
@@ -160,7 +160,7 @@ labels! {
 }
 
 labels! {
-    /// What came of an upgrade request.
+    /// The result of an upgrade request.
     Outcome {
         /// 101: a session.
         Upgraded = "upgraded",

@@ -61,14 +61,14 @@ pub enum Event<'a> {
     },
     /// A fatal alert ended the TLS of a leg. Its end follows.
     Alert {
-        /// Whose leg.
+        /// The peer at the other end of the leg.
         peer: Peer,
         /// Which.
         alert: TlsAlert,
     },
     /// closewatch reset a leg: its last act there.
     Reset {
-        /// Whose leg.
+        /// The peer at the other end of the leg.
         peer: Peer,
     },
     /// closewatch decided to end the session.
@@ -83,9 +83,9 @@ pub enum Event<'a> {
         /// How long.
         time: Duration,
     },
-    /// What the kernel knows of a leg at its end.
+    /// The kernel's knowledge of a leg at its end.
     Kernel {
-        /// Whose leg.
+        /// The peer at the other end of the leg.
         peer: Peer,
         /// Whether bytes for the peer are not acknowledged.
         unacknowledged: bool,
@@ -115,7 +115,7 @@ pub struct Ledger {
     unresponsive: [bool; 2],
 }
 
-/// What is counted of a peer's frames.
+/// Counts and times of a peer's frames.
 #[derive(Debug, Default)]
 struct Tally {
     close: Option<Box<Close>>,

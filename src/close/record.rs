@@ -17,11 +17,11 @@ use crate::wire::Peer;
 /// How one session ended: made once, by [`CloseRecord::file`].
 #[derive(Clone, Debug)]
 pub struct CloseRecord {
-    /// What was known when it opened.
+    /// The session as it opened.
     pub session: Arc<Session>,
-    /// What was seen.
+    /// The facts.
     pub facts: Facts,
-    /// What that means.
+    /// The conclusions from them.
     pub verdict: Verdict,
     /// When the record was made, on the wall clock.
     pub time: Timestamp,
@@ -36,7 +36,7 @@ pub struct CloseRecord {
 pub struct Session {
     /// Unique, and sorted by time.
     pub id: Ulid,
-    /// What it has in common with all of its route.
+    /// The facts that it shares with all sessions of its route.
     pub route: Arc<RouteFacts>,
     /// The last byte of the 101 was written to the client.
     pub opened_at: Timestamp,
@@ -48,11 +48,11 @@ pub struct Session {
     pub request: Request,
     /// Its upgrade's place in a trace, if sessions are traced.
     pub trace: Option<Arc<HandshakeTrace>>,
-    /// What moves while the session lives.
+    /// Counters that move while the session lives.
     pub live: Live,
 }
 
-/// What all sessions of a route have in common.
+/// The facts that all sessions of a route share.
 #[derive(Debug, Default)]
 pub struct RouteFacts {
     /// Its name.
@@ -75,7 +75,7 @@ pub enum Address {
 /// An upgrade request, cut down to what a record may keep.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// Who asks, by the word of trusted sources, if that is not the socket's peer.
+    /// The client by the word of trusted sources, if that is not the socket's peer.
     pub real_address: Option<Box<Address>>,
     /// Its method; `GET` for every session.
     pub method: Text,
@@ -97,7 +97,7 @@ pub struct Request {
     pub request_id: Option<Text>,
 }
 
-/// What a live view may ask of a session at any time. Stored by its task without a lock.
+/// Counters that a live view may read at any time. The session's task stores them without a lock.
 #[derive(Debug, Default)]
 pub struct Live {
     bytes: [AtomicU64; 2],
@@ -107,7 +107,7 @@ pub struct Live {
 /// An upgrade that was asked for, and what came of it.
 #[derive(Clone, Debug)]
 pub struct HandshakeRecord {
-    /// What came of it.
+    /// Its result.
     pub outcome: Outcome,
     /// The status that the client was given; `None` if it was gone.
     pub status: Option<u16>,
@@ -119,7 +119,7 @@ pub struct HandshakeRecord {
     pub duration: Duration,
     /// When it was over, on the wall clock.
     pub time: Timestamp,
-    /// What went wrong, in closewatch's own words; for an operator, never a label.
+    /// The error, in closewatch's own words; for an operator, never a label.
     pub detail: Option<Text>,
     /// Its place in a trace, if sessions are traced.
     pub trace: Option<Arc<HandshakeTrace>>,
@@ -156,7 +156,7 @@ impl CloseRecord {
         self.verdict.ended.saturating_sub(self.facts.last_activity)
     }
 
-    /// What was seen of `peer`, and what it saw.
+    /// The facts of `peer`, and the code that it saw.
     pub const fn of(&self, peer: Peer) -> (&PeerFacts, Saw) {
         match peer {
             Peer::Client => (&self.facts.client, self.verdict.client_saw),

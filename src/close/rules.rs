@@ -1,4 +1,4 @@
-//! What a configuration may say about codes: which have a label of their own, and which class they are.
+//! A configuration's rules for codes: which have a label of their own, and which class they are.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -98,7 +98,7 @@ impl CodeRules {
     /// The label of a code as the record has it: one that was on the wire, or was derived (1005, 1006).
     ///
     /// Total, and bounded whatever is named: what may not be on the wire is `invalid`, though a configuration name it.
-    /// Whoever read a Close with the number 1005 or 1006 in it must not ask here, or it would pass for derived.
+    /// Not for a Close with the number 1005 or 1006 in it: it would pass for derived.
     pub fn label(&self, code: CloseCode) -> CodeLabel {
         let derived = code == CloseCode::NO_STATUS || code == CloseCode::ABNORMAL;
         match code.0 {

@@ -6,16 +6,16 @@ use super::facts::{Close, Facts, Seq};
 use super::{Cause, Class, CloseCode, CodeLabel, CodeRules, End, Handshake, Initiator, catalog};
 use crate::wire::{Peer, Violation};
 
-/// What is concluded of a session: a pure function of its facts.
+/// The conclusions from a session's facts: a pure function of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// The code; `None` if blind, or if the Close had a body of one byte.
     pub code: Option<CloseCode>,
     /// The label of the code: what a metric can bear.
     pub label: CodeLabel,
-    /// Who began the end.
+    /// The side that began the end.
     pub initiator: Initiator,
-    /// What it was.
+    /// The kind of event that ended the session.
     pub cause: Cause,
     /// How much of the closing handshake there was.
     pub handshake: Handshake,
@@ -25,13 +25,13 @@ pub struct Verdict {
     pub ended: Duration,
     /// From the first Close to the other peer's.
     pub close_handshake: Option<Duration>,
-    /// What RFC 6455 §7.1.5 gives the client.
+    /// The close code that RFC 6455 §7.1.5 gives the client.
     pub client_saw: Saw,
-    /// What RFC 6455 §7.1.5 gives the upstream.
+    /// The close code that RFC 6455 §7.1.5 gives the upstream.
     pub upstream_saw: Saw,
 }
 
-/// What an endpoint can know of the end.
+/// The end as an endpoint can know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Saw {
     /// The close code that it derives; `None` if the direction towards it was blind, or the body had one byte.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{MAX_CONTROL_PAYLOAD, Violation};
 
-/// What a Close carries, as far as it can be read.
+/// The body of a Close, as far as it can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CloseBody<'a> {
     /// The code, legal or not; `None` if the body is empty or has a single byte.

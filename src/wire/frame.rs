@@ -5,7 +5,7 @@ use super::Opcode;
 /// One whole frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// What it is.
+    /// Its kind.
     pub opcode: Opcode,
     /// The kind of message that this frame completes, if it does.
     pub completes: Option<MessageKind>,
@@ -19,7 +19,7 @@ pub struct Frame<'a> {
     pub end: u64,
 }
 
-/// What a message is made of.
+/// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageKind {
     /// UTF-8.

@@ -1,6 +1,6 @@
 //! Frame opcodes (RFC 6455 §5.2).
 
-/// What a frame carries. Reserved values are kept as they came: an observer has no reason to refuse them.
+/// The kind of a frame. Reserved values are kept as they came: an observer has no reason to refuse them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opcode {
     /// 0x0: goes on with the message begun before.

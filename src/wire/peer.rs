@@ -1,4 +1,4 @@
-//! Who stands at the two ends of a session.
+//! The two ends of a session.
 
 /// One of the two peers of a session, as closewatch stands between them.
 ///

@@ -1,4 +1,4 @@
-//! What a peer can do against the protocol and still be read.
+//! Breaches of the protocol behind which a peer's frames can still be read.
 
 /// One kind of breach of RFC 6455. Recorded, never acted upon: judging the peers is their own business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -18,9 +18,9 @@ pub struct Deviation {
     pub stack: &'static str,
     /// The versions it was seen in.
     pub versions: &'static str,
-    /// What the library does, and what its application sees.
+    /// The library's behaviour, and the code that its application sees.
     pub behaviour: &'static str,
-    /// What RFC 6455 gives that endpoint instead.
+    /// The code that RFC 6455 gives that endpoint instead.
     pub expected: &'static str,
     /// The section of RFC 6455 that says so.
     pub section: &'static str,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::close::{Class, CloseCode};
 
-/// What is known about a code, or about a range of codes that share one reading.
+/// The standard reading of a code, or of a range of codes that share one.
 #[derive(Debug)]
 pub struct Entry {
     /// The codes this is about.

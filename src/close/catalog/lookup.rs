@@ -7,7 +7,7 @@ use crate::close::CloseCode;
 // `entry` relies on it: a table with a hole must not compile.
 const _: () = assert!(is_complete(ENTRIES), "the entries must cover 0 to 65535 in order, without gap or overlap");
 
-/// What is known about `code`.
+/// The entry that `code` belongs to.
 pub fn entry(code: CloseCode) -> &'static Entry {
     // In bounds: the last entry ends at 65535, and the assertion above holds at compile time.
     &ENTRIES[ENTRIES.partition_point(|entry| entry.code.last() < code)]

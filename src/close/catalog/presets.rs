@@ -21,7 +21,7 @@ use crate::close::Class::{self, Abnormal, Application, Overload, Planned, Policy
 pub struct Preset {
     /// The word in the configuration.
     pub name: &'static str,
-    /// Whose codes these are, for people.
+    /// The product that uses these codes, as people know it.
     pub title: &'static str,
     /// Its codes, in order.
     pub codes: &'static [PresetCode],
@@ -32,9 +32,9 @@ pub struct Preset {
 pub struct PresetCode {
     /// 3000-4999.
     pub code: u16,
-    /// What its authors call it.
+    /// The name that its authors gave it.
     pub name: &'static str,
-    /// What it says, and whether the client comes back, where the authors say so.
+    /// Its meaning, and whether the client comes back, where the authors say so.
     pub meaning: &'static str,
     /// Its class.
     pub class: Class,

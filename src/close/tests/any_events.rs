@@ -1,4 +1,4 @@
-//! What holds for any events in any order, possible or not.
+//! Any events in any order, possible or not.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

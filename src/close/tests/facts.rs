@@ -1,4 +1,4 @@
-//! What the ledger keeps.
+//! The facts that the ledger keeps.
 
 use super::*;
 use crate::close::facts::Violations;

@@ -1,4 +1,4 @@
-//! What the ledger tells while the session lives.
+//! The ledger while the session lives.
 
 use super::*;
 use crate::close::TlsAlert;

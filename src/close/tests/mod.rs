@@ -174,7 +174,7 @@ fn verdict(record: &CloseRecord) -> String {
     format!("{code} {} {} {} {}", verdict.initiator, verdict.cause, verdict.handshake, verdict.class)
 }
 
-/// What the client saw and what the upstream saw: `1000+ 1006`. `+` is clean, `?` is not certain.
+/// The codes that client and upstream saw: `1000+ 1006`. `+` is clean, `?` is not certain.
 fn saw(record: &CloseRecord) -> String {
     let one = |saw: Saw| {
         let code = saw.code.map_or("null".to_owned(), |code| code.to_string());

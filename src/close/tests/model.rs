@@ -10,7 +10,7 @@ use crate::close::Session;
 use crate::close::invariants::session;
 use crate::wire::Opcode;
 
-/// What can happen, of each peer or of closewatch.
+/// Every kind of event, of each peer or of closewatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {
     Close(Peer),

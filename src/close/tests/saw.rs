@@ -1,4 +1,4 @@
-//! What each side saw: RFC 6455 §7.1.5, seen from outside.
+//! The code that each side saw: RFC 6455 §7.1.5, seen from outside.
 
 use super::*;
 

@@ -89,7 +89,7 @@ fn a_peer_silent_since_it_owed_a_pong_was_unresponsive() {
             "u:ping=a u> c:pong=a u:ping=b u> u:ping=c u> u:close=1011",
             "1011 upstream client_unresponsive half abnormal",
         ),
-        // What the silent one does after the Close changes nothing, short of a Close.
+        // Nothing that the silent one does after the Close changes this, short of a Close.
         ("u:ping=a u> u:close=1011 u> c:pong=a c:fin", "1011 upstream client_unresponsive half abnormal"),
         ("u:ping=a u> u:close=1011 u> c:close=1011", "1011 upstream close_handshake complete abnormal"),
     ]);

@@ -15,7 +15,7 @@ use crate::wire::Peer;
 /// The version of the field names and meanings. It changes only if a reader of the old one would go wrong.
 const SCHEMA: u32 = 1;
 
-/// What is not there yet.
+/// A value that is absent.
 const NONE: Option<u32> = None;
 
 // === impl JsonStyle ===

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use crate::close::MAX_TEXT;
 
-/// What stands where something was left out.
+/// The word in place of a segment that was left out.
 const REDACTED: &str = ":redacted";
 /// A segment longer than this is taken for a key, a token or an id, rather than for a word.
 const MAX_SEGMENT: usize = 32;
-/// What ends a segment: parameters in a path or a query string are judged by themselves.
+/// Characters that end a segment: parameters in a path or a query string are judged by themselves.
 const SEPARATORS: [char; 5] = ['/', '?', '&', '=', ';'];
 
 /// `path` with each segment that is too long, or looks like a JWT, replaced.

@@ -11,7 +11,7 @@ use crate::close::Address;
 use crate::export::LiveSession;
 use crate::wire::Peer;
 
-/// What can be said of a session that is still up.
+/// The fields of a session that is still up.
 #[derive(Serialize)]
 pub struct SessionFields<'a> {
     session: String,

@@ -1,4 +1,4 @@
-//! What the configuration says about how records are written.
+//! The configuration of how records are written.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! What an end leads to: FIN passed on as FIN, a reset as a reset, and the record when nothing more can happen.
+//! The consequences of an end: FIN is passed on as FIN, a reset as a reset, and the record is due when nothing more can
+//! happen.
 
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -24,9 +25,9 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
 /// The last act on a leg before the record is made.
 #[derive(Clone, Copy)]
 enum Farewell {
-    /// What is still up gets a FIN.
+    /// A leg that is still up gets a FIN.
     Fin,
-    /// What is still up is reset.
+    /// A leg that is still up is reset.
     Reset,
 }
 

@@ -18,7 +18,7 @@ pub(in crate::proxy) struct SessionFile {
     ledger: Ledger,
 }
 
-/// What a slice of bytes meant, beyond what went into the ledger.
+/// The result of showing a slice of bytes to a tap, beyond the events for the ledger.
 pub(in crate::proxy) struct Reading {
     /// Bytes taken: fewer than given only if a boundary was asked for and found.
     pub(in crate::proxy) taken: usize,

@@ -1,4 +1,4 @@
-//! What a live session holds. The files beside this one are what it does.
+//! The state of a live session. The files beside this one hold its behaviour.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(super) const FIRST_LOOK: Duration = Duration::from_secs(1);
 
 /// One live session.
 ///
-/// What few sessions have, or all for a moment, is boxed while they have it.
+/// State that few sessions have, or all for a moment, is boxed while they have it.
 pub(in crate::proxy) struct Relay {
     pub(super) file: SessionFile,
     pub(super) limits: Arc<Limits>,

@@ -1,4 +1,4 @@
-//! What a live session costs: its size, and how often it is woken for nothing.
+//! The price of a live session: its size, and how often it is woken for nothing.
 
 use std::future::Future;
 use std::pin::pin;
@@ -274,7 +274,7 @@ async fn a_close_and_the_fin_behind_it_leave_in_one_segment() {
     assert_eq!(segments_received(&client) - before, 1);
 }
 
-/// What was kept back for a FIN that does not come would be late.
+/// Bytes kept back for a FIN that does not come would be late.
 #[tokio::test]
 async fn no_fin_is_expected_of_a_peer_that_has_reset() {
     let (relay, [_client, mut upstream]) = relay().await;

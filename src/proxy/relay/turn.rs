@@ -57,7 +57,7 @@ impl Relay {
     fn pump(&mut self, from: Peer, cx: &mut Context<'_>, now: Duration) {
         for _ in 0..READS_PER_TURN {
             let held_up = self.side(from).flow.waiting() > 0 && self.flush(from, cx, now).is_pending();
-            // What is only read to be counted waits for nobody.
+            // Bytes that are only read to be counted wait for nobody.
             if held_up && self.side(from).flow.forwards() {
                 return;
             }

@@ -192,14 +192,14 @@ fn tap() -> Tap {
     Tap::new(Peer::Client, ReservedBits::None)
 }
 
-/// What `tap` tells of `bytes` in one slice.
+/// The reports of `tap` on `bytes` in one slice.
 fn feed(tap: &mut Tap, bytes: &[u8]) -> Log {
     let mut log = Log::default();
     tap.feed(bytes, &mut log);
     log
 }
 
-/// What a new client's tap tells of these frames.
+/// The reports of a new client's tap on these frames.
 fn see(frames: &[Raw]) -> Log {
     feed(&mut tap(), &wire(frames))
 }

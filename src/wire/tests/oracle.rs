@@ -114,7 +114,7 @@ fn their_frames(bytes: &[u8]) -> Vec<(Opcode, u64, Vec<u8>)> {
     frames
 }
 
-/// What an endpoint on tungstenite is given.
+/// The messages that an endpoint on tungstenite is given.
 fn their_messages(reader: Role, bytes: &[u8]) -> Vec<Arrived> {
     let mut stream = Peeker(Cursor::new(bytes.to_vec()));
     let mut context = WebSocketContext::new(reader, None);

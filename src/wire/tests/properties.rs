@@ -1,4 +1,4 @@
-//! What holds for any bytes, in any slices.
+//! Properties of any bytes, in any slices.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
