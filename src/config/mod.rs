@@ -20,6 +20,7 @@ mod section;
 mod settings;
 mod tls;
 mod tls_draft;
+mod trust;
 mod upstream;
 mod values;
 mod words;
@@ -36,4 +37,5 @@ pub use settings::{
     Admin, Config, Drain, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Metrics, Relay, Timeouts,
 };
 pub use tls::{Tls, TlsFault, TlsFile, UpstreamTls, expiry, load_roots, provider};
+pub use trust::trust;
 pub use upstream::{Target, Upstream};

@@ -13,7 +13,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
-use rustls::{CertificateError, RootCertStore};
+use rustls::{CertificateError, InconsistentKeys, RootCertStore};
 use serde::{Serialize, Serializer};
 
 use super::values::{show_file, show_switch};
@@ -144,12 +144,17 @@ fn load_identity(cert: &Path, key: &Path) -> Result<Arc<CertifiedKey>, TlsFault>
             format!("is not PEM ({error})")
         })
     })?;
-    match CertifiedKey::from_der(chain, private, &provider()) {
-        Ok(identity) => Ok(Arc::new(identity)),
+    let signing = provider().key_provider.load_private_key(private);
+    let unusable = "is of a kind that cannot be used: give RSA, ECDSA with P-256 or P-384, or Ed25519";
+    let signing = signing.map_err(|_| of_key(unusable.to_owned()))?;
+    let identity = CertifiedKey::new(chain, signing);
+    match identity.keys_match() {
+        // Unknown: the kind of key does not tell its public half.
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(Arc::new(identity)),
         Err(rustls::Error::InconsistentKeys(_)) => {
             Err(of_key(format!("is not the private key of the certificate in {}", cert.display())))
         }
-        Err(error) => Err(of_key(format!("cannot be used ({error})"))),
+        Err(error) => Err(fault(TlsFile::Cert, format!("{}: cannot be used ({error})", cert.display()))),
     }
 }
 
@@ -190,7 +195,25 @@ fn content(file: TlsFile, path: &Path) -> Result<Vec<u8>, TlsFault> {
         Ok(length) if length <= LARGEST_FILE => Ok(()),
         _ => Err(io::Error::other("larger than 1 MiB")),
     });
-    read.map(|()| bytes).map_err(|error| fault(file, format!("{}: cannot be read ({error})", path.display())))
+    read.map(|()| without_byte_order_marks(bytes))
+        .map_err(|error| fault(file, format!("{}: cannot be read ({error})", path.display())))
+}
+
+/// Text without the marks that some editors put at the beginning of a file: a PEM block right behind one would be passed over
+/// without a word. Several files put together have several.
+fn without_byte_order_marks(bytes: Vec<u8>) -> Vec<u8> {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    let mut rest = &*bytes;
+    let mut text = Vec::new();
+    while let Some(at) = rest.windows(MARK.len()).position(|window| window == MARK) {
+        text.extend_from_slice(&rest[..at]);
+        rest = &rest[at + MARK.len()..];
+    }
+    if text.is_empty() && rest.len() == bytes.len() {
+        return bytes;
+    }
+    text.extend_from_slice(rest);
+    text
 }
 
 /// Whether a certificate is of this time.
@@ -201,6 +224,9 @@ fn check_time(certificate: &CertificateDer<'_>) -> Result<(), String> {
             Err(format!("not valid before {}", date(not_before)))
         }
         Some(CertificateError::BadEncoding) => Err("holds what is no certificate".to_owned()),
+        Some(CertificateError::Other(other)) if other.to_string().contains("UnsupportedCertVersion") => {
+            Err("holds a certificate of X.509 version 1: make one of version 3, with a subjectAltName".to_owned())
+        }
         // The issuer is not checked here: clients do that.
         Some(_) | None => Ok(()),
     }
@@ -216,7 +242,7 @@ pub fn expiry(identity: &CertifiedKey) -> Option<Timestamp> {
 }
 
 /// The verdict of a verifier without roots at some time. It looks at the certificate's validity first.
-fn verify_at(certificate: &CertificateDer<'_>, time: UnixTime) -> Option<CertificateError> {
+pub(super) fn verify_at(certificate: &CertificateDer<'_>, time: UnixTime) -> Option<CertificateError> {
     let verified = ParsedCertificate::try_from(certificate).and_then(|parsed| {
         let algorithms = provider().signature_verification_algorithms.all;
         verify_server_cert_signed_by_trust_anchor(&parsed, &RootCertStore::empty(), &[], time, algorithms)

@@ -100,6 +100,7 @@ impl Proxy {
         let shutdown = self.0.load().shutdown.clone();
         let draining = shutdown.reached(Phase::Draining);
         let mut draining = std::pin::pin!(draining);
+        let mut resting = false;
         loop {
             let accepted = tokio::select! {
                 biased; // a drain wins over clients that keep coming
@@ -107,8 +108,11 @@ impl Proxy {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, address)) => self.take(stream, address, &connections),
-                Err(error) => self.rest(&error).await,
+                Ok((stream, address)) => {
+                    resting = false;
+                    self.take(stream, address, &connections);
+                }
+                Err(error) => resting |= self.rest(&error, resting).await,
             }
         }
         // Closing a listener resets those that wait behind it, unless another process has it too. They have done nothing
@@ -129,22 +133,30 @@ impl Proxy {
     }
 
     fn take(&self, stream: TcpStream, address: SocketAddr, connections: &TaskTracker) {
-        let (proxy, leg, client) = (self.0.load_full(), Leg::Tcp(stream), Address::Ip(address));
+        let (proxy, leg) = (self.0.load_full(), Leg::Tcp(stream));
+        // A client of IPv4 that came to an address of IPv6 (`[::]`) is one of IPv4 everywhere.
+        let client = Address::Ip(SocketAddr::new(address.ip().to_canonical(), address.port()));
         drop(connections.spawn(serve::serve(proxy, leg, client)));
     }
 
-    /// Rests if the process has come to a limit; an error of the one connection costs nothing.
-    async fn rest(&self, error: &io::Error) {
+    /// Rests if the process has come to a limit, and says whether it did; an error of the one connection costs nothing.
+    ///
+    /// The connection stays in the kernel's queue and is tried again, so it is counted and logged once, until one is
+    /// accepted: `resting` says that this has been done.
+    async fn rest(&self, error: &io::Error, resting: bool) -> bool {
         let reason = match error.raw_os_error() {
             Some(nix::libc::EMFILE | nix::libc::ENFILE) => Rejection::Descriptors,
             Some(nix::libc::ENOMEM | nix::libc::ENOBUFS) => Rejection::Resources,
             _ => {
                 tracing::debug!(%error, "client gone before it was accepted");
-                return;
+                return false;
             }
         };
-        tracing::warn!(%error, "cannot accept connections for now");
-        self.0.load().sink.rejected(reason);
+        if !resting {
+            tracing::warn!(%error, "cannot accept connections for now");
+            self.0.load().sink.rejected(reason);
+        }
         tokio::time::sleep(ACCEPT_PAUSE).await;
+        true
     }
 }

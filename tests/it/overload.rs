@@ -67,7 +67,8 @@ async fn without_descriptors_accepting_rests_and_sessions_go_on() {
     last.receive_head().await;
     talk(&mut last, &mut upstream).await;
     let metrics = running.scrape().await;
-    assert!(metrics.sum("closewatch_connections_rejected_total", &[("reason", "descriptors")]) > 0);
+    // One connection found none, and was asked for again until it was taken: that is one, however often it was asked for.
+    assert_eq!(metrics.sum("closewatch_connections_rejected_total", &[("reason", "descriptors")]), 1);
     assert_eq!(metrics.sum("closewatch_connections_rejected_total", &[("reason", "resources")]), 0);
     for (client, upstream) in &mut sessions {
         talk(client, upstream).await;

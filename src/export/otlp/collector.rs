@@ -21,7 +21,7 @@ use opentelemetry_sdk::trace::SpanExporter as _;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::error::OtlpError;
-use crate::config::{Otel, OtelProtocol, OtelSignal, load_roots, provider};
+use crate::config::{Otel, OtelProtocol, OtelSignal, load_roots, provider, trust};
 
 /// The exporter of each signal; `None` for those that are off.
 #[derive(Debug)]
@@ -110,11 +110,10 @@ pub(super) fn scope() -> InstrumentationScope {
 
 /// Connects over HTTP, with TLS to `https://`.
 fn connector(roots: &Arc<RootCertStore>) -> HttpsConnector<HttpConnector> {
-    let tls = ClientConfig::builder_with_provider(provider())
+    let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .expect("the provider has cipher suites for TLS 1.2 and 1.3")
-        .with_root_certificates(Arc::clone(roots))
-        .with_no_client_auth();
+        .expect("the provider has cipher suites for TLS 1.2 and 1.3");
+    let tls = trust(builder, roots).with_no_client_auth();
     HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build()
 }
 

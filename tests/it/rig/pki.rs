@@ -63,11 +63,7 @@ impl Authority {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        (params.not_before, params.not_after) = match valid {
-            Valid::Now => (date_time_ymd(2020, 1, 1), date_time_ymd(2100, 1, 1)),
-            Valid::Expired => (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1)),
-            Valid::NotYet => (date_time_ymd(2100, 1, 1), date_time_ymd(2101, 1, 1)),
-        };
+        valid.put_into(&mut params);
         let key = KeyPair::generate().unwrap();
         let cert = params.signed_by(&key, &self.issuer).unwrap();
         Issued { cert: cert.pem(), key: key.serialize_pem() }
@@ -97,9 +93,33 @@ impl Authority {
     }
 }
 
+// === impl Valid ===
+
+impl Valid {
+    fn put_into(self, params: &mut CertificateParams) {
+        (params.not_before, params.not_after) = match self {
+            Self::Now => (date_time_ymd(2020, 1, 1), date_time_ymd(2100, 1, 1)),
+            Self::Expired => (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1)),
+            Self::NotYet => (date_time_ymd(2100, 1, 1), date_time_ymd(2101, 1, 1)),
+        };
+    }
+}
+
 // === impl Issued ===
 
 impl Issued {
+    /// A certificate that is its own authority, as `openssl req -x509` makes it, and trust in it.
+    pub(crate) fn by_itself(names: &[&str], valid: Valid) -> (Self, Arc<RootCertStore>) {
+        let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        valid.put_into(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let cert = params.self_signed(&key).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(cert.der().clone()).unwrap();
+        (Self { cert: cert.pem(), key: key.serialize_pem() }, Arc::new(roots))
+    }
+
     pub(crate) fn identity(&self) -> Arc<CertifiedKey> {
         Arc::new(CertifiedKey::from_der(self.chain(), self.private(), &provider()).unwrap())
     }

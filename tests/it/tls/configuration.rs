@@ -6,6 +6,25 @@ use std::process::Command;
 use crate::instance::Workspace;
 use crate::rig::{Authority, Valid, authority};
 
+/// An ECDSA key with P-521, and a certificate of X.509 version 1 with its key, both made with openssl.
+const P521: &str = "-----BEGIN EC PRIVATE KEY-----
+MIHcAgEBBEIBLG8paDqgg5jMYN3tp1vcPtfKooRzer3ED3WUJpTha9jujt8mrd2b
+JKSX5EdxhEudNwVqgqPv/2Z+0XZQaIYc9DigBwYFK4EEACOhgYkDgYYABADkPJ4/
+mgkE4YZL8q9itVjBA+vhfeBrpiMotw9Lkh3glqVoUPnRJF3kBzu+WXcJtWGnyK4v
+FXgYVvKWg21WbeM/oQC7BXZeX3GuHegEnVAe/lhPaARnc4Y+Nse9NfAtXA9UONJ7
+8+lBc3k7jd456PkR7loFNTjP5nyvhmNGE3YXLxSTJw==
+-----END EC PRIVATE KEY-----
+";
+const VERSION_1: &str = "-----BEGIN CERTIFICATE-----
+MIIBFjCBvQIUEY4CNxpe6O7pKonoNAT++mKhsp0wCgYIKoZIzj0EAwIwDTELMAkG
+A1UEAwwCdjEwIBcNMjYxMTI5MTAzNzMzWhgPMjEyNjExMDUxMDM3MzNaMA0xCzAJ
+BgNVBAMMAnYxMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEJEcPZ3MEJoIJsLkl
+UxKDuD9K3bOy9d+4mFaGdHfF/1Ei+DVLyWYDEWrZzREtI747oibTNscOkhKDrlJB
+vxXoZDAKBggqhkjOPQQDAgNIADBFAiEA0VVuHu51V5UPnaSiAfweZdSAtdYwBy+j
+i3Z6qVnxr+cCIBjEqQWNMAhmTO2qt1LmxPsEG/k1TB2MGfCrKrkexTAH
+-----END CERTIFICATE-----
+";
+
 /// What the binary says on standard error, and its exit code.
 fn said(arguments: &[&str]) -> (String, Option<i32>) {
     let output = Command::new(env!("CARGO_BIN_EXE_closewatch")).args(arguments).env_clear().output().unwrap();
@@ -24,6 +43,8 @@ fn workspace() -> Workspace {
         put(&format!("{name}.key"), &issued.key);
     }
     put("ca.pem", &authority().pem());
+    put("p521.key", P521);
+    put("version1.cert", VERSION_1);
     put("no.pem", "nothing of interest\n");
     put("broken.pem", "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n");
     put("encrypted.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
@@ -42,6 +63,13 @@ fn what_is_wrong_with_a_file_is_said_with_its_name_and_key() {
         ("good.cert", "good.cert", "4: tls.key", "good.cert: holds no private key"),
         ("expired.cert", "expired.key", "3: tls.cert", "expired.cert: expired at 2021-01-01T00:00:00Z"),
         ("early.cert", "early.key", "3: tls.cert", "early.cert: not valid before 2100-01-01T00:00:00Z"),
+        (
+            "good.cert",
+            "p521.key",
+            "4: tls.key",
+            "is of a kind that cannot be used: give RSA, ECDSA with P-256 or P-384",
+        ),
+        ("version1.cert", "good.key", "3: tls.cert", "X.509 version 1: make one of version 3"),
         ("no.pem", "good.key", "3: tls.cert", "no.pem: holds no certificate in PEM"),
         ("broken.pem", "good.key", "3: tls.cert", "broken.pem: is not PEM"),
     ] {
@@ -117,4 +145,27 @@ fn upstreams_have_settings_of_their_own_over_those_of_all() {
     fs::write(&file, format!("{text}[routes.upstream_tls]\ninsecure = \"on\"\n")).unwrap();
     let (stderr, _) = said(&["check", &file.display().to_string()]);
     assert!(stderr.contains("routes.upstream_tls.insecure: is for upstreams that begin with https://"), "{stderr}");
+}
+
+#[test]
+fn byte_order_marks_hide_no_certificate() {
+    let workspace = Workspace::new();
+    let issued = authority().issue(&["a.test"], Valid::Now);
+    let mark = "\u{feff}";
+    // Two files put together, each with its mark.
+    let roots = format!("{mark}{}{mark}{}", authority().pem(), Authority::new().pem());
+    let files = [("marked.cert", format!("{mark}{}", issued.cert)), ("marked.key", format!("{mark}{}", issued.key))];
+    for (name, content) in files.iter().chain([&("roots.pem", roots)]) {
+        fs::write(workspace.path(name), content).unwrap();
+    }
+    let [cert, key, ca] = ["marked.cert", "marked.key", "roots.pem"].map(|name| workspace.path(name));
+    let text = format!(
+        "upstream = \"https://127.0.0.1:9\"\n[tls]\ncert = \"{}\"\nkey = \"{}\"\n[upstream_tls]\nca = \"{}\"\n",
+        cert.display(),
+        key.display(),
+        ca.display()
+    );
+    let config = closewatch::config::parse(&text, std::path::Path::new("test.toml")).unwrap();
+    assert!(config.tls.identity.is_some());
+    assert_eq!(config.routes[0].upstream_tls.as_ref().unwrap().roots.len(), 2);
 }

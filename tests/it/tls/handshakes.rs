@@ -47,34 +47,60 @@ async fn an_upstream_that_is_not_who_it_says_is_refused() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_is_its_own_authority_is_taken_where_it_was_given_as_one() {
+    for (names, valid, words) in [
+        (["127.0.0.1"], Valid::Now, None),
+        (["other.test"], Valid::Now, Some("not valid for name \"127.0.0.1\"")),
+        (["127.0.0.1"], Valid::Expired, Some("expired")),
+        (["127.0.0.1"], Valid::NotYet, Some("not valid yet")),
+    ] {
+        let (issued, roots) = Issued::by_itself(&names, valid);
+        let Some(words) = words else {
+            session_with_an_upstream_that_shows(&issued, |tls| tls.roots = roots).await;
+            continue;
+        };
+        upstream_is_refused(&issued, |tls| tls.roots = roots, words).await;
+    }
+    // Another one of the same name is not the one that was given.
+    let (_, roots) = Issued::by_itself(&["127.0.0.1"], Valid::Now);
+    let (other, _) = Issued::by_itself(&["127.0.0.1"], Valid::Now);
+    upstream_is_refused(&other, |tls| tls.roots = roots, "invalid peer certificate").await;
+}
+
+#[tokio::test]
 async fn an_upstream_may_be_known_by_another_name_or_by_none() {
     for insecure in [false, true] {
-        let mut rig = Rig::with_tls(BEHIND, |config| {
-            let tls = config.routes[0].upstream_tls.as_mut().unwrap();
-            tls.insecure = insecure;
-            tls.server_name = (!insecure).then(|| "chat.test".try_into().unwrap());
-        });
         let issued = if insecure {
             Authority::new().issue(&["elsewhere.test"], Valid::Expired)
         } else {
             authority().issue(&["chat.test"], Valid::Now)
         };
-        let mut client = rig.connect().await;
-        client.send(REQUEST.as_bytes()).await;
-        let acceptor = TlsAcceptor::from(Arc::new(issued.server()));
-        let mut upstream = acceptor.accept(rig.accept_tcp().await).await.unwrap();
-        let mut head = vec![0; 4096];
-        let read = upstream.read(&mut head).await.unwrap();
-        assert!(head[..read].starts_with(b"GET /chat HTTP/1.1\r\n"));
-        upstream.write_all(SWITCH.as_bytes()).await.unwrap();
-        upstream.flush().await.unwrap();
-        client.receive_head().await;
-        client.fin().await;
-        assert_eq!(upstream.read(&mut head).await.unwrap(), 0);
-        upstream.shutdown().await.unwrap();
-        rig.record().await;
-        rig.done().await;
+        session_with_an_upstream_that_shows(&issued, |tls| {
+            tls.insecure = insecure;
+            tls.server_name = (!insecure).then(|| "chat.test".try_into().unwrap());
+        })
+        .await;
     }
+}
+
+/// A session opens and ends with an upstream that shows `issued`.
+async fn session_with_an_upstream_that_shows(issued: &Issued, configure: impl FnOnce(&mut UpstreamTls)) {
+    let mut rig = Rig::with_tls(BEHIND, |config| configure(config.routes[0].upstream_tls.as_mut().unwrap()));
+    let mut client = rig.connect().await;
+    client.send(REQUEST.as_bytes()).await;
+    let acceptor = TlsAcceptor::from(Arc::new(issued.server()));
+    let mut upstream = acceptor.accept(rig.accept_tcp().await).await.unwrap();
+    let mut head = vec![0; 4096];
+    let read = upstream.read(&mut head).await.unwrap();
+    assert!(head[..read].starts_with(b"GET /chat HTTP/1.1\r\n"));
+    upstream.write_all(SWITCH.as_bytes()).await.unwrap();
+    upstream.flush().await.unwrap();
+    client.receive_head().await;
+    client.fin().await;
+    assert_eq!(upstream.read(&mut head).await.unwrap(), 0);
+    upstream.shutdown().await.unwrap();
+    rig.record().await;
+    rig.done().await;
 }
 
 #[tokio::test]

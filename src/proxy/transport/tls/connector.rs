@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use super::acceptor::ALPN;
 use super::machine::Machine;
 use super::stream::{TlsError, TlsStream};
-use crate::config::{TlsFault, UpstreamTls, provider};
+use crate::config::{TlsFault, UpstreamTls, provider, trust};
 
 /// Shakes hands with one upstream.
 pub(in crate::proxy) struct Connector {
@@ -72,7 +72,7 @@ fn client_config(settings: &UpstreamTls) -> Arc<ClientConfig> {
     let builder = if settings.insecure {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider())))
     } else {
-        builder.with_root_certificates(Arc::clone(&settings.roots))
+        trust(builder, &settings.roots)
     };
     let mut config = match &settings.identity {
         None => builder.with_no_client_auth(),
