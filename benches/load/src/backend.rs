@@ -47,6 +47,9 @@ async fn session(mut stream: TcpStream) -> io::Result<()> {
             break at + 4;
         }
     };
+    if bytes.starts_with(b"GET /plain/") {
+        return answer_plainly(stream, bytes, end_of_head).await;
+    }
     let flood = bytes.starts_with(b"GET /flood ");
     bytes.drain(..end_of_head);
     stream.write_all(SWITCH).await?;
@@ -82,6 +85,35 @@ async fn session(mut stream: TcpStream) -> io::Result<()> {
         if stream.read_buf(&mut bytes).await? == 0 {
             return Err(failure("a client went without a Close"));
         }
+    }
+}
+
+/// Answers plain requests, one after the other, until the connection ends.
+async fn answer_plainly(mut stream: TcpStream, mut bytes: Vec<u8>, mut end_of_head: usize) -> io::Result<()> {
+    loop {
+        let line = bytes[..end_of_head].split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+        let size = std::str::from_utf8(line).ok().and_then(|path| path.strip_prefix("/plain/")?.parse().ok());
+        let size = size.ok_or_else(|| failure("a plain request for no number of bytes"))?;
+        let last = bytes[..end_of_head].windows(17).any(|part| part.eq_ignore_ascii_case(b"connection: close"));
+        let connection = if last { "connection: close\r\n" } else { "" };
+        let mut answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\n{connection}content-length: {size}\r\n\r\n"
+        )
+        .into_bytes();
+        answer.extend_from_slice(&frame::payload(size));
+        stream.write_all(&answer).await?;
+        bytes.drain(..end_of_head);
+        if last {
+            return stream.shutdown().await;
+        }
+        end_of_head = loop {
+            if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+                break at + 4;
+            }
+            if stream.read_buf(&mut bytes).await? == 0 {
+                return if bytes.is_empty() { Ok(()) } else { Err(failure("a plain request without an end")) };
+            }
+        };
     }
 }
 

@@ -11,6 +11,7 @@ mod echo;
 mod flood;
 mod frame;
 mod idle;
+mod plain;
 mod process;
 mod relay;
 mod scrape;
@@ -39,7 +40,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// The server behind all proxies: /echo gives every message back, /flood sends what is asked of it
+    /// The server behind all proxies: /echo gives every message back, /flood sends what is asked of it, /plain/N answers N bytes
     Backend { listen: SocketAddr },
     /// Messages back and forth, one in flight a session: CPU time of the proxy and latency
     Echo {
@@ -79,6 +80,21 @@ enum Command {
         /// Clients that do so side by side
         #[arg(long, default_value_t = 32)]
         sessions: usize,
+        #[arg(long, default_value_t = 4.0)]
+        seconds: f64,
+    },
+    /// Plain requests, one in flight a client: CPU time of the proxy and latency
+    Plain {
+        #[command(flatten)]
+        target: Target,
+        #[arg(long, default_value_t = 64)]
+        clients: usize,
+        /// Bytes of an answer's body
+        #[arg(long, default_value_t = 128)]
+        size: usize,
+        /// A new connection for each request
+        #[arg(long)]
+        anew: bool,
         #[arg(long, default_value_t = 4.0)]
         seconds: f64,
     },
@@ -147,6 +163,10 @@ fn run(command: Command) -> io::Result<()> {
         Command::Churn { target, sessions, seconds } => {
             let time = Duration::from_secs_f64(seconds);
             block_on(Some(time), churn::run(target.to, Processes(target.pid), sessions, time))
+        }
+        Command::Plain { target, clients, size, anew, seconds } => {
+            let load = plain::Load { clients, size, anew, time: Duration::from_secs_f64(seconds) };
+            block_on(Some(load.time), plain::run(target.to, Processes(target.pid), load))
         }
         Command::Idle { target, sessions, size } => {
             block_on(Some(Duration::ZERO), idle::run(target.to, Processes(target.pid), sessions, size))

@@ -23,7 +23,7 @@ struct Row {
     goal: &'static str,
 }
 
-const ROWS: [Row; 23] = [
+const ROWS: [Row; 27] = [
     Row {
         work: "echo128",
         figure: "cpu_us",
@@ -62,6 +62,22 @@ const ROWS: [Row; 23] = [
         goal: "×1.10 / ×1.00",
     },
     Row { work: "churn", figure: "p99_us", title: "its p99, µs", digits: 0, goal: "" },
+    Row {
+        work: "plain128",
+        figure: "cpu_us",
+        title: "plain request, 128 B on kept connections, µs CPU",
+        digits: 2,
+        goal: "×1.10",
+    },
+    Row { work: "plain128", figure: "p99_us", title: "its p99, µs", digits: 0, goal: "" },
+    Row { work: "plain64k", figure: "cpu_us", title: "the same with 64 KiB, µs CPU", digits: 2, goal: "×1.00" },
+    Row {
+        work: "plainnew",
+        figure: "cpu_us",
+        title: "the same with 128 B and a new connection each, µs CPU",
+        digits: 2,
+        goal: "",
+    },
     Row { work: "idle", figure: "rss_kib", title: "idle session, KiB RSS", digits: 2, goal: "2.5 / 1.8 KiB" },
     Row { work: "idle", figure: "pss_kib", title: "the same, KiB PSS", digits: 2, goal: "" },
     Row {

@@ -1,4 +1,4 @@
-//! What to do about a code, for those who write the client and the server. [`Entry`](super::Entry) has it for the operator.
+//! Advice about a code, for the authors of the client and of the server. [`Entry`](super::Entry) has it for the operator.
 
 use super::entry::Codes;
 use crate::close::CloseCode;

@@ -1,4 +1,4 @@
-//! What the usual APIs report of an ending.
+//! The reports that the usual APIs give of an ending.
 //!
 //! Measured, each with a raw server that sent the Close, the FIN or the reset: Chromium 156, node `ws` 8.23, undici 7.30,
 //! Python `websockets` 17.4, gorilla/websocket 1.5.0, nhooyr (coder) websocket 1.8.7 and Java 17's `java.net.http`. Other versions

@@ -26,9 +26,9 @@ pub struct Explanation {
     pub registered: bool,
     /// Its class without a configuration. 1001 is `clean` if the client sent it.
     pub class: Class,
-    /// Who sends it in practice.
+    /// The usual senders.
     pub sent_by: &'static str,
-    /// What it says.
+    /// Its meaning.
     pub meaning: &'static str,
     /// In which situations it shows up.
     pub seen_when: &'static str,
@@ -44,7 +44,7 @@ pub struct Explanation {
     pub presets: Vec<PresetMeaning>,
 }
 
-/// What one API reports.
+/// The report of one API.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// The API.
@@ -58,11 +58,11 @@ pub struct Report {
 pub struct PresetMeaning {
     /// The word in the configuration.
     pub preset: &'static str,
-    /// Whose codes these are.
+    /// The owner of these codes, for people.
     pub title: &'static str,
     /// The name of the code there.
     pub name: &'static str,
-    /// What it says there.
+    /// Its meaning there.
     pub meaning: &'static str,
     /// Its class there.
     pub class: Class,

@@ -11,11 +11,11 @@ pub struct Word {
     pub field: &'static str,
     /// The word.
     pub word: &'static str,
-    /// What it says.
+    /// Its meaning.
     pub meaning: &'static str,
     /// In which situations it shows up.
     pub seen_when: &'static str,
-    /// What to do about it.
+    /// Advice for the operator.
     pub action: &'static str,
 }
 
