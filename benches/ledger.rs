@@ -1,4 +1,4 @@
-//! What keeping account of a session costs: time per event, and for all of a short session with its verdict.
+//! The cost of keeping account of a session: time per event, and for all of a short session with its verdict.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ fn main() {
     let mut group = criterion.benchmark_group("ledger");
     let now = Duration::from_millis(1);
 
-    // What a message costs: three events.
+    // The cost of a message: three events.
     group.throughput(Throughput::Elements(3));
     group.bench_function("message read and written on", |bencher| {
         let mut ledger = Ledger::new();

@@ -1,4 +1,4 @@
-//! What reading frames costs: time per frame, and bytes per second, of the tap alone.
+//! The cost of reading frames: time per frame, and bytes per second, of the tap alone.
 //!
 //! A slice is what one read of the relay brings: a full buffer of back-to-back frames, or a single frame. Payload should
 //! cost nothing, so that the time per frame is the same for all sizes that fit a slice.

@@ -1,4 +1,4 @@
-//! What the targets share.
+//! The code that the targets share.
 
 use std::convert::Infallible;
 use std::future::Future;

@@ -48,7 +48,7 @@ struct Books {
 
 struct House {
     proxy: SocketAddr,
-    /// What the upstream was asked.
+    /// The requests that the upstream was given.
     asked: Requests,
     books: Arc<Books>,
 }
@@ -83,7 +83,7 @@ async fn send(proxy: SocketAddr, bytes: &[u8]) {
 fn is_same(read: &Heard, asked: &Heard) -> bool {
     let body = match (&read.body, &asked.body) {
         (Some(read), Some(asked)) => read == asked,
-        // What broke off in front may break off behind, but not become whole.
+        // A request that broke off in front may break off behind, but not become whole.
         (None, Some(_)) => false,
         (_, None) => true,
     };

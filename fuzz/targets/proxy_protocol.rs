@@ -66,7 +66,7 @@ async fn over_tcp(bytes: &[u8], sizes: [usize; 2]) -> (Option<Option<Address>>, 
                 break;
             }
             let (slice, behind) = rest.split_at(rest.len().min(size));
-            // Who does not understand has hung up.
+            // A reader that does not understand has hung up.
             if sender.write_all(slice).await.is_err() {
                 break;
             }

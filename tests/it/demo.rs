@@ -2,7 +2,7 @@
 
 use crate::instance::{Child, Output};
 
-/// What is shown of each scene: route, class, code, initiator, cause.
+/// The columns of each scene: route, class, code, initiator, cause.
 const SCENES: &[[&str; 5]] = &[
     ["chat", "clean", "1000", "client", "close_handshake"],
     ["chat", "clean", "1005", "client", "close_handshake"],

@@ -215,7 +215,7 @@ async fn a_peer_is_reset_rather_than_sent_a_close_inside_a_frame() {
         upstream.hear_own_close(1001, "").await;
         upstream.say(&close(1001, "")).await;
         upstream.fin().await;
-        // What the upstream goes on sending is still its frame, if there is no end to it.
+        // A frame without an end goes on for as long as the upstream sends.
         assert_eq!(client.receive_all().await.1, Some(std::io::ErrorKind::ConnectionReset));
         let record = rig.record().await;
         assert_eq!(record.verdict.cause.as_str(), "drain");

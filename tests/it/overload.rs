@@ -42,7 +42,7 @@ async fn without_descriptors_accepting_rests_and_sessions_go_on() {
     limit_descriptors(&running, Some(0));
     for (client, upstream) in &mut sessions {
         talk(client, upstream).await;
-        // What would go through a pipe goes without one.
+        // A large frame, which would go through a pipe, passes without one.
         let large = binary(&vec![7; 1_000_000]);
         tokio::join!(upstream.say(&large), client.hear(&large));
     }
@@ -149,7 +149,7 @@ async fn sessions_flow_on_when_the_disk_is_full() {
     assert_eq!(running.child.exit_code().await, Some(0));
 }
 
-/// What steers a terminal, a log viewer, or a reader of lines.
+/// Characters that steer a terminal, a log viewer, or a reader of lines.
 const HOSTILE: &str = "\u{1b}[31m\u{202e}evil\u{2066}\u{85}\u{2028}{\"event\":\"forged\"}\\\" %0d%0a";
 
 #[tokio::test]

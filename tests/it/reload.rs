@@ -21,7 +21,7 @@ impl Running {
         self.scrape().await.sum("closewatch_config_reload_success", &[])
     }
 
-    /// What an upgrade is answered without an upstream.
+    /// The status that an upgrade is answered with, without an upstream.
     async fn refusal(&self) -> u16 {
         let mut client = self.connect().await;
         client.send(REQUEST.as_bytes()).await;

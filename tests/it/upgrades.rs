@@ -66,7 +66,7 @@ async fn what_is_not_http_is_answered_400_and_stands_with_the_failed_handshakes(
 async fn a_head_that_does_not_come_to_its_end_is_given_up() {
     let mut rig = Rig::with(|config| config.timeouts.head = Duration::from_millis(50));
     refused(&mut rig, "GET /chat HTTP/1.1\r\nHost:", Outcome::BadRequest, 408).await;
-    // Who says nothing at all is only hung up on.
+    // A client that says nothing at all is only hung up on.
     rig.connect().await.expect_fin().await;
     rig.done().await;
 }

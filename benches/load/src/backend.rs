@@ -27,7 +27,7 @@ pub(crate) async fn serve(listen: SocketAddr) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         tokio::task::spawn_local(async move {
-            // What a client misses it reports itself; this is for the reader of a failed run.
+            // A client reports its own errors; this line is for the reader of a failed run.
             if let Err(error) = session(stream).await {
                 eprintln!("backend: {error}");
             }
@@ -40,7 +40,7 @@ async fn session(mut stream: TcpStream) -> io::Result<()> {
     let mut bytes = Vec::with_capacity(READ);
     let end_of_head = loop {
         if stream.read_buf(&mut bytes).await? == 0 {
-            // Whoever only looked whether the port is open.
+            // A probe that only looked whether the port is open.
             return if bytes.is_empty() { Ok(()) } else { Err(failure("a request without an end")) };
         }
         if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {

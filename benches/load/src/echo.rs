@@ -19,7 +19,7 @@ use crate::scrape::Scraper;
 /// Before anything is measured: caches, branch predictors and the kernel's buffers come to what they stay at.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(300);
 
-/// What the sessions share.
+/// The state that the sessions share.
 pub(crate) struct Round {
     pub(crate) measuring: Cell<bool>,
     pub(crate) over: Cell<bool>,
@@ -72,7 +72,7 @@ impl Round {
     }
 }
 
-/// What is to be done.
+/// The work that is asked for.
 pub(crate) struct Load {
     /// Sessions with one message in flight each.
     pub(crate) sessions: usize,

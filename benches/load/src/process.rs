@@ -1,4 +1,4 @@
-//! What the kernel knows of the proxy's processes.
+//! The kernel's figures of the proxy's processes.
 
 use std::fs;
 use std::io;

@@ -26,7 +26,7 @@ struct Side {
     hung_up: bool,
     /// Its FIN was read.
     ended: bool,
-    /// What it has yet to be written.
+    /// Bytes still to be written to it.
     pending: Vec<u8>,
     /// The way of its bytes to the other side, and how many are in there.
     pipe: Option<(OwnedFd, OwnedFd)>,

@@ -1,4 +1,4 @@
-//! Whoever asks the proxy how it is meanwhile.
+//! A scraper that asks the proxy for metrics meanwhile.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

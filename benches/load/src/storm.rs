@@ -16,7 +16,7 @@ use crate::process::Processes;
 const MESSAGE: usize = 128;
 /// Between two looks at the close log.
 const LOOK: Duration = Duration::from_millis(20);
-/// What a line may take to be in it.
+/// The longest wait for a line to be in it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Half of the sessions are closed, half are cut by a reset; `log` is the proxy's close log, if it has one.
@@ -45,7 +45,7 @@ pub(crate) async fn run(to: SocketAddr, proxy: Processes, sessions: usize, log: 
     Ok(())
 }
 
-/// What is written to a close log from now on.
+/// Everything written to a close log from now on.
 struct Records {
     log: File,
     bytes: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Who still gets in on the way out, and who still gets an answer.
+//! Clients that still get in during a drain, and those that still get an answer.
 
 use std::io;
 
@@ -98,7 +98,7 @@ async fn the_last_scrape_sees_the_last_session() {
     let drained = [("cause", "drain"), ("class", "planned"), ("code", "1001"), ("initiator", "proxy")];
     assert_eq!(metrics.sum("closewatch_closes_total", &drained), 1);
     assert_eq!(get(running.metrics, "/metrics").await.unwrap().status, 200);
-    // Who cannot wait for the scrape says so.
+    // An operator who cannot wait for the scrape says so.
     running.child.signal(Signal::TERM);
     assert_eq!(running.child.exit_code().await, Some(1));
 }

@@ -1,4 +1,4 @@
-//! What a signal means, and a second one.
+//! The meaning of a signal, and of a second one.
 
 use std::time::Duration;
 

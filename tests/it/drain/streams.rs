@@ -28,12 +28,12 @@ fn message(from: Peer) -> Vec<u8> {
         .collect()
 }
 
-/// What a peer was given before the end of its connection.
+/// Everything that a peer was given before the end of its connection.
 #[derive(Debug, PartialEq, Eq)]
 struct Given {
     /// The code of each Close, in order.
     closes: Vec<u16>,
-    /// What came behind the first.
+    /// Frames behind the first.
     frames_behind: usize,
     /// The Close came in the middle of a message.
     mid_message: bool,

@@ -1,4 +1,4 @@
-//! What the peers of one session do, step by step, and the record in one line.
+//! A script of one session: the steps of its peers, and its record in one line.
 
 use closewatch::wire::Peer;
 
@@ -155,7 +155,7 @@ async fn act(step: Step, client: &mut RawPeer, upstream: &mut RawPeer) {
     }
 }
 
-/// Whoever acts, and the other.
+/// The peer that acts, and the other.
 fn pair<'p>(peer: Peer, client: &'p mut RawPeer, upstream: &'p mut RawPeer) -> (&'p mut RawPeer, &'p mut RawPeer) {
     match peer {
         Peer::Client => (client, upstream),

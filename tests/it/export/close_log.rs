@@ -16,7 +16,7 @@ use super::records;
 /// Far more than any of these needs, and short enough for a run that fails.
 const SOON: Duration = Duration::from_mins(1);
 
-/// What one call of `write` does.
+/// The outcome of one call of `write`.
 enum Call {
     /// Takes at most so many bytes.
     Take(usize),

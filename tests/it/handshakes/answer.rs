@@ -1,4 +1,4 @@
-//! What a client was given instead of a session.
+//! The answer that a client was given instead of a session.
 
 use closewatch::close::{HandshakeRecord, Outcome};
 

@@ -1,4 +1,4 @@
-//! What is wrong with a request is said without anybody being dialled.
+//! A bad request is answered without a connection to the upstream.
 
 use std::time::Duration;
 

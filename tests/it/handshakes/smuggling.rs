@@ -5,7 +5,7 @@ use closewatch::close::Outcome;
 use super::answer::{Answer, fails};
 use crate::rig::{REQUEST, Rig, SWITCH};
 
-/// What stands behind a request, to be taken for another one.
+/// Bytes behind a request that are meant to pass for another one.
 const SMUGGLED: &str = "GET /admin HTTP/1.1\r\nHost: chat.test\r\n\r\n";
 
 /// Heads of plain requests that are refused, each with what is wrong with it; a body may stand behind them.
@@ -199,7 +199,7 @@ async fn of_several_protocols_only_websocket_is_switched_to() {
     rig.done_with_upgrades().await;
 }
 
-/// What an upstream says cannot smuggle either: its answer is read by one reader, and written anew.
+/// An upstream's answer cannot smuggle either: one reader reads it, and writes it anew.
 #[tokio::test]
 async fn an_answer_that_can_be_read_in_two_ways_is_not_passed_on() {
     let rig = Rig::new();

@@ -6,7 +6,7 @@ use closewatch::config::Config;
 use super::answer::{Answer, fails};
 use crate::rig::{REQUEST, Rig, SWITCH};
 
-/// What browsers' and other clients' libraries are seen to leave as it is, and the rest of visible ASCII.
+/// Characters that browsers and other clients are seen to leave as they are, and the rest of visible ASCII.
 const TARGETS: [&str; 5] =
     ["/chat?filter={\"room\":1}", "/chat?a=<b>", "/chat/`x`", "/chat?q=a|b^c\\d[0]", "/chat?x=1#frag"];
 

@@ -1,4 +1,4 @@
-//! What an upstream says instead of a right 101, or does not say.
+//! Upstreams that answer something other than a right 101, or nothing.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;

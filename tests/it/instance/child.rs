@@ -20,7 +20,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_closewatch");
 
-/// What becomes of the child's standard output.
+/// The destination of the child's standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
     /// It is read.
@@ -107,7 +107,7 @@ impl Child {
         self.reads_log.send_replace(reads);
     }
 
-    /// What of the log has come and was not asked for yet.
+    /// Log lines that have come and that no test has asked for yet.
     pub(crate) fn log_so_far(&mut self) -> String {
         std::iter::from_fn(|| self.log.try_recv().ok()).map(|line| line + "\n").collect()
     }
@@ -205,7 +205,7 @@ impl Workspace {
 
 impl Drop for Workspace {
     fn drop(&mut self) {
-        // What is left over is in the way of nobody.
+        // A folder that stays behind is in nobody's way.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

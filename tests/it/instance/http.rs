@@ -22,7 +22,7 @@ pub(crate) async fn status(address: SocketAddr, path: &str) -> io::Result<u16> {
     timeout(PATIENCE, ask(address, "HEAD", path)).await?.map(|answer| answer.status)
 }
 
-/// What `path` at `address` says.
+/// The answer of `address` to a GET of `path`.
 pub(crate) async fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
     timeout(PATIENCE, ask(address, "GET", path)).await?
 }

@@ -137,7 +137,7 @@ impl Running {
         serde_json::from_str(&line).unwrap_or_else(|error| self.child.fail(&format!("{error} in {line}")))
     }
 
-    /// What the operator is told.
+    /// The operator's view.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         get(self.admin, path).await.unwrap()
     }

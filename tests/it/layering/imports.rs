@@ -12,7 +12,7 @@ const RUNTIMES: [&str; 3] = ["tokio", "hyper", "opentelemetry"];
 
 const CLOCKS: [&str; 3] = ["SystemTime", "Instant", "Timestamp"];
 
-/// What one file imports, and what is wrong with that.
+/// The imports of one file, and the complaints about them.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     /// Folders of ours, its own included.
@@ -111,7 +111,7 @@ fn judge(source: &Source, folder: &str, tokens: &[String], imports: &BTreeSet<St
     }
 }
 
-/// What the test says of one file.
+/// The complaints about one file.
 fn complaints(path: &str, text: &str) -> Vec<String> {
     read(&Source::new(path, text)).complaints
 }

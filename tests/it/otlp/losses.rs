@@ -165,7 +165,7 @@ async fn a_collector_that_is_killed_and_comes_back_under_load_misses_only_what_i
         ids.extend(receiver.rest().into_iter().map(|mut sent| Span(sent["span"].take()).id()));
         let receiver = Receiver::start_at(ports);
         end_some(50).await;
-        // What was being taken when it was killed may come twice; what comes must in the end be all.
+        // A batch that was being taken when it was killed may come twice; in the end every span must have come.
         while ids.len() < 2 * sessions {
             ids.insert(receiver.spans(1)[0].id());
         }

@@ -1,4 +1,4 @@
-//! What the upstream is told of a trace, and what is kept of one that is not sampled.
+//! The trace headers that the upstream is given, and the spans that are kept of a trace that is not sampled.
 
 use super::receiver::Receiver;
 use crate::instance::Running;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::real_peers::process::Process;
 
-/// What is spoken to it, as `otel.protocol` names it.
+/// The protocol spoken to it, as `otel.protocol` names it.
 pub(super) const PROTOCOLS: [&str; 2] = ["http/protobuf", "grpc"];
 
 /// `tests/peers/otlp.mjs`, listening.
@@ -76,7 +76,7 @@ impl Receiver {
         (0..count).map(|_| span(self.next())).collect()
     }
 
-    /// What it is still sent until its own end, which is asked for.
+    /// Everything that it is still sent until its own end, which is asked for.
     pub(super) fn finish(mut self) -> Vec<Value> {
         self.process.close_input();
         self.rest()
@@ -86,7 +86,7 @@ impl Receiver {
         self.process.kill();
     }
 
-    /// What it was sent until it was killed.
+    /// Everything that it was sent until it was killed.
     pub(super) fn rest(self) -> Vec<Value> {
         let mut rest = Vec::new();
         while let Some(line) = self.process.last() {

@@ -53,7 +53,7 @@ async fn spans_go_to_a_collector_with_tls() {
         client.reset();
         upstream.expect_reset().await;
         let record = running.record().await;
-        // What is in front of the receiver runs meanwhile.
+        // The TLS endpoint in front of the receiver runs meanwhile.
         let spans = spawn_blocking(move || receiver.spans(2)).await.unwrap();
         assert!(spans.iter().any(|span| record["span_id"] == span.id()), "{spans:?}");
     }

@@ -10,7 +10,7 @@ use super::receiver::{PROTOCOLS, Receiver, Span};
 use crate::instance::Running;
 use crate::rig::{Frame, RawPeer, close, close_body, empty_close, ping, text};
 
-/// What ends a session: a Close and its answer, or none; then how the one who began ends its transport.
+/// The end of a session: a Close and its answer, or none; then the way in which the peer that began ends its transport.
 struct Ending {
     by: Peer,
     first: Option<Frame>,

@@ -8,10 +8,10 @@ pub(super) struct Ending {
     pub(super) id: &'static str,
     /// The path asked of the server: what it does on `go`.
     pub(super) path: &'static str,
-    /// What the client does.
+    /// The client's part.
     pub(super) action: &'static [&'static str],
     between: Between,
-    /// What both libraries report, and the record's code. 1006 is without, all others are with a complete handshake.
+    /// The code that both libraries report and the record has. 1006 comes without, all others with a complete handshake.
     pub(super) code: u16,
     pub(super) reason: &'static str,
     pub(super) initiator: &'static str,
@@ -40,7 +40,7 @@ pub(super) struct Deviation {
     pub(super) reason: &'static str,
 }
 
-/// What is known to differ. A test fails over what differs and is not listed, and over what is listed and does not differ.
+/// The known differences. A test fails if a difference is not listed, and if a listed one does not show.
 pub(super) const DEVIATIONS: &[Deviation] = &[];
 
 /// All of them. The one that kills the server is the last.

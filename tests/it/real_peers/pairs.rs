@@ -55,7 +55,7 @@ struct Pair {
     direct: OnceLock<Vec<Reports>>,
 }
 
-/// What is spoken between them.
+/// The scheme of the connections between them.
 #[derive(PartialEq, Eq)]
 enum Between {
     Plain,

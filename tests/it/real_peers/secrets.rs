@@ -1,4 +1,4 @@
-//! What TLS between real peers needs: files, and how each is told of them.
+//! TLS between real peers: the files that it needs, and the options by which each peer is given them.
 
 use std::fs;
 use std::process::Command;

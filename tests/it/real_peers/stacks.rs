@@ -36,7 +36,7 @@ pub(super) struct Closewatch {
     pub(super) address: SocketAddr,
 }
 
-/// What the two libraries reported of one session. A page that is gone and a server that was killed report nothing.
+/// The reports of the two libraries about one session. A page that is gone and a server that was killed report nothing.
 #[derive(PartialEq, Debug, Clone)]
 pub(super) struct Reports {
     pub(super) client: Option<Value>,

@@ -120,7 +120,7 @@ impl RawPeer {
                     for chunk in chunks {
                         writing.write_all(chunk).await?;
                         writing.flush().await?;
-                        // What is written next may be read apart from this.
+                        // The next write may arrive as a read of its own.
                         tokio::task::yield_now().await;
                     }
                     io::Result::Ok(())

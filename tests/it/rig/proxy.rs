@@ -50,7 +50,7 @@ pub(crate) struct Rig {
     story: Story,
     small_buffers: bool,
     legs: Legs,
-    /// What both servers of the rig show.
+    /// The certificate that both servers of the rig show.
     issued: Issued,
 }
 
@@ -217,7 +217,7 @@ impl Rig {
         waiting.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// What clients speak.
+    /// The scheme that clients speak.
     pub(crate) fn scheme(&self) -> &'static str {
         if self.legs.client { "https" } else { "http" }
     }
@@ -247,7 +247,7 @@ impl Rig {
         self.story.within("a handshake's record", self.told.handshakes.recv()).await.unwrap()
     }
 
-    /// What else was told so far.
+    /// The counters so far.
     pub(crate) fn seen(&self) -> Seen {
         self.told.seen()
     }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::story::Story;
 
-/// What a rig's sink was told, records apart.
+/// Everything that a rig's sink was told, except records.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) opened: usize,

@@ -1,4 +1,4 @@
-//! What happened in a rig, for the message of a test that fails.
+//! The story of a rig, for the message of a test that fails.
 
 use std::fmt;
 use std::future::Future;

@@ -36,7 +36,7 @@ async fn connections_without_a_session_are_limited_and_sessions_do_not_count() {
     let mut third = rig.connect_at_once();
     is_turned_away(&mut third).await;
     assert_eq!(rig.seen().rejected, [Rejection::Connections]);
-    // Who gives a place back leaves it to the next.
+    // A place that is given back goes to the next.
     silent.fin().await;
     silent.expect_fin().await;
     sessions[0].0.say(&text("meanwhile")).await;

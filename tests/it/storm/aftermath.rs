@@ -8,7 +8,7 @@ const SESSIONS: usize = 5000;
 /// The first of them, in which everything that is kept reaches its size: the latest records, buffers, the allocator's pools.
 const WARM_UP: usize = 1500;
 
-/// What the rest may leave behind in memory, for the allocator's moods: a kilobyte a session, half of what it would be if
+/// The most memory that the rest may leave behind, for the allocator's moods: a kilobyte a session, half of what it would be if
 /// the tasks of the sessions were not freed.
 const GROWTH: u64 = (SESSIONS - WARM_UP) as u64 * 1024;
 

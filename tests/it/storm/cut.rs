@@ -19,10 +19,10 @@ const OTHERS: u64 = 500;
 /// How long after the cut the last record may come.
 const RECORDED: Duration = Duration::from_secs(5);
 
-/// What one session, idle and in the clear, may take.
+/// The most memory that one session, idle and in the clear, may take.
 const SESSION: u64 = 5 * 1024 / 2;
 
-/// What a storm may leave behind in memory.
+/// The most memory that a storm may leave behind.
 const LEFT: u64 = 1024 * 1024;
 
 /// Memory that has not become less for so long is no longer being given back: the allocator takes a second.

@@ -33,7 +33,7 @@ pub(super) struct Script {
     pub(super) end: End,
 }
 
-/// What the record says, as far as the script decides it.
+/// The record, as far as the script decides it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) code: u64,
@@ -99,7 +99,7 @@ impl Script {
             }
         };
         let code = u64::from(code);
-        // Who says a Close that nobody answers is given none; an answer has the Close's own code.
+        // The sender of an unanswered Close receives none; an answer has the Close's own code.
         let unanswered = matches!(self.end, End::CloseAndReset(..));
         let saw = |who: Peer| if unanswered && who == peer { 1006 } else { code };
         Verdict {

@@ -22,7 +22,7 @@ pub(super) async fn upstreams(listener: TcpListener, seed: u64) {
 }
 
 async fn upstream(mut stream: TcpStream, seed: u64) -> io::Result<()> {
-    // What waits to be sent is lost with a reset.
+    // Bytes that wait to be sent are lost with a reset.
     stream.set_nodelay(true)?;
     let head = head(&mut stream).await?;
     let number = head.strip_prefix("GET /").and_then(|rest| rest.split(' ').next()).unwrap();

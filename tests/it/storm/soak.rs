@@ -11,7 +11,7 @@ use crate::instance::until;
 /// Sessions between two looks at what is left behind.
 const ROUND: usize = 2000;
 
-/// What the second half of the rounds may leave behind in memory: nothing that grows with them.
+/// The most memory that the second half of the rounds may leave behind: nothing that grows with them.
 const GROWTH: u64 = 1024 * 1024;
 
 #[tokio::test]

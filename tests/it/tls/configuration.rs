@@ -25,7 +25,7 @@ i3Z6qVnxr+cCIBjEqQWNMAhmTO2qt1LmxPsEG/k1TB2MGfCrKrkexTAH
 -----END CERTIFICATE-----
 ";
 
-/// What the binary says on standard error, and its exit code.
+/// The binary's standard error, and its exit code.
 fn said(arguments: &[&str]) -> (String, Option<i32>) {
     let output = Command::new(env!("CARGO_BIN_EXE_closewatch")).args(arguments).env_clear().output().unwrap();
     (String::from_utf8(output.stderr).unwrap(), output.status.code())

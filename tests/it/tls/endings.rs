@@ -135,7 +135,7 @@ async fn the_alert_is_in_the_record() {
     assert_eq!(facts.client.tls_alert.unwrap().to_string(), "decode_error");
     assert_eq!(facts.upstream.tls_alert, None);
 
-    // What is no TLS is answered with an alert of closewatch's own.
+    // Bytes that are not TLS are answered with an alert of closewatch's own.
     let (mut client, mut upstream) = rig.session().await;
     client.send_in_the_clear(b"GET / HTTP/1.1\r\n\r\n");
     upstream.expect_reset().await;

@@ -178,7 +178,7 @@ async fn a_handshake_takes_no_longer_than_it_may() {
     client.expect_end().await;
     fails(&mut rig, "none", None, "no TLS handshake within 50ms").await;
 
-    // Who says nothing has not failed at anything.
+    // A client that says nothing has failed at nothing.
     rig.connect_plain().await.expect_end().await;
     rig.done_with_upgrades().await;
 }

@@ -1,4 +1,4 @@
-//! What closewatch must not change: bytes, their order, back-pressure, and how a transport ends.
+//! Transparency: closewatch changes neither bytes nor their order, neither back-pressure nor the way in which a transport ends.
 
 mod bytes;
 mod ends;

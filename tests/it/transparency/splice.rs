@@ -8,7 +8,7 @@ use closewatch::wire::Peer;
 
 use crate::rig::{Frame, RawPeer, Rig, binary, close, continuation, line, ping, text};
 
-/// What closewatch reads at once, and what it puts into a pipe.
+/// The size of one read, and the size of a pipe.
 const BUFFER: usize = 64 * 1024;
 const PIPE: usize = 256 * 1024;
 
@@ -277,7 +277,7 @@ async fn a_drain_lets_a_spliced_frame_come_to_its_end_and_puts_its_close_behind(
             for piece in second.chunks(1_000_000) {
                 upstream.send(piece).await;
             }
-            // What comes behind the frame is for nobody any more.
+            // Bytes behind the frame are forwarded to nobody.
             upstream.say(&text("too late")).await;
         },
         async {
