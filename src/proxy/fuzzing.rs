@@ -3,7 +3,7 @@
 use http::Request;
 use tokio::net::TcpStream;
 
-use super::http::head::{Room, upgrade};
+use super::http::head::{RequestHead, Room, request};
 use super::http::headers::names_two_hosts;
 use super::http::websocket::{asks_for_websocket, check_upgrade};
 use super::parsed::Parsed;
@@ -23,12 +23,12 @@ pub struct Verbatim<'b> {
 
 /// The upgrade at the beginning of `bytes`, if it would be relayed byte for byte.
 pub fn verbatim(bytes: &[u8]) -> Option<Verbatim<'_>> {
-    match upgrade(bytes, &mut Room::new()) {
-        Parsed::Whole(found) => {
+    match request(bytes, &mut Room::new()) {
+        Parsed::Whole(RequestHead::Upgrade(found)) => {
             let headers = found.head.iter().collect();
             Some(Verbatim { target: found.target, headers, len: found.head.bytes.len() })
         }
-        Parsed::Partial | Parsed::Other => None,
+        Parsed::Whole(RequestHead::Other(_)) | Parsed::Partial | Parsed::Other => None,
     }
 }
 

@@ -26,17 +26,11 @@ pub(super) const NO_TLS: &[u8] =
 pub(super) const TOO_LATE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// The last words to a client, and the end of its connection.
+/// Says `words`, if any, and ends the connection: FIN, then everything that the client still sends is read until it hangs up
+/// too. A socket that is closed with unread input resets, and a reset can overtake the answer.
 pub(super) async fn say_last(leg: &mut Leg, words: &[u8]) {
-    if leg.write_all(words).await.is_ok() {
-        say_goodbye(leg).await;
-    }
-}
-
-/// FIN, then whatever the client still sends, until it hangs up too: a socket closed with unread input resets, and a reset
-/// can overtake the answer.
-pub(super) async fn say_goodbye(leg: &mut Leg) {
-    let discard = async {
+    let ending = async {
+        leg.write_all(words).await?;
         leg.shutdown().await?;
         let mut scrap = Vec::new();
         while read_buffer::read_more(leg, &mut scrap).await? > 0 {
@@ -45,5 +39,21 @@ pub(super) async fn say_goodbye(leg: &mut Leg) {
         io::Result::Ok(())
     };
     // However it ends, the connection is over.
-    let _ = tokio::time::timeout(FAREWELL, discard).await;
+    let _ = tokio::time::timeout(FAREWELL, ending).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_is_not_spoken_to_for_long() {
+        let (ours, _client) = UnixStream::pair().unwrap();
+        let mut leg = Leg::Unix(ours);
+        let words = vec![b'x'; 4 * 1024 * 1024];
+        let saying = tokio::time::timeout(FAREWELL * 5, say_last(&mut leg, &words));
+        saying.await.expect("it is given up");
+    }
 }

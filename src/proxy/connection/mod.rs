@@ -2,7 +2,8 @@
 
 mod identify;
 mod last_words;
-mod progress;
+mod request;
 mod secure;
 pub(super) mod serve;
 mod speak_http;
+mod stream;

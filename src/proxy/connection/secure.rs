@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::last_words::{NO_TLS, say_last};
-use super::progress::FIRST_REQUEST;
+use super::request::FIRST_REQUEST;
 use crate::close::{Outcome, Request as RequestFacts};
 use crate::proxy::source::client::Client;
 use crate::proxy::state::Shared;

@@ -10,6 +10,7 @@ use ulid::Ulid;
 
 use super::identify::identify;
 use super::last_words::{TOO_LATE, say_last};
+use super::request::RequestState;
 use super::secure::secure;
 use super::speak_http::speak_http;
 use crate::close::{Address, Live, Outcome, Rejection, Session};
@@ -85,10 +86,10 @@ async fn open_session(
 /// Gives the session-to-be whose 101 has been written, the client's leg, and what the client sent behind its request.
 async fn shake_hands(proxy: &Arc<Shared>, leg: Leg, client: &Client) -> Option<(Established, Leg, Vec<u8>)> {
     let began = Instant::now();
-    let (leg, read, asked) = if proxy.config.relay.verbatim {
+    let (leg, read, head, asked) = if proxy.config.relay.verbatim {
         match verbatim::open(proxy, leg, client, began).await {
             Opening::Switched(established, leg, early) => return Some((established, leg, early)),
-            Opening::Http { leg, read, asked } => (leg, read, asked),
+            Opening::Http { leg, read, head, asked } => (leg, read, head, asked),
             Opening::TooLate(mut leg) => {
                 Box::pin(say_last(&mut leg, TOO_LATE)).await;
                 return None;
@@ -96,10 +97,11 @@ async fn shake_hands(proxy: &Arc<Shared>, leg: Leg, client: &Client) -> Option<(
             Opening::Over => return None,
         }
     } else {
-        (leg, Vec::new(), None)
+        (leg, Vec::new(), None, None)
     };
     // It may stay for long, and quiet.
     leg.keep_alive(proxy.config.timeouts.dead_peer);
+    let request = RequestState::new(began, &proxy.config.timeouts, head, asked);
     // A box of its own: it is several times what an upgrade needs.
-    Box::pin(speak_http(proxy, Rewind::with(leg, read), asked, client, began)).await
+    Box::pin(speak_http(proxy, Rewind::with(leg, read), request, client)).await
 }

@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -14,11 +15,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::Instant;
 
-use super::last_words::{NOT_HTTP_1, TOO_LATE, TOO_SLOW, say_goodbye, say_last};
-use super::progress::{Counted, Front, InFlight, Late, Progress};
+use super::last_words::{NOT_HTTP_1, TOO_LATE, TOO_SLOW};
+use super::request::{AnswerBody, Begun, Late, RequestState};
+use super::stream::ClientStream;
 use crate::close::{Outcome, Request as RequestFacts};
 use crate::proxy::http::answer::{Body, answer};
-use crate::proxy::http::headers::{self, Ambiguous};
+use crate::proxy::http::headers;
 use crate::proxy::http::websocket;
 use crate::proxy::source::client::Client;
 use crate::proxy::source::forwarded;
@@ -26,16 +28,19 @@ use crate::proxy::state::Shared;
 use crate::proxy::transport::leg::Leg;
 use crate::proxy::transport::rewind::Rewind;
 use crate::proxy::upgrade::handshake::Handshake;
-use crate::proxy::upgrade::stages::{Asked, Established};
+use crate::proxy::upgrade::stages::Established;
 use crate::proxy::upgrade::through_hyper::upgrade;
-use crate::shutdown::Phase;
+use crate::shutdown::{Phase, Shutdown};
+
+/// The longest target that hyper reads; it refuses a longer one with 414.
+const MAX_TARGET: usize = u16::MAX as usize - 1;
 
 /// How HTTP on a connection came to its end.
 enum Ended {
     /// hyper is done: the connection has been used up, or switched.
     Done,
     /// What the client sent is not a request.
-    NotHttp(hyper::Error),
+    BadHead(hyper::Error),
     /// The connection broke.
     Broken,
     /// Its time was over.
@@ -45,76 +50,95 @@ enum Ended {
 }
 
 /// Speaks HTTP until the connection ends, or a 101 has been written: then gives the session-to-be, the client's leg, and
-/// what the client sent behind its request.
+/// the bytes that the client sent behind its request.
 pub(super) async fn speak_http(
     proxy: &Arc<Shared>,
     leg: Rewind,
-    asked: Option<Asked>,
+    request: RequestState,
     client: &Client,
-    began: Instant,
 ) -> Option<(Established, Leg, Vec<u8>)> {
-    let progress = Arc::new(Progress::new(began));
-    let (asked, switched) = (Mutex::new(asked), Mutex::new(None));
-    let service = service_fn(|mut request: Request<_>| {
-        // At once: hyper looks for what follows the head before it polls what comes of it.
-        if progress.begins(websocket::asks_for_websocket(request.headers())) {
-            request.extensions_mut().insert(Ambiguous);
-        }
-        Box::pin(answer_request(proxy, client, request, &progress, &asked, &switched))
+    let state = Arc::new(request);
+    let service = service_fn(|request: Request<_>| {
+        // At once: hyper looks for what follows the head before it polls the answer.
+        let begun = state.begin(websocket::asks_for_websocket(request.headers()));
+        Box::pin(answer_request(proxy, client, request, begun, &state))
     });
-    let front = Front::new(leg, Arc::clone(&progress));
+    let header_bytes = proxy.config.limits.header_bytes;
     let mut connection = http1::Builder::new()
         .preserve_header_case(true)
         .auto_date_header(false)
-        .max_buf_size(proxy.config.limits.header_bytes)
+        .max_buf_size(header_bytes)
         // The buffer may grow to twice its limit in the last read.
-        .max_header_size(proxy.config.limits.header_bytes)
+        .max_header_size(header_bytes)
         .timer(TokioTimer::new())
         .header_read_timeout(None)
-        .serve_connection(TokioIo::new(front), service);
-    let ended = drive(proxy, &progress, &mut connection).await;
+        .serve_connection(TokioIo::new(ClientStream::new(leg, Arc::clone(&state))), service);
+    let ended = drive(&proxy.shutdown, &state, &mut connection).await;
     let parts = connection.into_parts();
-    let (mut leg, unread) = parts.io.into_inner().into_leg();
-    let switched = switched.lock().unwrap_or_else(PoisonError::into_inner).take();
-    match (ended, switched) {
-        (Ended::Done, Some(established)) => return Some((established, leg, [&*parts.read_buf, &unread].concat())),
-        (Ended::Closing, None) if progress.owes_an_answer() => say_last(&mut leg, TOO_LATE).await,
+    let stream = parts.io.into_inner();
+    let last_words: &[u8] = match (ended, state.take_established()) {
+        (Ended::Done, Some(established)) => {
+            let (leg, unread) = stream.into_leg();
+            return Some((established, leg, [&*parts.read_buf, &unread].concat()));
+        }
+        (Ended::Closing, None) if state.owes_an_answer() => TOO_LATE,
         // The client was gone before its 101 was written: dropping the session-to-be files that.
-        (_, Some(_)) | (Ended::Broken | Ended::Late(Late::Quiet) | Ended::Closing, None) => {}
-        (Ended::Done, None) => say_goodbye(&mut leg).await,
-        (Ended::NotHttp(error), None) => {
-            let said = progress.refusal();
-            file_bad_head(proxy, client, said.unwrap_or(StatusCode::BAD_REQUEST), &error.to_string());
-            say_last(&mut leg, if said.is_none() { NOT_HTTP_1 } else { &[] }).await;
+        (_, Some(_)) | (Ended::Broken | Ended::Late(Late::Quiet) | Ended::Closing, None) => return None,
+        (Ended::Done, None) => &[],
+        (Ended::BadHead(error), None) => {
+            let (status, words) = refusal(&error, &parts.read_buf);
+            file_bad_head(proxy, client, status, &error.to_string());
+            words
         }
         (Ended::Late(Late::Head), None) => {
             file_bad_head(proxy, client, StatusCode::REQUEST_TIMEOUT, "no whole request head in time");
-            say_last(&mut leg, TOO_SLOW).await;
+            TOO_SLOW
         }
-    }
+    };
+    stream.say_last(last_words).await;
     None
 }
 
+/// The status with which hyper has refused `head`, for the record, and the words that are left to be said.
+fn refusal(error: &hyper::Error, head: &[u8]) -> (StatusCode, &'static [u8]) {
+    if error.is_parse_version_h2() {
+        // hyper leaves that to a server of HTTP/2, and says nothing.
+        return (StatusCode::BAD_REQUEST, NOT_HTTP_1);
+    }
+    let target = head.split(|byte| *byte == b' ').nth(1);
+    let status = if !error.is_parse_too_large() {
+        StatusCode::BAD_REQUEST
+    } else if target.is_some_and(|target| target.len() > MAX_TARGET) {
+        StatusCode::URI_TOO_LONG
+    } else {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    };
+    (status, &[])
+}
+
 /// Drives a connection to its end, within the limits of time.
-async fn drive<S>(proxy: &Shared, progress: &Progress, connection: &mut http1::Connection<TokioIo<Front>, S>) -> Ended
+async fn drive<S>(
+    shutdown: &Shutdown,
+    state: &RequestState,
+    connection: &mut http1::Connection<TokioIo<ClientStream>, S>,
+) -> Ended
 where
     S: hyper::service::HttpService<Incoming, ResBody = Body, Future: Unpin> + Unpin,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let timeouts = &proxy.config.timeouts;
-    let mut timer = pin!(tokio::time::sleep(timeouts.head.min(timeouts.keep_alive)));
-    let mut changed = pin!(proxy.shutdown.changed());
+    let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
+    let mut changed = pin!(shutdown.changed());
     let mut seen = None;
     let mut retired = false;
     std::future::poll_fn(|cx| {
-        while seen != Some(proxy.shutdown.phase()) {
-            changed.set(proxy.shutdown.changed());
-            let phase = proxy.shutdown.phase();
+        while seen != Some(shutdown.phase()) {
+            changed.set(shutdown.changed());
+            let phase = shutdown.phase();
             if phase >= Phase::Closing {
                 return Poll::Ready(Ended::Closing);
             }
             if phase >= Phase::Draining {
-                progress.hurry();
+                state.drain();
                 timer.as_mut().reset(Instant::now());
             }
             if changed.as_mut().poll(cx).is_pending() {
@@ -123,26 +147,26 @@ where
         }
         let draining = seen >= Some(Phase::Draining);
         loop {
-            // An answer that comes in this very look is to say that it is the last.
-            if draining && !retired && progress.is_answering() {
+            // An answer that comes in this very look has to say that it is the last.
+            if draining && !retired && state.is_answering() {
                 retired = true;
                 Pin::new(&mut *connection).graceful_shutdown();
             }
-            match connection.poll_without_shutdown(cx) {
+            match Pin::new(&mut *connection).poll(cx) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ended::Done),
-                Poll::Ready(Err(error)) if error.is_parse() => return Poll::Ready(Ended::NotHttp(error)),
+                Poll::Ready(Err(error)) if error.is_parse() => return Poll::Ready(Ended::BadHead(error)),
                 Poll::Ready(Err(_)) => return Poll::Ready(Ended::Broken),
                 Poll::Pending => {}
             }
             // Behind the look at what has come, and not before the first request: hyper would hang up on both.
-            if retired || !draining || !progress.may_retire() {
+            if retired || !draining || !state.may_retire() {
                 break;
             }
             retired = true;
             Pin::new(&mut *connection).graceful_shutdown();
         }
         while timer.as_mut().poll(cx).is_ready() {
-            match progress.due(timeouts.head, timeouts.keep_alive) {
+            match state.due() {
                 Ok(due) => timer.as_mut().reset(due),
                 Err(late) => return Poll::Ready(Ended::Late(late)),
             }
@@ -157,25 +181,22 @@ async fn answer_request(
     proxy: &Arc<Shared>,
     client: &Client,
     mut request: Request<Incoming>,
-    progress: &Arc<Progress>,
-    asked: &Mutex<Option<Asked>>,
-    switched: &Mutex<Option<Established>>,
+    begun: Begun,
+    state: &RequestState,
 ) -> Result<Response<Body>, Infallible> {
-    let in_flight = InFlight::begin(progress);
+    let Begun { ambiguous, asked, in_flight } = begun;
     let proxy = &proxy.latest();
     headers::settle_host(&mut request);
     let response = if websocket::asks_for_websocket(request.headers()) {
-        let asked = asked.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (response, established) = upgrade(proxy, client, request, asked).await;
-        progress.upgrade_is_answered();
-        *switched.lock().unwrap_or_else(PoisonError::into_inner) = established;
+        let (response, established) = upgrade(proxy, client, request, ambiguous, asked).await;
+        state.answer_upgrade(established);
         response
     } else {
         let route = proxy.routes.find(headers::host(&request), request.uri().path()).cloned();
         let sink = Arc::clone(route.as_ref().map_or(&proxy.routes.none, |route| &route.sink));
         let response = if headers::names_two_hosts(request.headers()) {
             answer(StatusCode::BAD_REQUEST, "the request names two hosts")
-        } else if headers::is_ambiguous(&request) {
+        } else if ambiguous {
             answer(StatusCode::BAD_REQUEST, "the request can be read in two ways")
         } else if request.method() == Method::CONNECT {
             answer(StatusCode::BAD_REQUEST, "no tunnels are opened here")
@@ -194,7 +215,7 @@ async fn answer_request(
         sink.http_response(response.status().as_u16());
         response
     };
-    Ok(response.map(|body| Counted::new(body, in_flight).boxed()))
+    Ok(response.map(|body| AnswerBody::new(body, in_flight).boxed()))
 }
 
 /// A head that is no request may have been meant as an upgrade: it stands with the failed ones.
@@ -203,4 +224,99 @@ fn file_bad_head(proxy: &Shared, client: &Client, status: StatusCode, detail: &s
     let facts = RequestFacts { real_address: client.proxied.clone().map(Box::new), ..RequestFacts::default() };
     let handshake = Handshake::begin(sink, facts, client.address.clone(), proxy.shutdown.clone());
     handshake.end(Outcome::BadRequest, status, Some(detail.into()));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::pin;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use http::Response;
+    use http_body_util::{BodyExt, Empty, Full};
+    use hyper::body::Bytes;
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixStream;
+    use tokio::sync::oneshot;
+    use tokio::time::Instant;
+
+    use super::{Ended, Late, TOO_SLOW, drive};
+    use crate::config::Timeouts;
+    use crate::proxy::connection::request::{AnswerBody, RequestState};
+    use crate::proxy::connection::stream::ClientStream;
+    use crate::proxy::transport::leg::Leg;
+    use crate::proxy::transport::rewind::Rewind;
+    use crate::shutdown::{Phase, Shutdown};
+
+    /// A worker may find both in one look.
+    #[tokio::test]
+    async fn an_answer_that_comes_as_a_drain_begins_says_that_it_is_the_last() {
+        let (mut client, ours) = UnixStream::pair().unwrap();
+        let shutdown = Shutdown::new();
+        let state = Arc::new(RequestState::new(Instant::now(), &Timeouts::default(), None, None));
+        let ((asked, was_asked), (answer, is_due)) = (oneshot::channel(), oneshot::channel());
+        let once = Mutex::new(Some((asked, is_due)));
+        let service = service_fn(|_| {
+            let begun = state.begin(false);
+            let (asked, is_due) = once.lock().unwrap().take().unwrap();
+            Box::pin(async move {
+                asked.send(()).unwrap();
+                is_due.await.unwrap();
+                let body = Empty::<Bytes>::new().map_err(|never: Infallible| match never {}).boxed();
+                Ok::<_, Infallible>(Response::new(AnswerBody::new(body, begun.in_flight).boxed()))
+            })
+        });
+        let stream = ClientStream::new(Rewind::new(Leg::Unix(ours)), Arc::clone(&state));
+        let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        client.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
+        {
+            let mut driving = pin!(drive(&shutdown, &state, &mut connection));
+            tokio::select! {
+                biased;
+                _ = &mut driving => panic!("it ended before it was asked"),
+                asked = was_asked => asked.unwrap(),
+            }
+            shutdown.advance(Phase::Draining);
+            answer.send(()).unwrap();
+            driving.await;
+        }
+        drop(connection);
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).await.unwrap();
+        assert!(heard.contains("\r\nconnection: close\r\n"), "{heard}");
+    }
+
+    /// The client takes nothing of a large answer, and begins its next request without ending it.
+    #[tokio::test]
+    async fn no_last_words_land_inside_an_answer_that_the_client_has_not_taken() {
+        let (mut client, ours) = UnixStream::pair().unwrap();
+        let shutdown = Shutdown::new();
+        let timeouts = Timeouts { keep_alive: Duration::from_millis(50), ..Timeouts::default() };
+        let state = Arc::new(RequestState::new(Instant::now(), &timeouts, None, None));
+        let page = Bytes::from(vec![b'x'; 4 * 1024 * 1024]);
+        let service = service_fn(|_| {
+            let begun = state.begin(false);
+            let page = page.clone();
+            Box::pin(async move {
+                let body = Full::new(page).map_err(|never: Infallible| match never {}).boxed();
+                Ok::<_, Infallible>(Response::new(AnswerBody::new(body, begun.in_flight).boxed()))
+            })
+        });
+        let stream = ClientStream::new(Rewind::new(Leg::Unix(ours)), Arc::clone(&state));
+        let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        client.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\nGET /half").await.unwrap();
+        let ended = drive(&shutdown, &state, &mut connection).await;
+        assert!(matches!(ended, Ended::Late(Late::Quiet)), "another end");
+        // As if it were late with the head.
+        let saying = connection.into_parts().io.into_inner().say_last(TOO_SLOW);
+        let mut heard = Vec::new();
+        tokio::join!(saying, async { client.read_to_end(&mut heard).await.unwrap_or_default() });
+        let (_, body) = heard.split_at(heard.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4);
+        assert!(!body.is_empty() && body.len() < page.len(), "{} bytes", body.len());
+        assert!(body.iter().all(|byte| *byte == b'x'), "something else than the page");
+    }
 }

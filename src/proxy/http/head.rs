@@ -17,13 +17,10 @@ use super::headers::is_end_to_end;
 use crate::close::RequestHeaders;
 use crate::proxy::parsed::Parsed;
 
-/// More headers than this are hyper's business.
-const MAX_HEADERS: usize = 64;
+/// hyper refuses a head with more headers than this; a head of so many is not taken apart here either.
+const MAX_HEADERS: usize = 100;
 
-/// More than these hyper refuses.
-const MOST_HEADERS: usize = 100;
-
-/// Room for the headers of a head while it is looked at: two kilobytes that nobody has to clear, copy or keep.
+/// Space on the stack for the headers of one head while it is read: four kilobytes that are neither cleared nor kept.
 pub(in crate::proxy) struct Room<'b>([MaybeUninit<Header<'b>>; MAX_HEADERS]);
 
 /// A head and its headers, in their order.
@@ -32,6 +29,23 @@ pub(in crate::proxy) struct Head<'h, 'b> {
     /// Its bytes, from the first line to the empty one.
     pub(in crate::proxy) bytes: &'b [u8],
     headers: &'h [Header<'b>],
+}
+
+/// A whole request head.
+#[derive(Debug)]
+pub(in crate::proxy) enum RequestHead<'h, 'b> {
+    /// A valid upgrade that every reader reads alike.
+    Upgrade(UpgradeHead<'h, 'b>),
+    /// Any other, for hyper to judge.
+    Other(HeadFacts),
+}
+
+/// The facts of a head that hyper does not tell.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::proxy) struct HeadFacts {
+    /// It can be read in two ways, though hyper takes it for one: it has two lengths (RFC 9112 §6.1), or a line that ends in
+    /// a bare LF (§2.2).
+    pub(in crate::proxy) ambiguous: bool,
 }
 
 /// A valid WebSocket upgrade (RFC 6455 §4.2.1).
@@ -46,30 +60,32 @@ pub(in crate::proxy) struct UpgradeHead<'h, 'b> {
     pub(in crate::proxy) key: &'b [u8],
 }
 
-/// The upgrade request at the beginning of `bytes`.
-pub(in crate::proxy) fn upgrade<'h, 'b>(bytes: &'b [u8], room: &'h mut Room<'b>) -> Parsed<UpgradeHead<'h, 'b>> {
-    // An empty line before the request is allowed, and rare enough for hyper.
-    if bytes.first().is_some_and(|first| *first != b'G') {
-        return Parsed::Other;
-    }
+/// The request head at the beginning of `bytes`. `Other` is not a head that hyper would take.
+pub(in crate::proxy) fn request<'h, 'b>(bytes: &'b [u8], room: &'h mut Room<'b>) -> Parsed<RequestHead<'h, 'b>> {
     let mut request = httparse::Request::new(&mut []);
     let len = match request.parse_with_uninit_headers(bytes, &mut room.0) {
         Ok(Status::Partial) => return Parsed::Partial,
         Ok(Status::Complete(len)) => len,
         Err(_) => return Parsed::Other,
     };
-    let (Some("GET"), Some(target), Some(1)) = (request.method, request.path, request.version) else {
-        return Parsed::Other;
-    };
     let head = Head { bytes: &bytes[..len], headers: request.headers };
-    let parts = (head.sole_str(&HOST), head.sole(&SEC_WEBSOCKET_KEY), head.sole(&SEC_WEBSOCKET_VERSION));
-    let (Some(host), Some(key), Some(_)) = parts else { return Parsed::Other };
-    let takes_away = head.connection().any(|token| is_end_to_end(token.trim()));
-    if head.is_switch() && !takes_away && !head.has(&EXPECT) && is_visible_path(target) {
-        Parsed::Whole(UpgradeHead { head, target, host, key })
-    } else {
-        Parsed::Other
-    }
+    let upgrade = match (request.method, request.path, request.version) {
+        // An empty line before the request is allowed, and rare enough for hyper.
+        (Some("GET"), Some(target), Some(1)) if bytes.first() == Some(&b'G') => head.upgrade(target),
+        _ => None,
+    };
+    Parsed::Whole(upgrade.map_or_else(|| RequestHead::Other(head.read_facts()), RequestHead::Upgrade))
+}
+
+/// Whether `bytes`, whose first `known` are not a whole head, may be one now. Only then is it worth parsing them again: so a
+/// head that comes byte by byte is not parsed from its beginning for each of them.
+pub(in crate::proxy) fn may_be_complete(bytes: &[u8], known: usize) -> bool {
+    // An empty line is three bytes at most behind the end of the line before it.
+    let new = &bytes[known.saturating_sub(3)..];
+    new.iter().enumerate().filter(|(_, byte)| **byte == b'\n').any(|(at, _)| {
+        let behind = &new[at + 1..];
+        behind.starts_with(b"\n") || behind.starts_with(b"\r\n")
+    })
 }
 
 /// The 101 at the beginning of `bytes`, if it is the right answer: its `Sec-WebSocket-Accept` is `accept`.
@@ -88,20 +104,6 @@ pub(in crate::proxy) fn switch<'h, 'b>(bytes: &'b [u8], accept: &str, room: &'h 
     } else {
         Parsed::Other
     }
-}
-
-/// Whether the request head at the beginning of `bytes` can be read in two ways, though hyper takes it for one: it has two
-/// lengths (RFC 9112 §6.1), or a line that ends in a bare LF (§2.2). `Other` is no head, which hyper says itself.
-pub(in crate::proxy) fn ambiguous(bytes: &[u8]) -> Parsed<bool> {
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
-    let len = match request.parse(bytes) {
-        Ok(Status::Partial) => return Parsed::Partial,
-        Ok(Status::Complete(len)) => len,
-        Err(_) => return Parsed::Other,
-    };
-    let has = |name: &HeaderName| request.headers.iter().any(|header| header.name.eq_ignore_ascii_case(name.as_str()));
-    Parsed::Whole(has(&CONTENT_LENGTH) && has(&TRANSFER_ENCODING) || !has_strict_lines(&bytes[..len]))
 }
 
 /// Whether a target goes on as it is: a path, and whatever else of visible ASCII the client wrote. Clients that do not
@@ -134,9 +136,34 @@ impl Room<'_> {
     }
 }
 
+// === impl RequestHead ===
+
+impl RequestHead<'_, '_> {
+    pub(in crate::proxy) const fn facts(&self) -> HeadFacts {
+        match self {
+            Self::Upgrade(_) => HeadFacts { ambiguous: false },
+            Self::Other(facts) => *facts,
+        }
+    }
+}
+
 // === impl Head ===
 
-impl<'b> Head<'_, 'b> {
+impl<'h, 'b> Head<'h, 'b> {
+    /// The upgrade, if it is a valid one and no two readers can read it differently.
+    fn upgrade(self, target: &'b str) -> Option<UpgradeHead<'h, 'b>> {
+        let parts = (self.sole_str(&HOST), self.sole(&SEC_WEBSOCKET_KEY), self.sole(&SEC_WEBSOCKET_VERSION));
+        let (Some(host), Some(key), Some(_)) = parts else { return None };
+        let takes_away = self.connection().any(|token| is_end_to_end(token.trim()));
+        let plain = self.is_switch() && !takes_away && !self.has(&EXPECT) && is_visible_path(target);
+        plain.then_some(UpgradeHead { head: self, target, host, key })
+    }
+
+    fn read_facts(&self) -> HeadFacts {
+        let two_lengths = self.has(&CONTENT_LENGTH) && self.has(&TRANSFER_ENCODING);
+        HeadFacts { ambiguous: two_lengths || !has_strict_lines(self.bytes) }
+    }
+
     /// The headers, as name and value.
     pub(in crate::proxy) fn iter(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> {
         self.headers.iter().map(|header| (header.name, header.value))
@@ -207,7 +234,7 @@ mod tests {
     const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
     fn is_upgrade(text: &str) -> bool {
-        matches!(upgrade(text.as_bytes(), &mut Room::new()), Parsed::Whole(_))
+        matches!(request(text.as_bytes(), &mut Room::new()), Parsed::Whole(RequestHead::Upgrade(_)))
     }
 
     #[test]
@@ -231,7 +258,9 @@ mod tests {
     fn a_valid_upgrade_is_taken_with_nothing_behind_it() {
         let bytes = format!("{UPGRADE}early");
         let mut room = Room::new();
-        let Parsed::Whole(found) = upgrade(bytes.as_bytes(), &mut room) else { panic!("not taken") };
+        let Parsed::Whole(RequestHead::Upgrade(found)) = request(bytes.as_bytes(), &mut room) else {
+            panic!("not taken")
+        };
         assert_eq!(found.head.bytes, UPGRADE.as_bytes());
         assert_eq!(
             (found.target, found.host, found.key),
@@ -247,10 +276,22 @@ mod tests {
                 let partial = if switched {
                     matches!(switch(beginning, ACCEPT, &mut Room::new()), Parsed::Partial)
                 } else {
-                    matches!(upgrade(beginning, &mut Room::new()), Parsed::Partial)
+                    matches!(request(beginning, &mut Room::new()), Parsed::Partial)
                 };
                 assert!(partial, "{end}");
             }
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_head_is_never_missed_in_whatever_pieces_it_comes() {
+        let heads = [UPGRADE.to_owned(), UPGRADE.replace("\r\n", "\n"), UPGRADE.replace("13\r\n\r\n", "13\r\n\n")];
+        for head in heads {
+            for known in 0..head.len() {
+                assert!(may_be_complete(head.as_bytes(), known), "{known} of {head:?}");
+            }
+            let partial = &head.as_bytes()[..head.len() - 1];
+            assert!(!may_be_complete(partial, 0), "{head:?} without its last byte");
         }
     }
 
@@ -291,7 +332,9 @@ mod tests {
     fn a_target_of_visible_characters_is_taken_and_encoded_for_hyper_alone() {
         let odd = UPGRADE.replace("room=1", "filter={\"room\":<1>}`^|\\#x");
         let mut room = Room::new();
-        let Parsed::Whole(found) = upgrade(odd.as_bytes(), &mut room) else { panic!("not taken") };
+        let Parsed::Whole(RequestHead::Upgrade(found)) = request(odd.as_bytes(), &mut room) else {
+            panic!("not taken")
+        };
         assert_eq!(found.target, "/chat?filter={\"room\":<1>}`^|\\#x");
         let mut bytes = odd.clone().into_bytes();
         encode_target(&mut bytes);

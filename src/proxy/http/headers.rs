@@ -30,10 +30,6 @@ const END_TO_END: [HeaderName; 15] = [
     header::SEC_WEBSOCKET_VERSION,
 ];
 
-/// Marks a request whose head two readers could take for two different ones.
-#[derive(Clone, Copy)]
-pub(in crate::proxy) struct Ambiguous;
-
 /// Headers as those look for them who read trace contexts.
 pub(in crate::proxy) struct TraceHeaders<'h>(pub(in crate::proxy) &'h HeaderMap);
 
@@ -94,14 +90,6 @@ pub(in crate::proxy) fn settle_host<B>(request: &mut Request<B>) {
 /// The host that routes are chosen by.
 pub(in crate::proxy) fn host<B>(request: &Request<B>) -> Option<&str> {
     sole(request.headers(), &header::HOST)?.to_str().ok()
-}
-
-/// Whether the request's head can be read in two ways.
-///
-/// Of a request that was sent before the one before it was answered this is not known. hyper makes it unambiguous: of two
-/// lengths it drops the one, and closes the connection behind the answer (RFC 9112 §6.3).
-pub(in crate::proxy) fn is_ambiguous<B>(request: &Request<B>) -> bool {
-    request.extensions().get::<Ambiguous>().is_some()
 }
 
 /// Whether the request names two hosts, of which two readers may take different ones (RFC 9112 §3.2).

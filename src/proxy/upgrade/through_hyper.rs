@@ -38,12 +38,14 @@ pub(in crate::proxy) async fn upgrade(
     proxy: &Arc<Shared>,
     client: &Client,
     mut request: Request<Incoming>,
-    asked: Option<Asked>,
+    ambiguous: bool,
+    asked: Option<Box<Asked>>,
 ) -> (Response<Body>, Option<Established>) {
     let mut facts = request_facts(&request, proxy.config.log.query);
     let values = |name: &_| request.headers().get_all(name).iter().map(header::HeaderValue::as_bytes).collect();
     facts.real_address = forwarded::real_address(client, &proxy.config.forwarded, values).map(Box::new);
-    let (handshake, attempt) = if let Some(Asked { route, permit, handshake, answer }) = asked {
+    let (handshake, attempt) = if let Some(asked) = asked {
+        let Asked { route, permit, handshake, answer } = *asked;
         let answer = match answer {
             Ok((leg, address, read)) => {
                 put(proxy, request, Rewind::answer(leg, read)).await.map(|answer| (address, answer))
@@ -58,7 +60,7 @@ pub(in crate::proxy) async fn upgrade(
         headers::replace(request.headers_mut(), traced);
         let handshake =
             Handshake::begin(sink, facts.clone(), client.address.clone(), proxy.shutdown.clone()).traced(trace);
-        let attempt = match check(proxy, &request, route) {
+        let attempt = match check(proxy, &request, ambiguous, route) {
             Ok((route, permit)) => ask(proxy, client, request, &route).await.map(|answer| (route, permit, answer)),
             Err(error) => Err(error),
         };
@@ -102,10 +104,11 @@ pub(in crate::proxy) async fn upgrade(
 fn check(
     proxy: &Arc<Shared>,
     request: &Request<Incoming>,
+    ambiguous: bool,
     route: Option<Arc<Route>>,
 ) -> Result<(Arc<Route>, Permit), UpgradeError> {
     websocket::check_upgrade(request)?;
-    if headers::is_ambiguous(request) {
+    if ambiguous {
         return Err(UpgradeError::Ambiguous);
     }
     if headers::names_two_hosts(request.headers()) {

@@ -19,7 +19,7 @@ use super::stages::{Asked, Established};
 use crate::close::{Address, Request as RequestFacts, Text};
 use crate::config::XForwarded;
 use crate::proxy::http::facts::{facts, joined};
-use crate::proxy::http::head::{self, Head, Room};
+use crate::proxy::http::head::{self, Head, HeadFacts, RequestHead, Room};
 use crate::proxy::http::headers;
 use crate::proxy::http::websocket::{accept_for, reserved_bits};
 use crate::proxy::parsed::Parsed;
@@ -40,7 +40,7 @@ pub(in crate::proxy) enum Opening {
     /// The client has its 101; what it sent behind its request is the session's.
     Switched(Established, Leg, Vec<u8>),
     /// hyper goes on, from the first byte: these were read.
-    Http { leg: Leg, read: Vec<u8>, asked: Option<Asked> },
+    Http { leg: Leg, read: Vec<u8>, head: Option<HeadFacts>, asked: Option<Asked> },
     /// The process is on its way out, and the client has no answer yet.
     TooLate(Leg),
     /// The client is gone.
@@ -82,21 +82,32 @@ struct Answer {
 pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &Client, began: Instant) -> Opening {
     let most = proxy.config.limits.header_bytes;
     let mut read = Vec::new();
+    let mut head_facts = None;
     let parsing = timeout_at(began + proxy.config.timeouts.head, async {
+        let mut known = 0;
         loop {
-            match head::upgrade(&read, &mut Room::new()) {
-                Parsed::Partial if read.len() < most => {}
-                Parsed::Whole(upgrade) if upgrade.head.bytes.len() <= most => {
-                    let request = admit_verbatim(proxy.latest(), client, &upgrade);
-                    if request.is_none() {
-                        head::encode_target(&mut read);
+            if known == 0 || head::may_be_complete(&read, known) {
+                match head::request(&read, &mut Room::new()) {
+                    Parsed::Partial => {}
+                    Parsed::Other => return None,
+                    Parsed::Whole(head) => {
+                        head_facts = Some(head.facts());
+                        return match head {
+                            RequestHead::Upgrade(upgrade) if upgrade.head.bytes.len() <= most => {
+                                let request = admit_verbatim(proxy.latest(), client, &upgrade);
+                                if request.is_none() {
+                                    head::encode_target(&mut read);
+                                }
+                                request
+                            }
+                            RequestHead::Upgrade(_) | RequestHead::Other(_) => None,
+                        };
                     }
-                    return request;
                 }
-                Parsed::Partial | Parsed::Other | Parsed::Whole(_) => return None,
             }
+            known = read.len();
             // An end, in order or not, shows again when hyper reads.
-            if !matches!(read_buffer::read_more(&mut leg, &mut read).await, Ok(1..)) {
+            if known >= most || !matches!(read_buffer::read_more(&mut leg, &mut read).await, Ok(1..)) {
                 return None;
             }
         }
@@ -108,7 +119,7 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
         // hyper knows how long a client is waited for on the way out.
         () = draining => None,
     };
-    let Some(request) = request else { return Opening::Http { leg, read, asked: None } };
+    let Some(request) = request else { return Opening::Http { leg, read, head: head_facts, asked: None } };
     let Request { proxy, route, permit, handshake, mut facts, accept, head, len } = request;
 
     let asking = ask(&proxy, &route, &head, &accept);
@@ -124,7 +135,7 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
         Some(Ok(Answer { upstream, address, bytes: early, switch: None })) => {
             let asked = Asked { route, permit, handshake, answer: Ok((upstream, address, early)) };
             head::encode_target(&mut read);
-            Opening::Http { leg, read, asked: Some(asked) }
+            Opening::Http { leg, read, head: head_facts, asked: Some(asked) }
         }
         Some(Ok(Answer { upstream, address, bytes: mut early, switch: Some(switch) })) => {
             let handshake = handshake.switching();
@@ -151,7 +162,7 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
         Some(Err(error)) => {
             let asked = Asked { route, permit, handshake, answer: Err(error) };
             head::encode_target(&mut read);
-            Opening::Http { leg, read, asked: Some(asked) }
+            Opening::Http { leg, read, head: head_facts, asked: Some(asked) }
         }
     }
 }
@@ -244,7 +255,12 @@ async fn ask(proxy: &Shared, route: &Route, head: &[u8], accept: &str) -> Result
             upstream.write_all(&head[sent..]).await?;
         }
         let most = proxy.config.limits.header_bytes;
+        let mut known = 0;
         while read_buffer::read_more(&mut upstream, &mut bytes).await? > 0 {
+            let before = std::mem::replace(&mut known, bytes.len());
+            if before > 0 && known < most && !head::may_be_complete(&bytes, before) {
+                continue;
+            }
             match head::switch(&bytes, accept, &mut Room::new()) {
                 Parsed::Partial if bytes.len() < most => {}
                 Parsed::Whole(head) if head.bytes.len() <= most => return Ok((Some(Switch::of(&head)), bytes)),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use closewatch::close::Outcome;
+use tokio::time::Instant;
 
 use super::answer::{Answer, fails};
 use crate::rig::{REQUEST, Rig};
@@ -99,6 +100,17 @@ async fn a_head_that_does_not_come_to_its_end_is_given_up() {
     let rows =
         [("one byte", 408, "G".to_owned()), ("all but the empty line", 408, REQUEST[..REQUEST.len() - 2].to_owned())];
     each_fails(rig, "none", Outcome::BadRequest, &rows).await;
+}
+
+/// The way without hyper reads it first, and then hyper does.
+#[tokio::test]
+async fn there_is_one_deadline_for_a_head_whoever_reads_it() {
+    let limit = Duration::from_secs(2);
+    let rig = Rig::with(|config| config.timeouts.head = limit);
+    let began = Instant::now();
+    each_fails(rig, "none", Outcome::BadRequest, &[("half a head", 408, REQUEST[..40].to_owned())]).await;
+    let waited = began.elapsed();
+    assert!(waited >= limit && waited < limit * 2, "{waited:?} for a head that may take {limit:?}");
 }
 
 #[tokio::test]

@@ -1,0 +1,299 @@
+//! The state of the request that a connection is at.
+//!
+//! hyper reads, answers and writes one request after the other; the state says at which point of that it is. The stream
+//! ([`ClientStream`](super::stream::ClientStream)) tells it of bytes, the service of heads and answers, the driver of a
+//! drain. All of them run in one task, so the lock is never waited for.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::body::{Bytes, Frame, SizeHint};
+use tokio::time::Instant;
+
+use crate::config::Timeouts;
+use crate::proxy::http::answer::Body;
+use crate::proxy::http::head::{self, HeadFacts, Room};
+use crate::proxy::parsed::Parsed;
+use crate::proxy::upgrade::stages::{Asked, Established};
+
+/// Time for the first request of a connection once a drain has begun: a round trip or two.
+pub(super) const FIRST_REQUEST: Duration = Duration::from_secs(1);
+
+/// The state of one connection's current request.
+pub(super) struct RequestState {
+    state: Mutex<State>,
+    /// Deadline for the first head.
+    first_head: Instant,
+    head: Duration,
+    keep_alive: Duration,
+}
+
+enum State {
+    /// No byte of the next request has come. `first`: and there was no request before it.
+    Waiting { first: bool, until: Instant },
+    /// The head of the next request is coming, or has come and hyper has not read it yet.
+    Head { first: bool, until: Instant, head: Head },
+    /// A plain request is being answered.
+    Answering,
+    /// An upgrade has no answer yet.
+    Upgrading,
+    /// An upgrade is answered by a refusal, the last answer of the connection. `until`: its body is over, the rest is on
+    /// its way.
+    Refused { until: Option<Instant> },
+    /// The upstream has accepted the upgrade, and the 101 is on its way.
+    Switching(Box<Established>),
+}
+
+/// The head that hyper reads next, as far as it is known here.
+enum Head {
+    /// These bytes of it have come.
+    Partial(Vec<u8>),
+    /// It is complete; or it is no head at all, which hyper finds out by itself.
+    Complete(Option<HeadFacts>, Option<Box<Asked>>),
+}
+
+/// A deadline that has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Late {
+    /// A head has begun and is not complete.
+    Head,
+    /// Nothing has come at all.
+    Quiet,
+}
+
+/// A request that hyper has read, with what hyper does not know of it.
+pub(super) struct Begun {
+    /// Two readers could read its head in two ways.
+    ///
+    /// Of a request that came before the one before it was answered this is not known. hyper makes it unambiguous: of two
+    /// lengths it drops one, and closes the connection behind the answer (RFC 9112 §6.3).
+    pub(super) ambiguous: bool,
+    /// It was put to the upstream already.
+    pub(super) asked: Option<Box<Asked>>,
+    pub(super) in_flight: InFlight,
+}
+
+/// Keeps a request in the state of being answered, until the body of its answer is dropped.
+pub(super) struct InFlight(Arc<RequestState>);
+
+/// The body of an answer, which keeps its request in flight.
+pub(super) struct AnswerBody {
+    body: Body,
+    _in_flight: InFlight,
+}
+
+// === impl RequestState ===
+
+impl RequestState {
+    /// The state of a connection that `began` at this instant. `head` and `asked` are what is known of its first request, if
+    /// its head was read before.
+    pub(super) fn new(began: Instant, timeouts: &Timeouts, head: Option<HeadFacts>, asked: Option<Asked>) -> Self {
+        let first_head = began + timeouts.head;
+        let state = match head {
+            None => State::Waiting { first: true, until: first_head },
+            Some(head) => {
+                State::Head { first: true, until: first_head, head: Head::Complete(Some(head), asked.map(Box::new)) }
+            }
+        };
+        Self { state: Mutex::new(state), first_head, head: timeouts.head, keep_alive: timeouts.keep_alive }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Bytes came. Between two requests they begin a head.
+    pub(super) fn bytes_came(&self, bytes: &[u8]) {
+        self.with(|state| match state {
+            State::Waiting { first, .. } => {
+                let until = if *first { self.first_head } else { Instant::now() + self.head };
+                *state = State::Head { first: *first, until, head: Head::begin(bytes) };
+            }
+            State::Head { head, .. } => head.go_on(bytes),
+            // A body, or a request that is sent ahead.
+            State::Answering | State::Upgrading | State::Refused { .. } | State::Switching(_) => {}
+        });
+    }
+
+    /// Bytes left: the rest of an answer whose body is over, if no request is being answered.
+    pub(super) fn bytes_left(&self) {
+        let later = Instant::now() + self.keep_alive;
+        self.with(|state| match state {
+            State::Waiting { first: false, until } | State::Refused { until: Some(until) } => *until = later,
+            State::Waiting { first: true, .. }
+            | State::Head { .. }
+            | State::Answering
+            | State::Upgrading
+            | State::Refused { until: None }
+            | State::Switching(_) => {}
+        });
+    }
+
+    /// hyper has read a head.
+    pub(super) fn begin(self: &Arc<Self>, is_upgrade: bool) -> Begun {
+        let next = if is_upgrade { State::Upgrading } else { State::Answering };
+        let (facts, asked) = match self.with(|state| std::mem::replace(state, next)) {
+            State::Head { head: Head::Complete(facts, asked), .. } => (facts, asked),
+            // It was in hyper's buffer already, behind the request before it.
+            State::Waiting { .. }
+            | State::Head { head: Head::Partial(_), .. }
+            | State::Answering
+            | State::Upgrading
+            | State::Refused { .. }
+            | State::Switching(_) => (None, None),
+        };
+        Begun { ambiguous: facts.is_some_and(|facts| facts.ambiguous), asked, in_flight: InFlight(Arc::clone(self)) }
+    }
+
+    /// The answer to an upgrade is known: a 101 if there is a session-to-be, a refusal if not.
+    pub(super) fn answer_upgrade(&self, established: Option<Established>) {
+        let next = match established {
+            None => State::Refused { until: None },
+            Some(established) => State::Switching(Box::new(established)),
+        };
+        self.with(|state| *state = next);
+    }
+
+    /// The body of an answer is over, or given up.
+    fn end_answer(&self) {
+        let later = Instant::now() + self.keep_alive;
+        self.with(|state| match state {
+            State::Answering => *state = State::Waiting { first: false, until: later },
+            State::Refused { until } => *until = Some(later),
+            // hyper gave it up, because the client is gone: an upgrade that is still pending is owed its answer.
+            State::Upgrading | State::Switching(_) | State::Waiting { .. } | State::Head { .. } => {}
+        });
+    }
+
+    /// A drain has begun: a client that has sent nothing yet must do so soon.
+    pub(super) fn drain(&self) {
+        let soon = Instant::now() + FIRST_REQUEST;
+        self.with(|state| {
+            if let State::Waiting { first: true, until } = state {
+                *until = soon.min(*until);
+            }
+        });
+    }
+
+    /// Whether a FIN is half-close and the session's business: while an upgrade, the last request, is on its way.
+    pub(super) fn is_upgrade(&self) -> bool {
+        self.with(|state| matches!(state, State::Upgrading | State::Refused { .. } | State::Switching(_)))
+    }
+
+    /// Whether an upgrade was left without an answer.
+    pub(super) fn owes_an_answer(&self) -> bool {
+        self.with(|state| matches!(state, State::Upgrading))
+    }
+
+    /// Whether hyper may be told to take no more requests: not before the first, and not during an upgrade, which is the
+    /// last anyhow and whose 101 must not say that anything is closed.
+    pub(super) fn may_retire(&self) -> bool {
+        self.with(|state| match state {
+            State::Waiting { first, .. } | State::Head { first, .. } => !*first,
+            State::Answering => true,
+            State::Upgrading | State::Refused { .. } | State::Switching(_) => false,
+        })
+    }
+
+    /// Whether a plain request is being answered.
+    pub(super) fn is_answering(&self) -> bool {
+        self.with(|state| matches!(state, State::Answering))
+    }
+
+    /// The session-to-be, if the upstream has switched.
+    pub(super) fn take_established(&self) -> Option<Established> {
+        self.with(|state| match std::mem::replace(state, State::Refused { until: None }) {
+            State::Switching(established) => Some(*established),
+            before @ (State::Waiting { .. }
+            | State::Head { .. }
+            | State::Answering
+            | State::Upgrading
+            | State::Refused { .. }) => {
+                *state = before;
+                None
+            }
+        })
+    }
+
+    /// The instant to look again, or the deadline that has passed.
+    pub(super) fn due(&self) -> Result<Instant, Late> {
+        let now = Instant::now();
+        // The state changes without a word to the timer: so the next look is never later than the shortest deadline that a
+        // change could set.
+        let next_look = now + self.head.min(self.keep_alive);
+        let (until, late) = self.with(|state| match state {
+            State::Head { until, .. } => (*until, Late::Head),
+            State::Waiting { until, .. } | State::Refused { until: Some(until) } => (*until, Late::Quiet),
+            State::Answering | State::Upgrading | State::Refused { until: None } | State::Switching(_) => {
+                (next_look, Late::Quiet)
+            }
+        });
+        if until <= now { Err(late) } else { Ok(until.min(next_look)) }
+    }
+}
+
+// === impl Head ===
+
+impl Head {
+    /// Most heads come in one piece, and are not copied.
+    fn begin(bytes: &[u8]) -> Self {
+        Self::read(bytes).unwrap_or_else(|| Self::Partial(bytes.to_vec()))
+    }
+
+    fn go_on(&mut self, bytes: &[u8]) {
+        let Self::Partial(before) = self else { return };
+        let known = before.len();
+        before.extend_from_slice(bytes);
+        // However small the pieces are: it is parsed when its end may have come.
+        if head::may_be_complete(before, known)
+            && let Some(complete) = Self::read(before)
+        {
+            *self = complete;
+        }
+    }
+
+    /// `None` while it is not complete.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        match head::request(bytes, &mut Room::new()) {
+            Parsed::Partial => None,
+            Parsed::Whole(head) => Some(Self::Complete(Some(head.facts()), None)),
+            Parsed::Other => Some(Self::Complete(None, None)),
+        }
+    }
+}
+
+// === impl InFlight ===
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.end_answer();
+    }
+}
+
+// === impl AnswerBody ===
+
+impl AnswerBody {
+    pub(super) const fn new(body: Body, in_flight: InFlight) -> Self {
+        Self { body, _in_flight: in_flight }
+    }
+}
+
+/// Everything is the inner body's, its length included: without that hyper would send every answer in chunks.
+impl hyper::body::Body for AnswerBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,97 @@
+//! The client's leg while hyper has it.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::last_words::say_last;
+use super::request::RequestState;
+use crate::proxy::transport::leg::Leg;
+use crate::proxy::transport::rewind::Rewind;
+
+/// The client's leg while hyper has it: tells the state of the request what passes, and is not ended by hyper.
+pub(super) struct ClientStream {
+    leg: Rewind,
+    request: Arc<RequestState>,
+    /// hyper holds no bytes that the leg has not taken.
+    flushed: bool,
+}
+
+// === impl ClientStream ===
+
+impl ClientStream {
+    pub(super) const fn new(leg: Rewind, request: Arc<RequestState>) -> Self {
+        Self { leg, request, flushed: true }
+    }
+
+    /// Says `words`, if any, behind everything that hyper had to say, and ends the connection.
+    pub(super) async fn say_last(self, words: &[u8]) {
+        // Of an answer that the client has not taken to its end the rest is lost with hyper: words would land inside it.
+        if self.flushed {
+            say_last(&mut self.into_leg().0, words).await;
+        }
+    }
+
+    fn wrote(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.flushed = false;
+        // A client that takes nothing is as quiet as one that says nothing.
+        if let Poll::Ready(Ok(1..)) = written {
+            self.request.bytes_left();
+        }
+        written
+    }
+
+    /// The leg, and the bytes that were read of it before and that hyper has not asked for.
+    pub(super) fn into_leg(self) -> (Leg, Vec<u8>) {
+        self.leg.into_parts()
+    }
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.leg).poll_read(cx, buf);
+        let some = buf.filled().len() > before;
+        if some {
+            self.request.bytes_came(&buf.filled()[before..]);
+        }
+        // A FIN while the upgrade is on its way is half-close, and the session's business; a reset is an error, and hyper
+        // drops the handshake for it.
+        let half_closed = matches!(read, Poll::Ready(Ok(()))) && !some;
+        if half_closed && self.request.is_upgrade() { Poll::Pending } else { read }
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.leg).poll_write(cx, bytes);
+        self.wrote(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.leg).poll_write_vectored(cx, slices);
+        self.wrote(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.leg.is_write_vectored()
+    }
+
+    /// hyper flushes the stream when it has written everything, and not before.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.flushed = true;
+        Pin::new(&mut self.leg).poll_flush(cx)
+    }
+
+    /// The leg goes on behind hyper: as a session, or for the last words.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
