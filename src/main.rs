@@ -23,10 +23,11 @@ fn give_memory_back_soon() {
 }
 
 fn main() -> ExitCode {
+    let held = commands::hold_signals();
     #[cfg(target_env = "gnu")]
     give_memory_back_soon();
     match commands::parse(std::env::args_os()) {
-        Ok(cli) => commands::execute(cli),
+        Ok(cli) => commands::execute(cli, held),
         Err(code) => code,
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{USAGE, check, demo, drain, explain, run};
+use super::{HeldSignals, USAGE, check, demo, drain, explain, run};
 use crate::config::Overrides;
 
 const EXIT_CODES: &str = "\
@@ -55,15 +55,20 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitC
     })
 }
 
-/// Does what the command line says.
-pub fn execute(cli: Cli) -> ExitCode {
+/// Does what the command line says. An instance keeps the signals held until it can obey them; other commands release them.
+pub fn execute(cli: Cli, held: HeldSignals) -> ExitCode {
     match cli.command {
-        None => run::execute(&cli.overrides),
-        Some(Command::Check(args)) => check::execute(&args),
-        Some(Command::Demo(args)) => demo::execute(&args),
-        Some(Command::Explain(args)) => explain::execute(&args),
-        Some(Command::Drain(args)) => drain::execute(&args),
+        None => run::execute(&cli.overrides, held),
+        Some(Command::Demo(args)) => demo::execute(&args, held),
+        Some(Command::Check(args)) => released(held, || check::execute(&args)),
+        Some(Command::Drain(args)) => released(held, || drain::execute(&args)),
+        Some(Command::Explain(args)) => released(held, || explain::execute(&args)),
     }
+}
+
+fn released(held: HeldSignals, command: impl FnOnce() -> ExitCode) -> ExitCode {
+    drop(held);
+    command()
 }
 
 #[cfg(test)]

@@ -68,23 +68,30 @@ pub fn execute(args: &Args) -> ExitCode {
 
 fn drain(args: &Args) -> Result<(), Error> {
     let pid = match args.pid {
-        Some(pid) if takes_drain_signal(pid) => pid,
-        Some(pid) if Path::new(&format!("/proc/{pid}")).exists() => return Err(Error::NotAnInstance(pid)),
-        Some(pid) => return Err(Error::Gone(pid)),
+        Some(pid) => pid,
         None => the_instance()?,
     };
+    let process = tell(pid)?;
+    if !args.wait {
+        return Ok(());
+    }
+    wait(pid, &process, args.timeout)
+}
+
+/// Tells a process to drain. The descriptor comes before the check: from then on the number can come to mean another process, and
+/// the descriptor cannot.
+fn tell(pid: i32) -> Result<OwnedFd, Error> {
     let refused = |errno: Errno| match errno {
         Errno::SRCH => Error::Gone(pid),
         errno => Error::Signal { pid, source: errno.into() },
     };
     let process = Pid::from_raw(pid).ok_or(Error::Gone(pid))?;
-    // A descriptor of the process, so that its number cannot come to mean another one.
     let process = pidfd_open(process, PidfdFlags::empty()).map_err(refused)?;
-    pidfd_send_signal(&process, Signal::USR2).map_err(refused)?;
-    if !args.wait {
-        return Ok(());
+    if !takes_drain_signal(pid) {
+        return Err(Error::NotAnInstance(pid));
     }
-    wait(pid, &process, args.timeout)
+    pidfd_send_signal(&process, Signal::USR2).map_err(refused)?;
+    Ok(process)
 }
 
 /// Waits until the instance has drained: its workers have ended, or all of it has.
@@ -137,12 +144,12 @@ fn the_instance() -> Result<i32, Error> {
     }
 }
 
-/// Whether a process has a handler for SIGUSR2: it would be killed by it otherwise.
+/// Whether a process has a handler for SIGUSR2, or blocks it until it has one: it would be killed by it otherwise.
 fn takes_drain_signal(pid: i32) -> bool {
     let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { return false };
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    caught & (1 << (Signal::USR2.as_raw() - 1)) != 0
+    let masks = status.lines().filter_map(|line| line.strip_prefix("SigCgt:").or(line.strip_prefix("SigBlk:")));
+    let masks = masks.filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    masks.fold(0, |all, mask| all | mask) & (1 << (Signal::USR2.as_raw() - 1)) != 0
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {

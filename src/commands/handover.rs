@@ -8,7 +8,7 @@ use std::io::{self, IoSlice, IoSliceMut, Write};
 use std::mem::MaybeUninit;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -95,6 +95,10 @@ impl Successors {
         let mut new = path.as_os_str().to_owned();
         new.push(format!(".{}", std::process::id()));
         let new = PathBuf::from(new);
+        // Left by an instance of the same number that died before it published it, as process 1 of a container before.
+        if std::fs::symlink_metadata(&new).is_ok_and(|left| left.file_type().is_socket()) {
+            std::fs::remove_file(&new)?;
+        }
         let listener = tokio::net::UnixListener::bind(&new)?;
         // A process that can connect can take over the port: only this user may.
         std::fs::set_permissions(&new, PermissionsExt::from_mode(0o600))?;
@@ -142,4 +146,21 @@ async fn hand_on(mut stream: tokio::net::UnixStream, sockets: &[Named]) -> io::R
     let mut ready = [0; READY.len()];
     timeout(START, stream.read_exact(&mut ready)).await??;
     if ready == *READY { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_that_a_dead_instance_of_the_same_number_left_is_replaced() {
+        let path = std::env::temp_dir().join(format!("closewatch-left-{}", fastrand::u64(..)));
+        let left = path.with_extension(std::process::id().to_string());
+        drop(std::os::unix::net::UnixListener::bind(&left).unwrap());
+        assert!(left.exists(), "a socket's file outlives its process");
+        let successors = Successors::bind(&path).unwrap();
+        successors.publish().unwrap();
+        assert!(UnixStream::connect(&path).is_ok());
+        std::fs::remove_file(&path).unwrap();
+    }
 }

@@ -11,12 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use super::handover::{Named, Successors};
 use super::reload::Reloader;
+use super::service_manager;
+use super::signals::{HeldSignals, Signals};
 use super::sockets::{self, Sockets};
 use super::start_error::StartError;
 use crate::admin::{self, Admin};
@@ -58,14 +60,6 @@ pub(super) struct Instance {
     sockets: Sockets,
 }
 
-/// The signals that an instance obeys.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    drain: Signal,
-    reopen: Signal,
-}
-
 // === impl Instance ===
 
 impl Instance {
@@ -90,25 +84,32 @@ impl Instance {
         self.sockets.admin.as_ref()?.local_addr().ok()
     }
 
+    /// The configuration that the instance starts with.
+    pub(super) const fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Every output of the instance.
     pub(super) const fn exporter(&self) -> &Exporter {
         &self.exporter
     }
 
     /// Runs until a signal, or `until`, has begun a drain and the drain is over. Blocks.
-    pub(super) fn run(self, until: impl Future<Output = ()>) -> Result<Ended, StartError> {
+    pub(super) fn run(self, held: HeldSignals, until: impl Future<Output = ()>) -> Result<Ended, StartError> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Start)?;
-        let ended = runtime.block_on(self.serve(until));
+        let ended = runtime.block_on(self.serve(held, until));
         // A name look-up that still hangs must not hold up the exit.
         runtime.shutdown_background();
         ended
     }
 
-    async fn serve(self, until: impl Future<Output = ()>) -> Result<Ended, StartError> {
+    async fn serve(self, held: HeldSignals, until: impl Future<Output = ()>) -> Result<Ended, StartError> {
         let mut signals = Signals::install().map_err(StartError::Start)?;
         // Without a source it stays what it is by default: the end of a demo whose terminal is closed.
         let hangup = self.source.map(|source| Ok((source, signal(SignalKind::hangup())?))).transpose();
         let hangup = hangup.map_err(StartError::Start)?;
+        // From here on there is a handler for each.
+        drop(held);
         let proxy = Proxy::new(self.config.clone(), Arc::new(self.exporter.clone()), self.shutdown.clone());
         let state = Admin::new(self.exporter.clone(), self.shutdown.clone(), self.config.admin.names.clone());
         let restart = match &self.config.restart.socket {
@@ -151,6 +152,8 @@ impl Instance {
             tokio::spawn(watch_for_successors(successors, sockets, self.shutdown.clone()));
         }
 
+        service_manager::ready();
+
         let reloads = async {
             let Some((source, hangup)) = hangup else { return std::future::pending().await };
             let (proxy, exporter) = (proxy.clone(), self.exporter.clone());
@@ -158,6 +161,7 @@ impl Instance {
         };
         let way_out = async {
             self.shutdown.reached(Phase::Unready).await;
+            service_manager::stopping();
             self.exporter.metrics().draining();
             tracing::info!(live = self.exporter.live().count(), "drain begins");
             drain(&proxy, &self.shutdown, &mut workers).await;
@@ -268,40 +272,5 @@ async fn flush(exporter: &Exporter, limit: Duration) {
     let flushed = tokio::task::spawn_blocking(move || exporter.flush(limit)).await;
     if !matches!(flushed, Ok(true)) {
         tracing::warn!("the outputs could not write everything out in time");
-    }
-}
-
-// === impl Signals ===
-
-impl Signals {
-    fn install() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            drain: signal(SignalKind::user_defined2())?,
-            reopen: signal(SignalKind::user_defined1())?,
-        })
-    }
-
-    /// Begins the drain when SIGTERM, SIGINT, SIGUSR2 (`closewatch drain`) or `until` comes, and reopens the close log on
-    /// SIGUSR1. Returns at the second SIGTERM or SIGINT; one that only follows a `closewatch drain`, as Kubernetes sends it
-    /// behind a preStop hook, is the first.
-    async fn obey(&mut self, shutdown: &Shutdown, exporter: &Exporter, until: impl Future<Output = ()>) {
-        let mut until = std::pin::pin!(until);
-        let mut terminations = 0;
-        while terminations < 2 {
-            let running = shutdown.phase() == Phase::Running;
-            tokio::select! {
-                _ = self.terminate.recv() => terminations += 1,
-                _ = self.interrupt.recv() => terminations += 1,
-                _ = self.drain.recv() => {}
-                () = &mut until, if running => {}
-                _ = self.reopen.recv() => {
-                    exporter.log().reopen();
-                    continue;
-                }
-            }
-            shutdown.advance(Phase::Unready);
-        }
     }
 }

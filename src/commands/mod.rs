@@ -14,9 +14,12 @@ mod instance;
 mod own_log;
 mod reload;
 pub mod run;
+mod service_manager;
+mod signals;
 mod sockets;
 mod start_error;
 mod terminal;
 
 pub use cli::{Cli, Command, execute, parse};
 pub use failure::{FAILURE, USAGE, report};
+pub use signals::{HeldSignals, hold_signals};

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use jiff::Timestamp;
 use tokio::signal::unix::Signal;
 
-use super::exposure;
+use super::{exposure, service_manager};
 use crate::config::{self, Config, Overrides};
 use crate::export::Exporter;
 use crate::proxy::Proxy;
@@ -26,10 +26,12 @@ impl Reloader {
     /// Reloads at every SIGHUP, one after the other. Never ends.
     pub(super) async fn obey(self, mut hangup: Signal) -> Infallible {
         while hangup.recv().await.is_some() {
+            service_manager::reloading();
             match self.load().await {
                 Ok(config) => self.take(config),
                 Err(mistakes) => self.refuse(&mistakes),
             }
+            service_manager::ready();
         }
         std::future::pending().await
     }

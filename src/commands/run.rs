@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use super::instance::{Ended, Instance};
-use super::{FAILURE, USAGE, exposure, own_log, report};
-use crate::config::{self, Overrides};
+use super::{FAILURE, HeldSignals, USAGE, exposure, own_log, report};
+use crate::config::{self, Config, Overrides};
 
 /// Loads the configuration and runs until drained.
-pub fn execute(overrides: &Overrides) -> ExitCode {
+pub fn execute(overrides: &Overrides, held: HeldSignals) -> ExitCode {
     let config = match config::load(overrides) {
         Ok(config) => config,
         Err(error) => {
@@ -23,13 +23,10 @@ pub fn execute(overrides: &Overrides) -> ExitCode {
         }
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "closewatch starts");
-    tracing::info!("effective config {config}");
-    exposure::warn(&config);
-    for ignored in &config.otel.ignored {
-        tracing::warn!("ignored: {ignored}");
-    }
-    let ended =
-        Instance::open(config, Some(overrides.clone())).and_then(|instance| instance.run(std::future::pending()));
+    let ended = Instance::open(config, Some(overrides.clone())).and_then(|instance| {
+        describe(instance.config());
+        instance.run(held, std::future::pending())
+    });
     // The last lines of the log come before the error.
     drop(log);
     match ended {
@@ -39,5 +36,14 @@ pub fn execute(overrides: &Overrides) -> ExitCode {
             report(&error);
             ExitCode::from(FAILURE)
         }
+    }
+}
+
+/// Logs the settings that the instance runs with, and what is unusual about them.
+fn describe(config: &Config) {
+    tracing::info!("effective config {config}");
+    exposure::warn(config);
+    for ignored in config.ignored.iter().chain(&config.otel.ignored) {
+        tracing::warn!("ignored: {ignored}");
     }
 }

@@ -23,8 +23,17 @@ pub(super) struct Sockets {
     pub(super) predecessor: Option<Predecessor>,
 }
 
+/// A socket that systemd passed.
+struct Passed {
+    name: String,
+    address: SocketAddr,
+    socket: TcpListener,
+}
+
+// === impl Sockets ===
+
 impl Sockets {
-    /// Opens what `config` names, or takes what is there already.
+    /// Opens the addresses of `config`, or takes sockets that are open already.
     pub(super) fn open(config: &Config) -> Result<Self, StartError> {
         let (mut inherited, predecessor) = match &config.restart.socket {
             None => (Vec::new(), None),
@@ -32,11 +41,32 @@ impl Sockets {
                 .map_err(|source| StartError::Restart { path: path.clone(), source })?
                 .map_or((Vec::new(), None), |(sockets, predecessor)| (sockets, Some(predecessor))),
         };
-        inherited.extend(from_systemd()?);
-        let mut open = |name, key, address| listen(&mut inherited, name, key, address);
-        let front = open(PROXY, "listen", config.listen)?;
-        let admin = config.admin.listen.map(|address| open(ADMIN, "admin.listen", address)).transpose()?;
-        let metrics = config.metrics.listen.map(|address| open(METRICS, "metrics.listen", address)).transpose()?;
+        let mut passed = passed_by_systemd()?;
+        let listen = match passed.as_slice() {
+            // Nothing else says where clients come in.
+            [only] if !config.listen_given && only.role() == PROXY => only.address,
+            _ => config.listen,
+        };
+        let wanted = [
+            (PROXY, "listen", Some(listen)),
+            (ADMIN, "admin.listen", config.admin.listen),
+            (METRICS, "metrics.listen", config.metrics.listen),
+        ];
+        let taken = wanted.map(|(name, _, address)| take(&mut inherited, &mut passed, name, address?));
+        // A predecessor's socket that nobody wants is left to it; one of systemd's would have clients wait for ever.
+        let is_taken =
+            |other: &Passed| taken.iter().flatten().any(|it| it.local_addr().is_ok_and(|at| at == other.address));
+        if let Some(Passed { name, address, .. }) = passed.iter().find(|other| !is_taken(other)) {
+            let wanted = wanted.map(|(_, key, wanted)| match wanted {
+                Some(wanted) => format!("{key} is {wanted}"),
+                None => format!("{key} is off"),
+            });
+            return Err(StartError::Unwanted { name: name.clone(), address: *address, wanted: wanted.join(", ") });
+        }
+        let [front, admin, metrics] = taken;
+        let front = open(front, "listen", listen)?;
+        let admin = config.admin.listen.map(|address| open(admin, "admin.listen", address)).transpose()?;
+        let metrics = config.metrics.listen.map(|address| open(metrics, "metrics.listen", address)).transpose()?;
         Ok(Self { front, admin, metrics, predecessor })
     }
 
@@ -48,39 +78,52 @@ impl Sockets {
     }
 }
 
-/// The inherited socket of this name, or a new one. A predecessor's that listens elsewhere than this configuration says is
-/// left to it.
-fn listen(
-    inherited: &mut Vec<Named>,
-    name: &str,
-    key: &'static str,
-    address: SocketAddr,
-) -> Result<TcpListener, StartError> {
-    let fits = |socket: &TcpListener| {
-        let found = socket.local_addr();
-        found.is_ok_and(|found| found.ip() == address.ip() && (address.port() == 0 || found.port() == address.port()))
-    };
-    if let Some(at) = inherited.iter().position(|(found, socket)| found == name && fits(socket)) {
-        let (_, socket) = inherited.swap_remove(at);
-        socket.set_nonblocking(true).map_err(StartError::Start)?;
-        return Ok(socket);
+// === impl Passed ===
+
+impl Passed {
+    /// The name among ours that it is for: clients', unless it is called otherwise.
+    fn role(&self) -> &'static str {
+        [ADMIN, METRICS].into_iter().find(|name| *name == self.name).unwrap_or(PROXY)
     }
-    proxy::bind(address).map_err(|source| StartError::Bind { key, address, source })
 }
 
-/// The sockets that systemd passed (`LISTEN_FDS`, `LISTEN_FDNAMES`): one without a name of ours is for clients.
-fn from_systemd() -> Result<Vec<Named>, StartError> {
+/// The open socket of this name and address, if there is one: a predecessor's before one of systemd's.
+fn take(inherited: &mut Vec<Named>, passed: &mut Vec<Passed>, name: &str, address: SocketAddr) -> Option<TcpListener> {
+    let fits =
+        |found: SocketAddr| found.ip() == address.ip() && (address.port() == 0 || found.port() == address.port());
+    let is_it = |(found, socket): &Named| found == name && socket.local_addr().is_ok_and(fits);
+    if let Some(at) = inherited.iter().position(is_it) {
+        return Some(inherited.swap_remove(at).1);
+    }
+    let at = passed.iter().position(|other| other.role() == name && fits(other.address))?;
+    Some(passed.swap_remove(at).socket)
+}
+
+/// The socket that was taken, ready to be used, or a new one.
+fn open(taken: Option<TcpListener>, key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    let Some(socket) = taken else {
+        return proxy::bind(address).map_err(|source| StartError::Bind { key, address, source });
+    };
+    socket.set_nonblocking(true).map_err(StartError::Start)?;
+    Ok(socket)
+}
+
+/// The sockets that systemd passed (`LISTEN_FDS`, `LISTEN_FDNAMES`).
+fn passed_by_systemd() -> Result<Vec<Passed>, StartError> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');
     let mut opened = ListenFd::from_env();
     let mut sockets = Vec::new();
     for index in 0..opened.len() {
-        let name = match names.next() {
-            Some(name @ (ADMIN | METRICS)) => name,
-            _ => PROXY,
-        };
-        if let Some(socket) = opened.take_tcp_listener(index).map_err(StartError::Start)? {
-            sockets.push((name.to_owned(), socket));
+        let name = names.next().unwrap_or_default().to_owned();
+        let socket = opened.take_tcp_listener(index).and_then(|socket| match socket {
+            Some(socket) => socket.local_addr().map(|address| Some((address, socket))),
+            None => Ok(None),
+        });
+        match socket {
+            Ok(Some((address, socket))) => sockets.push(Passed { name, address, socket }),
+            Ok(None) => {}
+            Err(source) => return Err(StartError::Passed { name, source }),
         }
     }
     Ok(sockets)

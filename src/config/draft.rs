@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::error::Mistake;
+use super::error::{Mistake, Place};
 use super::forwarded::Forwarded;
+use super::given::Given;
 use super::route::{ClassTable, HostMatch, Route, check_code, check_codes, check_name, check_path};
 use super::section::{Document, Section, read_fields};
 use super::settings::{Config, Drain, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Timeouts};
@@ -33,15 +34,31 @@ pub(super) struct Draft {
     pub(super) tls: TlsDraft,
     pub(super) upstream_tls: UpstreamTlsDraft,
     /// Of each route in the configuration.
-    pub(super) route_tls: Vec<UpstreamTlsDraft>,
+    pub(super) routes: Vec<RouteDraft>,
+    pub(super) places: Places,
     /// Whether there are `[[routes]]`, right or wrong.
     pub(super) has_routes: bool,
 }
 
+/// Where addresses are given, if they are.
+#[derive(Default)]
+pub(super) struct Places {
+    pub(super) listen: Option<Given<()>>,
+    pub(super) admin: Option<Given<()>>,
+    pub(super) metrics: Option<Given<()>>,
+}
+
+/// The part of a route that is settled later.
+pub(super) struct RouteDraft {
+    pub(super) tls: UpstreamTlsDraft,
+    /// Where the upstream is given.
+    pub(super) upstream: Given<()>,
+}
+
 /// The key `upstream` at the top of a file.
 pub(super) struct TopUpstream {
-    /// Where it stands.
-    pub(super) line: usize,
+    /// Where it is given.
+    pub(super) place: Place,
     /// None if it is wrong, which is noted already.
     pub(super) value: Option<Upstream>,
 }
@@ -54,7 +71,8 @@ impl Draft {
             upstream: None,
             tls: TlsDraft::default(),
             upstream_tls: UpstreamTlsDraft::default(),
-            route_tls: Vec::new(),
+            routes: Vec::new(),
+            places: Places::default(),
             has_routes: false,
         }
     }
@@ -69,15 +87,17 @@ impl Draft {
 
     fn read_top(mut top: Section<'_, '_>) -> Self {
         let mut config = Config::without_routes();
+        let mut places = Places { listen: top.mark("listen"), ..Places::default() };
         read_fields!(top, config, [listen], |v| values::address(text(v)?));
         read_fields!(top, config, [workers], |v| number(v, 0..=MOST_WORKERS));
         let upstream = top
-            .line_of("upstream")
-            .map(|line| TopUpstream { line, value: top.read("upstream", |v| upstream(text(v)?)) });
+            .place_of("upstream")
+            .map(|place| TopUpstream { place, value: top.read("upstream", |v| upstream(text(v)?)) });
 
         let tls = top.section("tls").map(TlsDraft::read).unwrap_or_default();
         let upstream_tls = top.section("upstream_tls").map(UpstreamTlsDraft::read).unwrap_or_default();
         if let Some(mut admin) = top.section("admin") {
+            places.admin = admin.mark("listen");
             read_fields!(admin, config.admin, [listen], |v| optional_address(text(v)?));
             for item in admin.list("names") {
                 match text(item.value).and_then(host_name) {
@@ -88,6 +108,7 @@ impl Draft {
             admin.finish();
         }
         if let Some(mut metrics) = top.section("metrics") {
+            places.metrics = metrics.mark("listen");
             read_fields!(metrics, config.metrics, [listen], |v| optional_address(text(v)?));
             metrics.finish();
         }
@@ -121,12 +142,12 @@ impl Draft {
             config.classes = read_classes(&section);
         }
         let has_routes = top.line_of("routes").is_some();
-        let mut route_tls = Vec::new();
+        let mut routes = Vec::new();
         if let Some(sections) = top.sections("routes") {
-            route_tls = read_routes(&top, sections, &mut config);
+            routes = read_routes(&top, sections, &mut config);
         }
         top.finish();
-        Self { config, upstream, tls, upstream_tls, route_tls, has_routes }
+        Self { config, upstream, tls, upstream_tls, routes, places, has_routes }
     }
 }
 
@@ -196,7 +217,7 @@ struct Earlier {
     takes: Option<(Option<HostMatch>, String)>,
 }
 
-fn read_routes(top: &Section<'_, '_>, sections: Vec<Section<'_, '_>>, config: &mut Config) -> Vec<UpstreamTlsDraft> {
+fn read_routes(top: &Section<'_, '_>, sections: Vec<Section<'_, '_>>, config: &mut Config) -> Vec<RouteDraft> {
     if sections.is_empty() {
         top.wrong(top.line(), "routes", "is empty: at least one is needed".to_owned());
     }
@@ -208,16 +229,12 @@ fn read_routes(top: &Section<'_, '_>, sections: Vec<Section<'_, '_>>, config: &m
     sections.into_iter().filter_map(|section| read_route(section, &mut earlier, config)).collect()
 }
 
-/// Adds a route, and gives what it says of TLS.
-fn read_route(
-    mut section: Section<'_, '_>,
-    earlier: &mut Vec<Earlier>,
-    config: &mut Config,
-) -> Option<UpstreamTlsDraft> {
+/// Adds a route, and gives the part that is settled later.
+fn read_route(mut section: Section<'_, '_>, earlier: &mut Vec<Earlier>, config: &mut Config) -> Option<RouteDraft> {
     let name = section.read("name", |v| check_name(text(v)?));
     let host = section.read("host", |v| HostMatch::parse(text(v)?));
     let path = section.read("path", |v| check_path(text(v)?));
-    let upstream = section.read("upstream", |v| upstream(text(v)?));
+    let upstream = section.given("upstream", |v| upstream(text(v)?));
     let idle = section.read("idle", |v| limit(&text_or_number(v)?));
     let tls = section.section("upstream_tls").map(UpstreamTlsDraft::read).unwrap_or_default();
     let named = read_codes(&mut section);
@@ -248,12 +265,12 @@ fn read_route(
     earlier.push(Earlier { line: section.line(), name: name.clone().unwrap_or_default(), takes });
     section.finish();
 
-    let (name, upstream) = (name?, upstream?);
+    let (name, Given { value: upstream, place, key }) = (name?, upstream?);
     let idle = idle.unwrap_or(config.timeouts.idle);
     let mut route = Route { host, path, idle, named, classes, ..Route::new(&name, upstream) };
     route.build_rules(&config.classes);
     config.routes.push(route);
-    Some(tls)
+    Some(RouteDraft { tls, upstream: Given { value: (), place, key } })
 }
 
 fn read_codes(section: &mut Section<'_, '_>) -> Vec<String> {

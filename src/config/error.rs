@@ -40,6 +40,8 @@ pub enum Place {
     /// On the command line or in the environment: a flag and its variable have one name and fill the same value. The name is
     /// that of the field in [`Overrides`](super::Overrides).
     Flag(&'static str),
+    /// In the environment, under a name that is none of ours.
+    Variable(String),
     /// In a file.
     File {
         /// The file as it was named.
@@ -67,6 +69,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(name) => write!(f, "--{} (CLOSEWATCH_{})", name.replace('_', "-"), name.to_uppercase()),
+            Self::Variable(name) => f.write_str(name),
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
         }
     }

@@ -4,12 +4,15 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::draft::Draft;
+use super::clashes;
+use super::draft::{Draft, RouteDraft, TopUpstream};
 use super::error::{Error, Mistake, Place};
+use super::given::Given;
 use super::overrides::{Overrides, UPSTREAM};
 use super::route::Route;
 use super::settings::Config;
 use super::tls_draft::UpstreamTlsDraft;
+use super::variables;
 
 /// The largest file that is read: a thousand routes take a tenth of it, and `/dev/zero` takes no more.
 const LARGEST_FILE: u64 = 4 * 1024 * 1024;
@@ -17,10 +20,12 @@ const LARGEST_FILE: u64 = 4 * 1024 * 1024;
 /// The configuration of a run: the file that `overrides` names, if any, the rest of `overrides` over it, and for `[otel]` the
 /// variables of OpenTelemetry.
 pub fn load(overrides: &Overrides) -> Result<Config, Error> {
+    let (misspelt, ignored) = variables::unknown(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()));
     let mut config = match &overrides.config {
-        Some(path) => assemble(Some((path, &content(path)?)), overrides)?,
-        None => assemble(None, overrides)?,
+        Some(path) => assemble(Some((path, &content(path)?)), overrides, misspelt)?,
+        None => assemble(None, overrides, misspelt)?,
     };
+    config.ignored = ignored;
     config.otel.apply(|name| std::env::var(name).ok());
     Ok(config)
 }
@@ -32,7 +37,7 @@ pub fn read(path: &Path) -> Result<Config, Error> {
 
 /// The configuration in `text`; errors say that it came from `path`.
 pub fn parse(text: &str, path: &Path) -> Result<Config, Error> {
-    assemble(Some((path, text)), &Overrides::default())
+    assemble(Some((path, text)), &Overrides::default(), Vec::new())
 }
 
 fn content(path: &Path) -> Result<String, Error> {
@@ -51,31 +56,39 @@ fn content(path: &Path) -> Result<String, Error> {
     })
 }
 
-fn assemble(file: Option<(&Path, &str)>, overrides: &Overrides) -> Result<Config, Error> {
-    let (mut draft, mut mistakes) = match file {
-        Some((path, text)) => Draft::read(path, text).map_err(invalid)?,
-        None => (Draft::empty(), Vec::new()),
+/// The configuration of a file and what overrides it. `mistakes` are those found before.
+fn assemble(file: Option<(&Path, &str)>, overrides: &Overrides, mut mistakes: Vec<Mistake>) -> Result<Config, Error> {
+    let mut draft = match file {
+        Some((path, text)) => {
+            let (draft, found) = Draft::read(path, text).map_err(invalid)?;
+            mistakes.extend(found);
+            draft
+        }
+        None => Draft::empty(),
     };
     // Said of the file as it stands, before a flag stands in for its `upstream`.
-    if let (Some((path, _)), Some(upstream), true) = (file, &draft.upstream, draft.has_routes) {
+    if let (Some(upstream), true) = (&draft.upstream, draft.has_routes) {
         let message = "either upstream or [[routes]], not both".to_owned();
-        mistakes.push(in_file(path, upstream.line, "upstream", message));
+        mistakes.push(Mistake { place: upstream.place.clone(), key: Some("upstream".to_owned()), message });
     }
     overrides.apply(&mut draft, &mut mistakes);
 
-    let Draft { mut config, upstream, tls, upstream_tls, mut route_tls, has_routes } = draft;
+    let Draft { mut config, upstream, tls, upstream_tls, mut routes, places, has_routes } = draft;
+    config.listen_given = places.listen.is_some();
     match upstream {
-        Some(upstream) if !has_routes => config.routes.extend(upstream.value.map(|upstream| {
+        Some(TopUpstream { place, value: Some(upstream) }) if !has_routes => {
             let mut route = Route { idle: config.timeouts.idle, ..Route::new("default", upstream) };
             route.build_rules(&config.classes);
-            route
-        })),
+            config.routes.push(route);
+            let key = matches!(place, Place::File { .. }).then(|| "upstream".to_owned());
+            routes.push(RouteDraft { tls: UpstreamTlsDraft::default(), upstream: Given { value: (), place, key } });
+        }
         None if !has_routes => mistakes.push(missing(file)),
         Some(_) | None => {}
     }
     config.tls = tls.settle(&mut mistakes);
-    route_tls.resize_with(config.routes.len(), UpstreamTlsDraft::default);
-    settle_upstream_tls(&mut config, &upstream_tls, route_tls, &mut mistakes);
+    clashes::find(&config, &places, &routes, &mut mistakes);
+    settle_upstream_tls(&mut config, &upstream_tls, routes, &mut mistakes);
     if mistakes.is_empty() {
         return Ok(config);
     }
@@ -86,14 +99,14 @@ fn assemble(file: Option<(&Path, &str)>, overrides: &Overrides) -> Result<Config
 fn settle_upstream_tls(
     config: &mut Config,
     all: &UpstreamTlsDraft,
-    own: Vec<UpstreamTlsDraft>,
+    drafts: Vec<RouteDraft>,
     mistakes: &mut Vec<Mistake>,
 ) {
     config.upstream_tls = all.settings();
-    for (route, own) in config.routes.iter_mut().zip(own) {
+    for (route, draft) in config.routes.iter_mut().zip(drafts) {
         match &mut route.upstream_tls {
-            Some(tls) => *tls = own.over(all).settle(mistakes),
-            None => own.refuse(mistakes),
+            Some(tls) => *tls = draft.tls.over(all).settle(mistakes),
+            None => draft.tls.refuse(mistakes),
         }
     }
     if config.routes.iter().all(|route| route.upstream_tls.is_none()) {

@@ -7,6 +7,7 @@
 //! error, never ignored: a misspelt limit is worse than none.
 
 mod changes;
+mod clashes;
 mod draft;
 mod error;
 mod forwarded;
@@ -18,11 +19,13 @@ mod route;
 mod routes;
 mod section;
 mod settings;
+mod spelling;
 mod tls;
 mod tls_draft;
 mod trust;
 mod upstream;
 mod values;
+mod variables;
 mod words;
 
 pub use changes::{Pending, pending};

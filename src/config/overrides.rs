@@ -102,12 +102,22 @@ impl Overrides {
         put!(self.workers => config.workers, |text| number_from_text(text, 0..=MOST_WORKERS), mistakes);
         put!(self.log_level => config.log.level, LogLevel::parse, mistakes);
 
+        for (name, given, place) in [
+            ("listen", &self.listen, &mut draft.places.listen),
+            ("admin", &self.admin, &mut draft.places.admin),
+            ("metrics", &self.metrics, &mut draft.places.metrics),
+        ] {
+            if given.is_some() {
+                *place = Some(Given { value: (), place: Place::Flag(name), key: None });
+            }
+        }
+
         let file = |text: &str| Ok(path(text));
         give!(self.tls_cert => draft.tls.cert, file, mistakes);
         give!(self.tls_key => draft.tls.key, file, mistakes);
         give!(self.upstream_ca => draft.upstream_tls.ca, file, mistakes);
         give!(self.insecure => draft.upstream_tls.insecure, switch, mistakes);
-        for own in &mut draft.route_tls {
+        for own in draft.routes.iter_mut().map(|route| &mut route.tls) {
             own.ca = own.ca.take().filter(|_| self.upstream_ca.is_none());
             own.insecure = own.insecure.take().filter(|_| self.insecure.is_none());
         }
@@ -121,7 +131,7 @@ impl Overrides {
             let message = "the file has [[routes]], each with an upstream of its own".to_owned();
             mistakes.push(Mistake { place: UPSTREAM, key: None, message });
         } else {
-            draft.upstream = Some(TopUpstream { line: 1, value });
+            draft.upstream = Some(TopUpstream { place: UPSTREAM, value });
         }
     }
 }

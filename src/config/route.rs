@@ -6,6 +6,7 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use url::Url;
 
 use super::tls::UpstreamTls;
 use super::upstream::Upstream;
@@ -192,6 +193,16 @@ pub(super) fn check_path(text: &str) -> Result<String, String> {
         return Err(format!(
             "{text:?} is not a path: it begins with \"/\" and has no query, space or control character"
         ));
+    }
+    if text.contains('*') {
+        let below = text.split('*').next().unwrap_or_default().trim_end_matches('/');
+        let below = if below.is_empty() { "/" } else { below };
+        return Err(format!("{text:?} matches no request, for \"*\" is no wildcard: {below:?} takes all below it"));
+    }
+    if !text.is_ascii() {
+        let sent = Url::parse("http://host").and_then(|base| base.join(text));
+        let sent = sent.map_or_else(|_| String::new(), |url| format!(", as {:?}", url.path()));
+        return Err(format!("{text:?} matches no request: clients send it percent-encoded{sent}"));
     }
     Ok(text.to_owned())
 }

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{Mistake, Place};
 use super::given::Given;
+use super::spelling::closest;
 use super::values::{Parsed, described};
 
 /// A file's text, and what was found wrong in it so far.
@@ -109,6 +110,16 @@ impl<'d, 't> Section<'d, 't> {
         self.value(key).map(|value| self.document.line_at(value.span().start))
     }
 
+    /// Where `key` is given, if it is.
+    pub(super) fn place_of(&mut self, key: &'static str) -> Option<Place> {
+        self.line_of(key).map(|line| Place::File { path: self.document.path.to_owned(), line })
+    }
+
+    /// The place of `key` without its value, if it is given.
+    pub(super) fn mark(&mut self, key: &'static str) -> Option<Given<()>> {
+        Some(Given { value: (), place: self.place_of(key)?, key: Some(self.full(key)) })
+    }
+
     /// The value of `key`, if it is there and right.
     pub(super) fn read<T>(&mut self, key: &'static str, parse: impl FnOnce(&DeValue<'t>) -> Parsed<T>) -> Option<T> {
         let value = self.value(key)?;
@@ -128,8 +139,7 @@ impl<'d, 't> Section<'d, 't> {
         parse: impl FnOnce(&DeValue<'t>) -> Parsed<T>,
     ) -> Option<Given<T>> {
         let value = self.read(key, parse)?;
-        let place = Place::File { path: self.document.path.to_owned(), line: self.line_of(key)? };
-        Some(Given { value, place, key: Some(self.full(key)) })
+        Some(Given { value, place: self.place_of(key)?, key: Some(self.full(key)) })
     }
 
     /// Puts the value of `key` into `slot`; if it is not there, or wrong, the default stays.
@@ -225,49 +235,5 @@ impl<'d, 't> Section<'d, 't> {
             (name, "") => name.to_owned(),
             (name, key) => format!("{name}.{key}"),
         }
-    }
-}
-
-/// The known key that is at most two slips away, if the word is long enough for that to mean anything.
-fn closest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    let (slips, key) = known.iter().map(|key| (slips(word, key), *key)).min()?;
-    (slips <= 2 && slips < word.chars().count()).then_some(key)
-}
-
-/// Letters to insert, drop or change to get from one word to the other (Levenshtein).
-fn slips(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in to.iter().enumerate() {
-            let change = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[to.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slips_count_letters() {
-        for (from, to, expected) in
-            [("", "", 0), ("", "ab", 2), ("idle", "idle", 0), ("idel", "idle", 2), ("hed", "head", 1)]
-        {
-            assert_eq!(slips(from, to), expected, "{from} {to}");
-        }
-    }
-
-    #[test]
-    fn only_a_close_word_is_proposed() {
-        let known = ["idle", "linger", "half_closed"];
-        assert_eq!(closest("half_close", &known), Some("half_closed"));
-        assert_eq!(closest("half-closed", &known), Some("half_closed"));
-        assert_eq!(closest("keepalive", &known), None);
-        assert_eq!(closest("", &known), None);
     }
 }

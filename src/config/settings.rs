@@ -24,6 +24,12 @@ use super::words::words;
 pub struct Config {
     /// Where clients come in. Port 0 lets the system choose. Default `0.0.0.0:8080`.
     pub listen: SocketAddr,
+    /// Whether anything says where, or it is the default.
+    #[serde(skip)]
+    pub listen_given: bool,
+    /// Variables of the environment that look like ours and are not, for a warning at the start.
+    #[serde(skip)]
+    pub ignored: Vec<String>,
     /// Worker threads; 0 is one per core. Default 0.
     pub workers: usize,
     /// TLS in front.
@@ -255,6 +261,8 @@ impl Config {
     pub(super) fn without_routes() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
+            listen_given: false,
+            ignored: Vec::new(),
             workers: 0,
             tls: Tls::default(),
             upstream_tls: UpstreamTls::default(),

@@ -1,6 +1,7 @@
 //! Where a route's sessions go.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -120,6 +121,14 @@ fn tcp(text: &str) -> Result<(Target, Option<ServerName<'static>>, Authority), S
     if rest.contains(['?', '#', '\\']) || rest.find('/').is_some_and(|slash| slash + 1 < rest.len()) {
         return Err("has a path or query: requests keep the path they came with".to_owned());
     }
+    let bare = rest.trim_end_matches('/');
+    if !bare.starts_with('[') && bare.matches(':').count() > 1 {
+        let address = bare.parse::<Ipv6Addr>().map(|ip| format!("[{ip}]")).ok();
+        let with_port = bare.rsplit_once(':').filter(|(ip, _)| ip.parse::<Ipv6Addr>().is_ok());
+        let meant = with_port.map(|(ip, port)| format!("[{ip}]:{port}")).or(address);
+        let meant = meant.unwrap_or_else(|| "[::1]:9000".to_owned());
+        return Err(format!("has an IPv6 address without brackets: \"{scheme}://{meant}\""));
+    }
     let url = Url::parse(text).map_err(|error| format!("is not a URL ({error})"))?;
     let port = url.port_or_known_default().unwrap_or(80);
     if port == 0 {
@@ -195,6 +204,9 @@ mod tests {
             ("ftp://chat.internal", "unknown scheme"),
             ("http://", "not a URL"),
             ("http://:9000", "not a URL"),
+            ("http://::1:9000", "brackets: \"http://[::1]:9000\""),
+            ("http://2001:db8::7", "brackets: \"http://["),
+            ("https://a:b:c", "brackets"),
             ("http://host:0", "port 0"),
             ("http://host:65536", "not a URL"),
             ("http://host/path", "path or query"),

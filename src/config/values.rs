@@ -3,7 +3,7 @@
 //! An error here says what is wrong and what is allowed. Where it stands is the caller's to add.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -82,9 +82,16 @@ fn in_range(number: Option<usize>, given: &str, allowed: &std::ops::RangeInclusi
 
 // === text to types ===
 
-/// `IP:port`.
+/// `IP:port`. A port alone, `:8080`, is one on all IPv4 addresses; `localhost` is the IPv4 address of that name.
 pub(super) fn address(text: &str) -> Parsed<SocketAddr> {
-    text.parse().map_err(|_| format!("{text:?} is not an address: IP:port, as in \"0.0.0.0:8080\" or \"[::]:8080\""))
+    let address = match text.rsplit_once(':') {
+        Some(("", port)) => port.parse().ok().map(|port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
+        Some(("localhost", port)) => port.parse().ok().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        _ => text.parse().ok(),
+    };
+    address.ok_or_else(|| {
+        format!("{text:?} is not an address: IP:port, as in \"0.0.0.0:8080\", \"[::]:8080\", \":8080\" or \"localhost:8080\"")
+    })
 }
 
 /// `IP:port`, or none: empty or `off`.
@@ -273,14 +280,26 @@ mod tests {
 
     #[test]
     fn an_address_is_an_ip_and_a_port() {
-        for text in ["0.0.0.0:8080", "[::]:8080", "127.0.0.1:0"] {
+        for text in ["0.0.0.0:8080", "[::]:8080", "127.0.0.1:0", ":8080", "localhost:8080"] {
             assert!(address(text).is_ok(), "{text}");
         }
-        for text in
-            ["", "8080", ":8080", "localhost:8080", "127.0.0.1", "127.0.0.1:65536", "::1:80", "http://1.1.1.1:1"]
-        {
+        for text in [
+            "",
+            "8080",
+            ":",
+            ":x",
+            "localhost",
+            "localhost:",
+            "chat.example.com:8080",
+            "127.0.0.1",
+            "127.0.0.1:65536",
+            "::1:80",
+            "http://1.1.1.1:1",
+        ] {
             assert!(address(text).is_err(), "{text}");
         }
+        assert_eq!(address(":8080"), address("0.0.0.0:8080"));
+        assert_eq!(address("localhost:8080"), address("127.0.0.1:8080"));
         assert_eq!(optional_address(""), Ok(None));
         assert_eq!(optional_address("off"), Ok(None));
         assert!(optional_address("on").is_err());

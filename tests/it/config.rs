@@ -257,10 +257,10 @@ fn flags_win_over_the_file() {
 #[test]
 fn wrong_flags_and_variables_are_named_together() {
     let output = closewatch()
-        .args(["--listen", "localhost:8080", "--upstream", "wss://chat.internal"])
+        .args(["--listen", "example.com:8080", "--upstream", "wss://chat.internal"])
         .env("CLOSEWATCH_WORKERS", "four")
         .env("CLOSEWATCH_ADMIN", "9464")
-        .env("CLOSEWATCH_METRICS", ":1")
+        .env("CLOSEWATCH_METRICS", ":none")
         .env("CLOSEWATCH_CLOSE_LOG", "")
         .env("CLOSEWATCH_LOG_LEVEL", "verbose")
         .output()

@@ -16,7 +16,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::instance::{Ended, Instance};
-use super::{FAILURE, own_log, report, terminal};
+use super::{FAILURE, HeldSignals, own_log, report, terminal};
 use crate::config::{self, LogLevel};
 use crate::export::Event;
 
@@ -41,8 +41,8 @@ pub struct Args {
 }
 
 /// Runs the demo until it is interrupted.
-pub fn execute(args: &Args) -> ExitCode {
-    match demo(args) {
+pub fn execute(args: &Args, held: HeldSignals) -> ExitCode {
+    match demo(args, held) {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::Hurried) => ExitCode::from(FAILURE),
         Err(error) => {
@@ -52,7 +52,7 @@ pub fn execute(args: &Args) -> ExitCode {
     }
 }
 
-fn demo(args: &Args) -> Result<Ended, Box<dyn std::error::Error>> {
+fn demo(args: &Args, held: HeldSignals) -> Result<Ended, Box<dyn std::error::Error>> {
     let _log = own_log::start(LogLevel::Warn)?;
     let backend = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let config = configuration(args, backend.local_addr()?)?;
@@ -77,7 +77,7 @@ fn demo(args: &Args) -> Result<Ended, Box<dyn std::error::Error>> {
             std::future::pending::<()>().await;
         }
     };
-    let ended = instance.run(until)?;
+    let ended = instance.run(held, until)?;
     // The feed ends with the instance; a broken pipe has ended the printer before.
     let _ = printer.join();
     Ok(ended)

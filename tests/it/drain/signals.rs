@@ -62,11 +62,13 @@ async fn a_second_signal_files_every_session_at_once() {
 }
 
 #[tokio::test]
-async fn an_interrupt_is_a_signal_like_the_other() {
-    let mut running = Running::start().await;
-    running.child.signal(Signal::INT);
-    running.child.logs(&["drain begins"]).await;
-    assert_eq!(running.child.exit_code().await, Some(0));
+async fn an_interrupt_and_a_quit_are_signals_like_the_other() {
+    for signal in [Signal::INT, Signal::QUIT] {
+        let mut running = Running::start().await;
+        running.child.signal(signal);
+        running.child.logs(&["drain begins"]).await;
+        assert_eq!(running.child.exit_code().await, Some(0), "{signal:?}");
+    }
 }
 
 #[tokio::test]

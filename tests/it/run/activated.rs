@@ -11,9 +11,11 @@ use closewatch::wire::Peer;
 const SYSTEMD: &str = r#"
 import os, socket, sys
 names = os.environ["LISTEN_FDNAMES"].split(":")
-sockets = [socket.create_server(("127.0.0.1", 0)) for _ in names]
+host = os.environ.get("HOST", "127.0.0.1")
+family = socket.AF_INET6 if ":" in host else socket.AF_INET
+sockets = [socket.create_server((host, 0), family=family, dualstack_ipv6=":" in host) for _ in names]
 for number, (name, opened) in enumerate(zip(names, sockets)):
-    print("opened %s %s:%d" % ((name,) + opened.getsockname()), file=sys.stderr, flush=True)
+    print("opened %s %s:%d" % ((name,) + opened.getsockname()[:2]), file=sys.stderr, flush=True)
     # Above all of them first: a socket may stand where another has to go.
     os.dup2(opened.fileno(), 50 + number)
 for number in range(len(names)):
@@ -45,4 +47,38 @@ async fn sockets_of_systemd_are_taken_by_their_names() {
     upstream.receive_head().await;
     upstream.send(SWITCH.as_bytes()).await;
     assert!(client.receive_head().await.starts_with("HTTP/1.1 101 "));
+}
+
+/// Starts closewatch with a socket on `[::]` that systemd opened under this name; gives its port too.
+async fn activated(name: &str, arguments: &[&str]) -> (Child, String) {
+    let common = ["-c", SYSTEMD, BINARY, "--admin", "127.0.0.1:0", "--upstream", "http://127.0.0.1:9"];
+    let mut command = Command::new("python3");
+    let command = command.env("LISTEN_FDNAMES", name).env("HOST", "::");
+    let mut child = Child::run(command, &[&common[..], arguments].concat(), Output::Read);
+    let line = child.logs(&["opened", name]).await;
+    let port = line.rsplit(':').next().unwrap().to_owned();
+    (child, port)
+}
+
+#[tokio::test]
+async fn the_only_socket_of_systemd_is_the_listener_if_nothing_else_is_said() {
+    // `ListenStream=8080` is [::]:8080, and the default is 0.0.0.0:8080.
+    let (mut child, port) = activated("closewatch.socket", &[]).await;
+    child.logs(&["listening", "listener=\"proxy\"", &format!("address=[::]:{port}")]).await;
+    TcpStream::connect(format!("127.0.0.1:{port}")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_socket_of_systemd_that_no_key_wants_is_an_error_with_both_addresses() {
+    for (name, arguments) in
+        [("closewatch.socket", &["--listen", "127.0.0.1:0"][..]), ("metrics", &["--listen", "127.0.0.1:0"])]
+    {
+        let (mut child, port) = activated(name, arguments).await;
+        assert_eq!(child.exit_code().await, Some(1));
+        let log = child.rest_of_log().await;
+        let passed = format!("systemd passed the socket \"{name}\" on [::]:{port}");
+        for words in [&*passed, "listen is 127.0.0.1:0", "admin.listen is 127.0.0.1:0", "metrics.listen is off"] {
+            assert!(log.contains(words), "{words}: {log}");
+        }
+    }
 }

@@ -4,4 +4,6 @@ mod activated;
 mod admin;
 mod lines;
 mod log;
+mod service_manager;
+mod signals;
 mod start;

@@ -64,7 +64,8 @@ async fn an_address_that_is_taken_is_named_with_its_key() {
         let log = child.rest_of_log().await;
         let last = log.lines().last().unwrap_or_default();
         assert!(last.contains(&address) && last.contains(&format!("({key})")), "{flag}: {log}");
-        assert!(last.contains("in use"), "{log}");
+        assert!(last.contains("in use") && last.contains("ss -ltnp"), "{log}");
+        assert!(!log.contains("effective config"), "nothing runs with it: {log}");
     }
 }
 
@@ -112,4 +113,17 @@ async fn the_admin_address_beyond_this_host_is_warned_of() {
     assert_eq!(running.child.exit_code().await, Some(0));
     let log = running.child.rest_of_log().await;
     assert!(!log.contains("WARN"), "{log}");
+}
+
+#[tokio::test]
+async fn a_misspelt_variable_is_bad_usage_and_another_unknown_one_is_warned_of() {
+    let arguments = ["--upstream", "http://127.0.0.1:9", "--listen", "127.0.0.1:0", "--admin", "off"];
+    let mut child = Child::start_in(&[("CLOSEWATCH_CLOSELOG", "off")], &arguments, Output::Read);
+    assert_eq!(child.exit_code().await, Some(64));
+    let log = child.rest_of_log().await;
+    assert!(log.contains("CLOSEWATCH_CLOSELOG") && log.contains("did you mean CLOSEWATCH_CLOSE_LOG?"), "{log}");
+
+    let mut child = Child::start_in(&[("CLOSEWATCH_VERSION", "1"), ("CLOSEWATCH_PORT", "1")], &arguments, Output::Read);
+    child.logs(&["WARN", "CLOSEWATCH_VERSION", "unknown variable"]).await;
+    child.logs(&["listening", "listener=\"proxy\""]).await;
 }
