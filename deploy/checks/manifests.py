@@ -66,11 +66,12 @@ def pinned(image, where):
 # === times ===
 
 
-def seconds(text):
-    """Parses the durations that deploy/ uses: "0", "15s", "2m". Other forms are refused: people have to add these up."""
-    match = re.fullmatch(r"(\d+)(s|m)|0", text)
-    need(match, f"{text!r} is not a duration in whole seconds or minutes")
-    return int(match[1] or 0) * {"s": 1, "m": 60, None: 0}[match[2]]
+def seconds(duration):
+    """Parses the durations that deploy/ uses, in whole numbers: "0", "15s", "1m 30s", "1500ms". Fractions of a second round up."""
+    text = str(duration)
+    need(re.fullmatch(r"0|(\d+ *(h|m|s|ms) *)+", text), f"{text!r} is not a duration in whole h, m, s and ms")
+    units = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
+    return -(-sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+) *(ms|h|m|s)", text)) // 1000)
 
 
 def constants():
@@ -291,29 +292,74 @@ def termination(config, app, spec, endpoint):
     print(f"  termination: {' + '.join(str(times[name]) for name in ORDER)} = {longest} s < {sleep} s < {grace} s")
 
 
-def helm(rendered, toml):
-    documents = manifests(rendered)
-    seen("objects of the chart", len(documents))
+def helm(folder):
     chart = read_yaml(DEPLOY / "helm/closewatch/Chart.yaml")
     same("appVersion of the chart", chart["appVersion"], version())
-    spec = of_kind(documents, "Deployment")["spec"]["template"]["spec"]
-    text = next(it["data"]["closewatch.toml"] for it in documents
-                if it["kind"] == "ConfigMap" and "closewatch.toml" in it["data"])
-    Path(toml).write_text(text)
-    config = tomllib.loads(text)
-    container(spec["containers"][0], config, "chart")
-    longest, grace = sum(drain_time(config).values()), spec["terminationGracePeriodSeconds"]
-    need(longest < grace, f"a drain of the chart may take {longest} s of {grace} s")
-    monitor = of_kind(documents, "PodMonitor")["spec"]["podMetricsEndpoints"][0]
-    need(seconds(monitor["interval"]) < seconds(config["timeouts"]["final_scrape"]), "no scrape is sure to come")
+    dependency = read_yaml(DEPLOY / "helm/examples/sidecar/Chart.yaml")["dependencies"][0]
+    same("version of the example's dependency", dependency["version"], chart["version"])
     dashboards = {path.name for path in (ROOT / "dashboards").glob("*.json")}
-    carried = {name for it in documents if it["kind"] == "ConfigMap" for name in it["data"] if name.endswith(".json")}
-    same("dashboards in the chart", carried, dashboards)
-    seen("dashboards", len(dashboards))
-    files = (DEPLOY / "prometheus").glob("closewatch.*.yml")
-    expected = sorted(group["name"] for file in files for group in read_yaml(file)["groups"])
-    groups = sorted(group["name"] for group in of_kind(documents, "PrometheusRule")["spec"]["groups"])
-    same("groups of rules in the chart", groups, expected)
+    rules = sorted(group["name"] for file in (DEPLOY / "prometheus").glob("closewatch.*.yml")
+                   for group in read_yaml(file)["groups"])
+    counts = {"gateways": 0, "sidecars": 0, "dashboards": 0, "groups of rules": 0}
+    for path in sorted(Path(folder).glob("*.yaml")):
+        name, documents = path.stem, manifests(path)
+        carried = {key for it in documents if it["kind"] == "ConfigMap" for key in it["data"] if key.endswith(".json")}
+        if carried:
+            same(f"{name}: dashboards", carried, dashboards)
+        groups = [group["name"] for it in documents if it["kind"] == "PrometheusRule" for group in it["spec"]["groups"]]
+        if groups:
+            same(f"{name}: groups of rules", sorted(groups), rules)
+        counts["dashboards"] += len(carried)
+        counts["groups of rules"] += len(groups)
+        toml = path.with_suffix(".toml")
+        if toml.exists():
+            counts["sidecars" if helm_pod(name, documents, config_of(toml)) else "gateways"] += 1
+    for what, count in counts.items():
+        seen(what, count)
+
+
+def helm_pod(name, documents, config):
+    """Checks one rendered case with its pod, and returns whether closewatch is a sidecar there."""
+    pod = of_kind(documents, "Deployment")["spec"]["template"]
+    spec = pod["spec"]
+    sidecars = [it for it in spec.get("initContainers", []) if it["name"] == "closewatch"]
+    ours = (sidecars or spec["containers"])[0]
+    container(ours, config, name)
+    mounts = {it["name"]: it["mountPath"] for it in ours["volumeMounts"]}
+    same(f"{name}: volumes", set(mounts), {it["name"] for it in spec["volumes"]})
+    same(f"{name}: configuration", ours["args"][1], mounts["closewatch-config"] + "/closewatch.toml")
+
+    longest, grace = sum(drain_time(config).values()), spec["terminationGracePeriodSeconds"]
+    if sidecars:
+        same(f"{name}: restartPolicy", ours["restartPolicy"], "Always")
+        same(f"{name}: preStop", ours["lifecycle"]["preStop"]["exec"]["command"], ["/usr/bin/closewatch", "drain", "--wait"])
+        sleep = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+        need(longest < sleep < grace, f"{name}: drain {longest} s, application {sleep} s, pod {grace} s")
+    else:
+        sleep = ours.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+        need(longest + sleep < grace, f"{name}: a drain may take {longest} s after {sleep} s, of {grace} s")
+
+    services = [it for it in documents if it["kind"] == "Service"]
+    need(services, f"{name}: no Service")
+    ports = {it["name"]: it["containerPort"] for it in ours["ports"]}
+    for service in services:
+        # The Service of an application selects by the application's own labels.
+        need(service["spec"]["selector"].items() <= pod["metadata"]["labels"].items(), f"{name}: a Service selects other pods")
+        targets = [ports.get(it["targetPort"], it["targetPort"]) for it in service["spec"]["ports"]]
+        wanted = "metrics" if service["spec"].get("clusterIP") == "None" else "listen"
+        same(f"{name}: where a Service leads", targets,
+             [port(config["metrics"]["listen"] if wanted == "metrics" else config["listen"])])
+    for it in documents:
+        selector = {"PodMonitor": lambda: it["spec"]["selector"], "PodDisruptionBudget": lambda: it["spec"]["selector"],
+                    "NetworkPolicy": lambda: it["spec"]["podSelector"]}.get(it["kind"], lambda: None)()
+        if selector:
+            need(selector["matchLabels"].items() <= pod["metadata"]["labels"].items(), f"{name}: {it['kind']} selects other pods")
+        for endpoint in it.get("spec", {}).get("podMetricsEndpoints", []) + it.get("spec", {}).get("endpoints", []):
+            need(seconds(endpoint["interval"]) < seconds(config["timeouts"]["final_scrape"]), f"{name}: no scrape is sure to come")
+        if it["kind"] == "ServiceMonitor":
+            found = [service for service in services if it["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()]
+            same(f"{name}: Services that are scraped", [service["spec"].get("clusterIP") for service in found], ["None"])
+    return bool(sidecars)
 
 
 def systemd():

@@ -1,6 +1,7 @@
 """Validates manifests strictly against the schemas of one version of Kubernetes: `valid.py VERSION FILE…`.
 
-Objects of the Prometheus operator are no part of it: crds.mjs has their schemas. Any other kind without one is an error.
+Objects of the Prometheus operator and of the Gateway API are not part of it: crds.mjs has their schemas. Any other kind without
+one is an error.
 """
 
 import sys
@@ -22,7 +23,7 @@ except kubernetes_validate.ValidationError:
 count = 0
 for file in files:
     for document in filter(None, yaml.safe_load_all(Path(file).read_text())):
-        if document["apiVersion"] == "monitoring.coreos.com/v1":
+        if document["apiVersion"] in ("monitoring.coreos.com/v1", "gateway.networking.k8s.io/v1"):
             continue
         where = f"{file}: {document['kind']} {document['metadata']['name']}"
         try:
