@@ -13,6 +13,7 @@ import pty
 import re
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 SHOWN = "cargo run --release -- demo"
@@ -25,6 +26,7 @@ PAINTED = re.compile(r"^\x1b\[(\d+)m(.*)\x1b\[0m$")
 def output(closewatch):
     """All lines of one round, as a terminal gets them."""
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (50, 120))
     command = [closewatch, "demo", "--admin", "127.0.0.1:0", "--rate", "2", "--rounds", "1"]
     demo = subprocess.Popen(command, stdout=theirs, stdin=subprocess.DEVNULL)
     os.close(theirs)

@@ -28,8 +28,8 @@ const GATHER: Duration = Duration::from_millis(100);
 const MAX_EVENTS: usize = 100;
 /// A stream without events says something after this long, so that proxies keep it and a client that is gone is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// The first piece: a client that was cut off comes back after two seconds.
-const HELLO: &str = "retry: 2000\n\n";
+/// A client that was cut off comes back after this many milliseconds.
+const RETRY: u32 = 2000;
 
 /// One client's stream.
 struct Reader {
@@ -73,11 +73,11 @@ fn wants(query: &Query, event: &Event) -> bool {
 impl Reader {
     fn new(admin: Admin, query: Query, last: Option<&str>, permit: OwnedSemaphorePermit) -> Self {
         let mut reader =
-            Self { admin, query, place: 0, ready: HELLO.into(), next: Instant::now(), ended: false, _permit: permit };
+            Self { admin, query, place: 0, ready: Vec::new(), next: Instant::now(), ended: false, _permit: permit };
         match last.and_then(|id| id.split_once('-')) {
-            Some((run, place)) if run == &*reader.admin.streams.run => reader.place = place.parse().unwrap_or(0),
+            Some((run, place)) if run == &*reader.admin.streams.run => reader.begin_at(place.parse().unwrap_or(0)),
             // An id of the process before: all that this one knows came behind it.
-            Some(_) => {}
+            Some(_) => reader.begin_at(0),
             None => reader.begin(),
         }
         reader
@@ -86,11 +86,18 @@ impl Reader {
     /// Takes the latest events, which are not sampled: there are no more than the client asks for.
     fn begin(&mut self) {
         let passage = self.admin.exporter.recent().after(0);
-        self.place = passage.end;
+        self.begin_at(passage.end);
         let wanted: Vec<_> = passage.events.iter().filter(|(_, event)| wants(&self.query, event)).collect();
         for (place, event) in &wanted[wanted.len().saturating_sub(self.query.limit)..] {
             self.write(*place, event);
         }
+    }
+
+    /// Says where the stream begins: a client that is cut off before any event goes on there.
+    fn begin_at(&mut self, place: u64) {
+        self.place = place;
+        // Writing to memory does not fail.
+        let _ = write!(self.ready, "retry: {RETRY}\nid: {}-{place}\n\n", self.admin.streams.run);
     }
 
     /// The next piece; `None` at the end of the process.

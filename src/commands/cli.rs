@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{HeldSignals, USAGE, check, demo, drain, explain, run};
+use super::{HeldSignals, USAGE, check, demo, drain, explain, run, tail};
 use crate::config::Overrides;
 
 const EXIT_CODES: &str = "\
@@ -42,6 +42,8 @@ pub enum Command {
     Demo(demo::Args),
     /// Explain a close code, or another word of a record; two codes: the difference
     Explain(explain::Args),
+    /// Follow the closures of a running instance, one line each
+    Tail(tail::Args),
     /// Begin the drain of the running instance; for a preStop hook
     Drain(drain::Args),
 }
@@ -63,6 +65,7 @@ pub fn execute(cli: Cli, held: HeldSignals) -> ExitCode {
         Some(Command::Check(args)) => released(held, || check::execute(&args)),
         Some(Command::Drain(args)) => released(held, || drain::execute(&args)),
         Some(Command::Explain(args)) => released(held, || explain::execute(&args)),
+        Some(Command::Tail(args)) => released(held, || tail::execute(&args)),
     }
 }
 
@@ -87,7 +90,7 @@ mod tests {
         let command = Cli::command();
         let flags: Vec<_> =
             command.get_arguments().filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version")).collect();
-        assert_eq!(flags.len(), 12);
+        assert_eq!(flags.len(), 13);
         for flag in flags {
             let expected = format!("CLOSEWATCH_{}", flag.get_id().as_str().to_uppercase());
             assert_eq!(flag.get_env().and_then(|name| name.to_str()), Some(expected.as_str()));

@@ -21,10 +21,11 @@ use super::service_manager;
 use super::signals::{HeldSignals, Signals};
 use super::sockets::{self, Sockets};
 use super::start_error::StartError;
+use super::terminal;
 use crate::admin::{self, Admin};
 use crate::close::CloseCode;
-use crate::config::{Config, Overrides};
-use crate::export::{ExportOptions, Exporter, JsonStyle, LogOptions};
+use crate::config::{Config, LogFormat, LogTarget, Overrides};
+use crate::export::{ExportOptions, Exporter, JsonStyle, Layout, LogOptions};
 use crate::proxy::Proxy;
 use crate::shutdown::{Phase, Shutdown};
 
@@ -189,7 +190,15 @@ impl Instance {
 
 fn outputs(config: &Config) -> ExportOptions {
     ExportOptions {
-        log: LogOptions { target: config.log.closes.clone(), only: config.log.only },
+        log: LogOptions {
+            target: config.log.closes.clone(),
+            only: config.log.only,
+            text: match (config.log.format, &config.log.closes) {
+                (LogFormat::Json, _) => None,
+                (LogFormat::Text, LogTarget::Stdout) => Some(terminal::layout()),
+                (LogFormat::Text, LogTarget::File(_) | LogTarget::Off) => Some(Layout::PLAIN),
+            },
+        },
         json: JsonStyle {
             path: config.log.path,
             reason: config.log.reason,

@@ -18,6 +18,7 @@ mod service_manager;
 mod signals;
 mod sockets;
 mod start_error;
+pub mod tail;
 mod terminal;
 
 pub use cli::{Cli, Command, execute, parse};

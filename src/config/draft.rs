@@ -7,7 +7,7 @@ use super::forwarded::Forwarded;
 use super::given::Given;
 use super::route::{ClassTable, HostMatch, Route, check_code, check_codes, check_name, check_path};
 use super::section::{Document, Section, read_fields};
-use super::settings::{Config, Drain, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Timeouts};
+use super::settings::{Config, Drain, Limits, Log, LogFormat, LogLevel, LogOnly, LogPath, LogTarget, Timeouts};
 use super::tls_draft::{TlsDraft, UpstreamTlsDraft};
 use super::upstream::Upstream;
 use super::values::{self, Parsed, duration, limit, number, optional_address, positive, switch, text, text_or_number};
@@ -154,6 +154,7 @@ impl Draft {
 fn read_log(mut section: Section<'_, '_>, log: &mut Log) {
     read_fields!(section, log, [closes], |v| LogTarget::parse(text(v)?));
     read_fields!(section, log, [path], |v| LogPath::parse(text(v)?));
+    read_fields!(section, log, [format], |v| LogFormat::parse(text(v)?));
     read_fields!(section, log, [only], |v| LogOnly::parse(text(v)?));
     read_fields!(section, log, [reason, query], |v| switch(text(v)?));
     read_fields!(section, log, [level], |v| LogLevel::parse(text(v)?));

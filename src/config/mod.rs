@@ -37,7 +37,7 @@ pub use overrides::Overrides;
 pub use route::{ClassTable, HostMatch, Route};
 pub use routes::find;
 pub use settings::{
-    Admin, Config, Drain, Limits, Log, LogLevel, LogOnly, LogPath, LogTarget, Metrics, Relay, Timeouts,
+    Admin, Config, Drain, Limits, Log, LogFormat, LogLevel, LogOnly, LogPath, LogTarget, Metrics, Relay, Timeouts,
 };
 pub use tls::{Tls, TlsFault, TlsFile, UpstreamTls, expiry, load_roots, provider};
 pub use trust::trust;

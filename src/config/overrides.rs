@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::draft::{Draft, MOST_WORKERS, TopUpstream, upstream};
 use super::error::{Mistake, Place};
 use super::given::Given;
-use super::settings::{LogLevel, LogTarget};
+use super::settings::{LogFormat, LogLevel, LogTarget};
 use super::tls_draft::path;
 use super::values::{Parsed, address, number_from_text, optional_address, switch};
 
@@ -61,6 +61,10 @@ pub struct Overrides {
     #[arg(long, value_name = "PATH", env = "CLOSEWATCH_CLOSE_LOG")]
     pub close_log: Option<String>,
 
+    /// How close records are written: json, or text, a line for people as `closewatch tail` prints it [default: json]
+    #[arg(long, value_name = "FORMAT", env = "CLOSEWATCH_CLOSE_LOG_FORMAT")]
+    pub close_log_format: Option<String>,
+
     /// Worker threads, 0 for one per core [default: 0]
     #[arg(long, value_name = "N", env = "CLOSEWATCH_WORKERS")]
     pub workers: Option<String>,
@@ -99,6 +103,7 @@ impl Overrides {
         put!(self.admin => config.admin.listen, optional_address, mistakes);
         put!(self.metrics => config.metrics.listen, optional_address, mistakes);
         put!(self.close_log => config.log.closes, LogTarget::parse, mistakes);
+        put!(self.close_log_format => config.log.format, LogFormat::parse, mistakes);
         put!(self.workers => config.workers, |text| number_from_text(text, 0..=MOST_WORKERS), mistakes);
         put!(self.log_level => config.log.level, LogLevel::parse, mistakes);
 

@@ -98,6 +98,8 @@ pub struct Log {
     /// Whether they keep the reasons that peers gave. Default on.
     #[serde(serialize_with = "show_switch")]
     pub reason: bool,
+    /// How they are written. Default `json`.
+    pub format: LogFormat,
     /// Which of them are written. Default `all`.
     pub only: LogOnly,
     /// Whether they keep query strings, which tend to carry tokens. Default off.
@@ -217,6 +219,14 @@ words! {
         Redacted = "redacted",
     }
 
+    /// How records are written.
+    LogFormat {
+        /// A JSON object a line.
+        Json = "json",
+        /// A line for people, as `closewatch tail` prints it.
+        Text = "text",
+    }
+
     /// Which records are written.
     LogOnly {
         /// Each.
@@ -303,6 +313,7 @@ impl Default for Log {
             closes: LogTarget::Stdout,
             path: LogPath::default(),
             reason: true,
+            format: LogFormat::default(),
             only: LogOnly::default(),
             query: false,
             level: LogLevel::default(),

@@ -1,4 +1,4 @@
-//! The close log: a JSON line for every event, written by a thread of its own.
+//! The close log: a line for every event, written by a thread of its own.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,7 +11,7 @@ use prometheus::IntCounter;
 use tokio::time::Instant;
 
 use super::line_writer::{LineWriter, WriteError};
-use super::{Event, JsonStyle};
+use super::{Event, JsonStyle, Layout, Row};
 use crate::config::{LogOnly, LogTarget};
 
 /// Events that may wait for the writer. At one or two kilobytes each, some 30 MB when an output hangs in a storm.
@@ -34,6 +34,8 @@ pub struct LogOptions {
     pub target: LogTarget,
     /// Which events are written.
     pub only: LogOnly,
+    /// How lines for people are set; `None` for JSON.
+    pub text: Option<Layout>,
 }
 
 /// The way to the writer's thread. Dropped, the thread writes what is left and ends.
@@ -70,6 +72,7 @@ struct State {
 struct Writer {
     shared: Arc<Shared>,
     output: LineWriter,
+    text: Option<Layout>,
     style: JsonStyle,
     /// Of the counter's drops, those that the program's own log has spoken of.
     reported: u64,
@@ -86,7 +89,7 @@ impl CloseLog {
             LogTarget::Stdout => LineWriter::stdout()?,
             LogTarget::File(path) => LineWriter::file(path)?,
         };
-        Self::start(output, options.only, style, dropped)
+        Self::start(output, options.only, options.text, style, dropped)
     }
 
     /// Starts a writer to an output of the caller's.
@@ -96,13 +99,19 @@ impl CloseLog {
         style: JsonStyle,
         dropped: IntCounter,
     ) -> io::Result<Self> {
-        Self::start(LineWriter::new(output), only, style, dropped)
+        Self::start(LineWriter::new(output), only, None, style, dropped)
     }
 
-    fn start(output: LineWriter, only: LogOnly, style: JsonStyle, dropped: IntCounter) -> io::Result<Self> {
+    fn start(
+        output: LineWriter,
+        only: LogOnly,
+        text: Option<Layout>,
+        style: JsonStyle,
+        dropped: IntCounter,
+    ) -> io::Result<Self> {
         let reported = dropped.get();
         let shared = Arc::new(Shared { state: Mutex::default(), work: Condvar::new(), done: Condvar::new(), dropped });
-        let writer = Writer { shared: Arc::clone(&shared), output, style, reported, warned: None };
+        let writer = Writer { shared: Arc::clone(&shared), output, text, style, reported, warned: None };
         thread::Builder::new().name("close-log".to_owned()).spawn(move || writer.run())?;
         Ok(Self { only, shared: Some(shared) })
     }
@@ -200,7 +209,7 @@ impl Writer {
         while self.wait(&mut batch) {
             let mut lines = 0;
             while let Some(event) = batch.pop_front() {
-                self.style.write(&event, self.output.lines());
+                self.write(&event);
                 lines += 1;
                 if batch.is_empty() || self.output.lines().len() >= BATCH {
                     let sent = self.output.send();
@@ -214,6 +223,17 @@ impl Writer {
         // The rest of a line, if the last write failed in the middle of one.
         let sent = self.output.send();
         self.lost(sent);
+    }
+
+    fn write(&mut self, event: &Event) {
+        match self.text {
+            None => self.style.write(event, self.output.lines()),
+            Some(layout) => {
+                let line = layout.line(&Row::of(event, &self.style));
+                self.output.lines().extend_from_slice(line.as_bytes());
+                self.output.lines().push(b'\n');
+            }
+        }
     }
 
     /// Waits for events, and takes all there are; `false` when there will be none any more.

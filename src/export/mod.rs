@@ -16,6 +16,7 @@ mod live;
 mod metrics;
 mod otlp;
 mod ring;
+mod text;
 
 pub use close_log::{CloseLog, LogOptions, QUEUE};
 pub use event::Event;
@@ -26,3 +27,4 @@ pub use live::{LiveSession, LiveSessions};
 pub use metrics::{CONTENT_TYPE, Metrics, RouteMetrics, Sink};
 pub use otlp::OtlpError;
 pub use ring::{Passage, Ring};
+pub use text::{Layout, Row, RowError};

@@ -199,7 +199,7 @@ fn the_documentation_of_defaults_holds() {
         "admin": { "listen": "127.0.0.1:9464", "names": [] },
         "metrics": { "listen": "off" },
         "log": {
-            "closes": "-", "path": "full", "reason": "on", "only": "all", "query": "off", "level": "info",
+            "closes": "-", "format": "json", "path": "full", "reason": "on", "only": "all", "query": "off", "level": "info",
         },
         "timeouts": {
             "dial": "5s", "head": "10s", "keep_alive": "1m 15s", "tls": "10s", "handshake": "30s", "idle": "0", "linger": "5s",
@@ -241,6 +241,7 @@ fn flags_win_over_the_file() {
         admin: Some("off".into()),
         metrics: Some("127.0.0.1:0".into()),
         close_log: Some("off".into()),
+        close_log_format: Some("text".into()),
         workers: Some("2".into()),
         log_level: Some("debug".into()),
     };

@@ -19,7 +19,7 @@ const SCENES: &[[&str; 5]] = &[
     ["graphql", "policy", "4401", "upstream", "close_handshake"],
     ["graphql", "application", "4408", "upstream", "close_handshake"],
     ["graphql", "abnormal", "4500", "upstream", "close_handshake"],
-    ["chat", "application", "4xxx", "upstream", "close_handshake"],
+    ["chat", "application", "4000", "upstream", "close_handshake"],
     ["chat", "policy", "3003", "upstream", "close_handshake"],
     ["chat", "abnormal", "1006", "client", "client_eof"],
     ["chat", "abnormal", "1006", "client", "client_reset"],
@@ -43,6 +43,7 @@ async fn the_demo_plays_every_scene_once_and_leaves() {
     while let Some(line) = child.line().await {
         if !introduced {
             introduced = line.starts_with("TIME ");
+            assert!(introduced || line.len() <= 80, "wraps in 80 columns: {line}");
             continue;
         }
         let fields: Vec<_> = line.split_whitespace().skip(1).take(5).collect();

@@ -21,6 +21,7 @@ mod rig;
 mod run;
 mod sources;
 mod storm;
+mod tail;
 mod tls;
 mod transparency;
 mod upgrades;

@@ -6,7 +6,7 @@
 mod peers;
 mod scenes;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,7 +18,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::instance::{Ended, Instance};
 use super::{FAILURE, HeldSignals, own_log, report, terminal};
 use crate::config::{self, LogLevel};
-use crate::export::Event;
+use crate::export::{Event, JsonStyle, Row};
 
 /// The arguments of `demo`.
 #[derive(Clone, Debug, clap::Args)]
@@ -114,10 +114,7 @@ fn configuration(args: &Args, backend: SocketAddr) -> Result<config::Config, con
 
 fn introduce(front: SocketAddr, admin: Option<SocketAddr>) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(
-        out,
-        "closewatch demo: a backend, clients that end their sessions in every way, and closewatch between them"
-    )?;
+    writeln!(out, "closewatch demo: closewatch between a backend and clients that end in every way")?;
     writeln!(out)?;
     writeln!(out, "  proxy     ws://{front}/chat/echo (connect with your own client)")?;
     if let Some(admin) = admin {
@@ -126,18 +123,19 @@ fn introduce(front: SocketAddr, admin: Option<SocketAddr>) -> io::Result<()> {
         writeln!(out, "  sessions  http://{admin}/sessions")?;
     }
     writeln!(out)?;
-    writeln!(out, "Every line is a session that ended, or an upgrade that failed. Ctrl-C drains and leaves.")?;
+    writeln!(out, "Each line is a session that ended, or an upgrade that failed. [1011/1006]: the")?;
+    writeln!(out, "client saw 1011, the upstream 1006; left out where both saw CODE. Ctrl-C drains.")?;
     writeln!(out)?;
-    writeln!(out, "{}", terminal::COLUMNS)?;
+    writeln!(out, "{}", terminal::layout().heading())?;
     out.flush()
 }
 
 /// Prints one line for each event, until the feed ends.
 fn print(mut feed: Receiver<std::sync::Arc<Event>>) {
-    let colour = io::stdout().is_terminal();
+    let style = JsonStyle::default();
     loop {
         let printed = match feed.blocking_recv() {
-            Ok(event) => writeln!(io::stdout(), "{}", terminal::line(&event, colour)),
+            Ok(event) => writeln!(io::stdout(), "{}", terminal::layout().line(&Row::of(&event, &style))),
             Err(RecvError::Lagged(missed)) => writeln!(io::stdout(), "({missed} closures not shown)"),
             Err(RecvError::Closed) => return,
         };

@@ -182,7 +182,7 @@ fn a_log_that_was_shut_down_has_written_everything_and_counts_what_comes_late() 
 #[test]
 fn off_writes_nothing_and_loses_nothing() {
     let metrics = Metrics::new();
-    let options = LogOptions { target: LogTarget::Off, only: LogOnly::All };
+    let options = LogOptions { target: LogTarget::Off, only: LogOnly::All, text: None };
     let log = CloseLog::open(&options, JsonStyle::default(), metrics.records_dropped(Sink::Log)).unwrap();
     log.push(&Arc::new(Event::Closed(records::boom())));
     log.reopen();
@@ -202,7 +202,7 @@ impl Directory {
 
     fn open(&self, metrics: &Metrics) -> (CloseLog, PathBuf) {
         let path = self.0.join("closes.jsonl");
-        let options = LogOptions { target: LogTarget::File(path.clone()), only: LogOnly::All };
+        let options = LogOptions { target: LogTarget::File(path.clone()), only: LogOnly::All, text: None };
         let log = CloseLog::open(&options, JsonStyle::default(), metrics.records_dropped(Sink::Log)).unwrap();
         (log, path)
     }
@@ -254,7 +254,8 @@ fn a_file_that_ends_in_the_middle_of_a_line_gets_a_new_one() {
 
 #[test]
 fn a_file_that_cannot_be_opened_is_an_error_at_the_start() {
-    let options = LogOptions { target: LogTarget::File("/nonexistent/closes.jsonl".into()), only: LogOnly::All };
+    let options =
+        LogOptions { target: LogTarget::File("/nonexistent/closes.jsonl".into()), only: LogOnly::All, text: None };
     let dropped = Metrics::new().records_dropped(Sink::Log);
     let error = CloseLog::open(&options, JsonStyle::default(), dropped).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::NotFound);

@@ -8,3 +8,4 @@ mod labels;
 mod metrics;
 pub(crate) mod records;
 mod stream;
+mod text;

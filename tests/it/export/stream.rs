@@ -34,6 +34,7 @@ impl Stream {
         assert!(status.contains("200"), "{status}");
         while stream.line().await.as_deref() != Some("") {}
         assert_eq!(stream.line().await.as_deref(), Some("retry: 2000"));
+        assert!(stream.line().await.is_some_and(|line| line.starts_with("id: ")), "where it begins");
         stream.line().await;
         stream
     }
