@@ -272,6 +272,30 @@ def kubernetes(rendered):
     termination(config, app, spec, endpoint)
 
 
+def statefulset(rendered):
+    """The second example: an application with a lifecycle of its own, and a configuration in place of the component's."""
+    documents = manifests(rendered)
+    folder = DEPLOY / "kubernetes/example-statefulset"
+    spec = of_kind(documents, "StatefulSet")["spec"]["template"]["spec"]
+    own = next(it for it in manifests(folder / "app/rooms.yaml") if it["kind"] == "StatefulSet")["spec"]["template"]["spec"]
+    same("the lifecycle of the application", spec["containers"][0]["lifecycle"], own["containers"][0]["lifecycle"])
+    same("its grace period", spec["terminationGracePeriodSeconds"], own["terminationGracePeriodSeconds"])
+    sidecar = next(it for it in spec["initContainers"] if it["name"] == "closewatch")
+    text = of_kind(documents, "ConfigMap")["data"]["closewatch.toml"]
+    same("its configuration", text, (folder / "settings/closewatch.toml").read_text())
+    config = tomllib.loads(text)
+    container(sidecar, config, "sidecar of the StatefulSet")
+    mounts = {it["mountPath"] for it in sidecar["volumeMounts"]}
+    same("mounts of the sidecar", mounts, {"/etc/closewatch", str(Path(config["tls"]["cert"]).parent)})
+    same("volumes", {it["name"] for it in spec["volumes"]}, {it["name"] for it in sidecar["volumeMounts"]})
+    sleep = int(re.search(r"sleep (\d+);", spec["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][-1])[1])
+    longest, grace = sum(drain_time(config).values()), spec["terminationGracePeriodSeconds"]
+    need(longest < sleep < grace, f"drain {longest} s, preStop of the application {sleep} s, pod {grace} s")
+    app = own["containers"][0]["ports"][0]["containerPort"]
+    same("upstreams of the sidecar", {route["upstream"] for route in config["routes"]}, {f"http://127.0.0.1:{app}"})
+    print(f"  kept: a preStop of the application's own; {longest} s < {sleep} s < {grace} s")
+
+
 def termination(config, app, spec, endpoint):
     """unready + drain + … + final_scrape < preStop sleep of the application < terminationGracePeriodSeconds."""
     times = drain_time(config)
@@ -376,6 +400,6 @@ def systemd():
 
 if __name__ == "__main__":
     try:
-        {check.__name__: check for check in (image, compose, kubernetes, helm, systemd)}[sys.argv[1]](*sys.argv[2:])
+        {check.__name__: check for check in (image, compose, kubernetes, statefulset, helm, systemd)}[sys.argv[1]](*sys.argv[2:])
     except Wrong as wrong:
         sys.exit(f"{sys.argv[1]}: {wrong}")
