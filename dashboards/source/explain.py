@@ -235,7 +235,7 @@ def explain():
                 (
                     series(
                         "By cause",
-                        "What ended the sessions of the chosen classes, per minute.",
+                        "The cause of the end of sessions in the chosen classes, per minute.",
                         targets((per_minute("closewatch_closes_total", chosen, "cause") + " > 0", "{{cause}}")),
                         "cpm",
                         stacked=True,
@@ -302,7 +302,7 @@ def explain():
                 (
                     series(
                         "Breaches of the protocol",
-                        "By the side that sent them and kind, per minute of ended sessions.",
+                        "Breaches of RFC 6455 in ended sessions, by the side that sent them and by kind, per minute.",
                         targets(
                             (
                                 per_minute("closewatch_violations_total", by="direction, kind") + " > 0",
@@ -318,7 +318,7 @@ def explain():
                 (
                     series(
                         "Bytes read and never delivered",
-                        "What was on its way when the session ended, by direction. The receiver never saw it.",
+                        "Bytes on their way when the session ended, by direction. The receiver never got them.",
                         targets((rate("closewatch_undelivered_bytes_total", by="direction"), "{{direction}}")),
                         "Bps",
                         stacked=True,
@@ -366,7 +366,7 @@ def explain():
     return dashboard(
         EXPLAIN,
         "closewatch / Explain a spike",
-        "Take the time range of a spike: which kinds of end grew, after how much silence, begun by whom, on which route.",
+        "Choose the time range of a spike: the kinds of end that grew, the silence before them, the side that began them, the route.",
         variables,
         rows,
         span="now-1h",

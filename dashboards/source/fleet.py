@@ -208,7 +208,7 @@ def fleet():
                 (
                     series(
                         "Sessions up, by instance",
-                        "Where the sessions are. After a wave they are uneven: the instance restarted last has the fewest.",
+                        "Open sessions of each instance. After a wave they are uneven: the instance that restarted last has the fewest.",
                         targets((now("closewatch_sessions_active", by="instance"), "{{instance}}")),
                         "short",
                         stacked=True,
@@ -218,7 +218,7 @@ def fleet():
                 (
                     series(
                         "Opened, by instance",
-                        "Per minute: who takes the sessions that were sent away.",
+                        "Sessions opened per minute: shows the instances that take over the sessions of a draining one.",
                         targets((per_minute("closewatch_sessions_opened_total", by="instance"), "{{instance}}")),
                         "cpm",
                         stacked=True,
@@ -240,7 +240,7 @@ def fleet():
                 (
                     series(
                         "Instances, by version",
-                        "Which version runs where during a rollout.",
+                        "Instances of each version, during a rollout.",
                         targets(("count by (version) (%s)" % sel("closewatch_build_info", **own), "{{version}}")),
                         "short",
                         stacked=True,

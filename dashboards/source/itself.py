@@ -69,7 +69,7 @@ def itself():
                 (
                     stat(
                         "Configuration",
-                        "Whether every chosen instance took the last configuration it was given. If not, the one before is in force.",
+                        "Taken if every chosen instance has the last configuration that it was given. On an instance that refused it, the one before is in force.",
                         "min(%s)" % sel("closewatch_config_reload_success", **own),
                         "none",
                         steps(1, "green", base="red"),
@@ -85,7 +85,7 @@ def itself():
                 (
                     stat(
                         "Last configuration",
-                        "How long ago the newest configuration was taken.",
+                        "Time since the newest configuration was taken.",
                         "time() - max(%s)" % sel("closewatch_config_last_reload_timestamp_seconds", **own),
                         "dtdurations",
                         QUIET,
@@ -152,7 +152,7 @@ def itself():
                 (
                     series(
                         "Bytes held for slow peers",
-                        "In closewatch, at most one buffer or one pipe a session.",
+                        "Bytes held in closewatch for slow peers: at most one buffer or one pipe for each session.",
                         targets((now("closewatch_spilled_bytes", by="instance", **own), "{{instance}}")),
                         "bytes",
                     ),
@@ -161,7 +161,7 @@ def itself():
                 (
                     series(
                         "Bytes read and never delivered",
-                        "Because the session had ended, per second.",
+                        "Bytes that were not delivered because the session had ended, per second.",
                         targets((rate("closewatch_undelivered_bytes_total", by="direction"), "{{direction}}")),
                         "Bps",
                     ),
@@ -185,7 +185,7 @@ def itself():
                 (
                     series(
                         "Memory",
-                        "Resident.",
+                        "Resident memory of each instance.",
                         targets(
                             ("sum by (instance) (%s)" % on_closewatch("process_resident_memory_bytes"), "{{instance}}")
                         ),
@@ -196,7 +196,7 @@ def itself():
                 (
                     series(
                         "Memory per session",
-                        "Resident memory over open sessions: meaningful from some hundred sessions on.",
+                        "Resident memory divided by open sessions. It is meaningful from some hundred sessions on.",
                         targets(
                             (
                                 "sum by (instance) (%s) / (%s > 0)"
@@ -214,7 +214,7 @@ def itself():
                 (
                     series(
                         "Descriptors",
-                        "Open, and the limit (dashed) of the instance with the lowest. At the limit connections are rejected.",
+                        "Open descriptors, and the lowest limit of an instance (dashed). At the limit connections are rejected.",
                         targets(
                             ("sum by (instance) (%s)" % on_closewatch("process_open_fds"), "{{instance}}"),
                             ("min(%s)" % on_closewatch("process_max_fds"), "limit"),
@@ -245,7 +245,7 @@ def itself():
                 (
                     series(
                         "Series per scrape",
-                        "What an instance exports. It grows with routes and codes, never with peers.",
+                        "Series that an instance exports. They grow with routes and codes, never with peers.",
                         targets(("sum by (instance) (%s)" % on_closewatch("scrape_samples_scraped"), "{{instance}}")),
                         "short",
                     ),
@@ -274,7 +274,7 @@ def itself():
                 (
                     series(
                         "Up for",
-                        "Since the process started. A fall to zero is a restart.",
+                        "Time since the process started. A fall to zero is a restart.",
                         targets(
                             (
                                 "time() - max by (instance) (%s)" % on_closewatch("process_start_time_seconds"),
@@ -303,7 +303,7 @@ def itself():
     return dashboard(
         "closewatch-itself",
         "closewatch / closewatch itself",
-        "Whether closewatch does its own work: records, back-pressure, cost, configuration.",
+        "The work of closewatch itself: records, back-pressure, cost, configuration.",
         [source("datasource", "Data source", "prometheus"), JOB, INSTANCE, ROUTE],
         rows,
     )

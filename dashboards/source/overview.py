@@ -128,7 +128,7 @@ def overview():
                 (
                     series(
                         "Ends by cause",
-                        "What ended the session: a Close that was answered or not, a FIN (eof), an RST (reset), silence (timeout) of "
+                        "The cause of the end: a Close that was answered or not, a FIN (eof), an RST (reset), silence (timeout) of "
                         "one side, or closewatch itself (drain, idle_timeout).",
                         targets((per_minute("closewatch_closes_total", by="cause") + " > 0", "{{cause}}")),
                         "cpm",
@@ -197,7 +197,7 @@ def overview():
                 (
                     series(
                         "Ping round trip",
-                        "From a ping to its pong, both only watched, by the side that answered. Empty where nobody "
+                        "From a ping to its pong, by the side that answered. closewatch only watches them. Empty if nobody "
                         "sends pings.",
                         targets(
                             *(
@@ -229,7 +229,7 @@ def overview():
                 (
                     series(
                         "Bytes",
-                        "Behind the handshake, frame headers included.",
+                        "Bytes after the handshake, frame headers included.",
                         targets((rate("closewatch_frame_bytes_total", by="direction"), "{{direction}}")),
                         "Bps",
                     ),
@@ -251,7 +251,7 @@ def overview():
     return dashboard(
         "closewatch-overview",
         "closewatch / Overview",
-        "How WebSocket sessions end: what, how, and by whom; clean against abnormal.",
+        "WebSocket sessions and their ends: class, code, cause, and the side that began them.",
         [source("datasource", "Data source", "prometheus"), JOB, INSTANCE, ROUTE],
         rows,
     )
