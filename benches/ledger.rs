@@ -4,7 +4,9 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use closewatch::close::{Address, CloseRecord, CodeRules, End, Event, Ledger, Live, Request, RouteFacts, Session};
+use closewatch::close::{
+    Address, CloseRecord, CodeRules, CompactDuration, End, Event, Ledger, Live, Request, RouteFacts, Session,
+};
 use closewatch::wire::{Frame, MessageKind, Opcode, Peer};
 use criterion::{Criterion, Throughput};
 use jiff::Timestamp;
@@ -28,6 +30,7 @@ fn session() -> Arc<Session> {
             rules: CodeRules::default(),
         }),
         opened_at: Timestamp::UNIX_EPOCH,
+        handshake: CompactDuration::ZERO,
         client: address.clone(),
         upstream: address,
         request: Request::default(),

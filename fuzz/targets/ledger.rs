@@ -51,8 +51,8 @@ fn act(u: &mut Unstructured<'_>) -> arbitrary::Result<Act> {
         8 => What::Ended(*u.choose(&End::ALL)?),
         9 => What::Reset,
         10 => What::Decided(*u.choose(&[Cause::Drain, Cause::IdleTimeout, Cause::ProxyError])?),
-        11 => What::Stalled,
-        _ => What::Kernel { unacknowledged: u.arbitrary()? },
+        11 => What::Stalled { relieved: u.arbitrary()? },
+        _ => What::Kernel { unacknowledged: u64::from(u.arbitrary::<u8>()?) },
     };
     let after = Duration::from_millis(u.int_in_range(0..=255)?);
     Ok(Act { what, peer: *u.choose(&Peer::ALL)?, after })

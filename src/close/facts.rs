@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::{Cause, CloseCode, End, Text, TlsAlert};
-use crate::wire::{Peer, Violation};
+use crate::wire::{MAX_CONTROL_PAYLOAD, Peer, Violation};
 
 /// Everything seen of a session. All times count from its opening, on the monotonic clock.
 #[derive(Clone, Debug, Default)]
@@ -44,10 +44,17 @@ pub struct PeerFacts {
     pub pongs: u64,
     /// Its last whole frame.
     pub last_frame: Option<Duration>,
+    /// From the frame before its last to its last; from the opening, if it sent only one. What forgets idle flows shows
+    /// itself only at the next packet.
+    pub silence_before_last: Option<Duration>,
+    /// The longest time before any of its frames: a silence that the session survived.
+    pub longest_silence: Option<Duration>,
     /// The end of its last whole message.
     pub last_message: Option<Duration>,
     /// Its last pong.
     pub last_pong: Option<Duration>,
+    /// Its last pong that answered a ping.
+    pub last_answered_ping: Option<Duration>,
     /// From its last answered ping, written on to it, to the pong, read.
     pub ping_rtt: Option<Duration>,
     /// The longest of these.
@@ -64,14 +71,17 @@ pub struct PeerFacts {
     pub blind: Option<Seq>,
     /// How long the other peer had to wait because this one did not take its bytes.
     pub stalled: Duration,
-    /// Bytes read from the other peer and never written on to this one.
+    /// The last time that it took no bytes.
+    pub last_stall: Option<Stall>,
+    /// Bytes read from the other peer that this one was not given: never written on to it, or not acknowledged when it was
+    /// gone. Without the answer to a Close.
     pub undelivered_bytes: u64,
     /// The Close that closewatch itself wrote to it.
     pub own_close: Option<OwnClose>,
     /// closewatch's last act on its leg was a reset.
     pub was_reset: bool,
-    /// Its transport ended, or was ended, while bytes for it were not acknowledged.
-    pub unacknowledged: bool,
+    /// Bytes for it that its host had not acknowledged when the kernel was last asked.
+    pub unacknowledged: u64,
     /// The kernel's knowledge of its connection at an abnormal end.
     pub tcp: Option<TcpFacts>,
 }
@@ -104,6 +114,10 @@ pub struct Close {
     pub at: Duration,
     /// The same, as a place in the order.
     pub seq: Seq,
+    /// Bytes of its body, kept or not.
+    pub len: u64,
+    /// The place in its sender's bytes where it ends.
+    pub end: u64,
     /// When its last byte was written on to the other peer.
     pub written: Option<Moment>,
 }
@@ -130,11 +144,22 @@ pub struct Decision {
     pub seq: Seq,
 }
 
-/// A Close that closewatch wrote.
+/// A time in which a peer took no bytes.
 #[derive(Clone, Copy, Debug)]
+pub struct Stall {
+    /// When it began.
+    pub since: Duration,
+    /// When the peer took bytes again; `None` if it never did.
+    pub until: Option<Duration>,
+}
+
+/// A Close that closewatch wrote.
+#[derive(Clone, Debug)]
 pub struct OwnClose {
     /// Its code.
     pub code: CloseCode,
+    /// Its reason.
+    pub reason: Text,
     /// When its last byte was written.
     pub written: Seq,
 }
@@ -203,6 +228,33 @@ impl PeerFacts {
     /// The end of its transport that it or the network brought about: not `local`.
     pub fn own_end(&self) -> Option<Ended> {
         self.end.filter(|end| end.how != End::Local)
+    }
+
+    /// How long it had taken no bytes at the time `at`.
+    pub fn stalled_at(&self, at: Duration) -> Duration {
+        let going_on = self.last_stall.filter(|stall| stall.until.is_none_or(|until| at <= until));
+        going_on.map_or(Duration::ZERO, |stall| at.saturating_sub(stall.since))
+    }
+
+    /// Whether bytes that were written to it and not acknowledged can still arrive: not if its connection was broken.
+    pub(super) fn is_lost(&self) -> bool {
+        let broken = match self.end() {
+            End::Reset | End::Timeout => true,
+            End::Fin | End::TlsTruncated => self.reset_after_fin,
+            End::Open | End::Local => false,
+        };
+        broken || self.was_reset
+    }
+}
+
+// === impl Close ===
+
+impl Close {
+    /// Bytes that it took on the wire, sent by `from` with the header that a control frame of its length has.
+    pub(super) fn wire_len(&self, from: Peer) -> u64 {
+        let header = if self.len > MAX_CONTROL_PAYLOAD as u64 { 4 } else { 2 };
+        let mask = if from == Peer::Client { 4 } else { 0 };
+        header + mask + self.len
     }
 }
 

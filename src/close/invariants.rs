@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use ulid::Ulid;
 
 use super::{
-    Address, Cause, Class, CloseCode, CloseRecord, CodeLabel, CodeRules, End, Event, Facts, Handshake, Initiator,
-    Ledger, Live, Request, RouteFacts, Seq, Session,
+    Address, Cause, Class, CloseCode, CloseRecord, CodeLabel, CodeRules, CompactDuration, End, Event, Facts, Handshake,
+    Initiator, Ledger, Live, Request, RouteFacts, Seq, Session,
 };
 use crate::wire::{Frame, MessageKind, Opcode, Peer, Violation};
 
@@ -42,8 +42,8 @@ pub enum What {
     Ended(End),
     Reset,
     Decided(Cause),
-    Stalled,
-    Kernel { unacknowledged: bool },
+    Stalled { relieved: bool },
+    Kernel { unacknowledged: u64 },
 }
 
 fn act(ledger: &mut Ledger, Act { what, peer, .. }: &Act, at: Duration) {
@@ -58,11 +58,11 @@ fn act(ledger: &mut Ledger, Act { what, peer, .. }: &Act, at: Duration) {
         What::Blind => ledger.on(Event::Blind { from }, at),
         What::Read { bytes, active } => ledger.on(Event::Read { from, bytes, active }, at),
         What::Written { total } => ledger.on(Event::Written { from, total }, at),
-        What::OwnClose(code) => ledger.on(Event::OwnClose { to: peer, code }, at),
+        What::OwnClose(code) => ledger.on(Event::OwnClose { to: peer, code, reason: "own" }, at),
         What::Ended(how) => ledger.on(Event::Ended { peer, how }, at),
         What::Reset => ledger.on(Event::Reset { peer }, at),
         What::Decided(cause) => ledger.on(Event::Decided { cause }, at),
-        What::Stalled => ledger.on(Event::Stalled { peer, time: STEP }, at),
+        What::Stalled { relieved } => ledger.on(Event::Stalled { peer, time: STEP, relieved }, at),
         What::Kernel { unacknowledged } => ledger.on(Event::Kernel { peer, unacknowledged, tcp: None }, at),
     };
 }
@@ -90,6 +90,7 @@ pub(super) fn session(rules: CodeRules) -> Arc<Session> {
         id: Ulid::nil(),
         route: Arc::new(RouteFacts { name: "test".into(), upstream: "".into(), rules }),
         opened_at: Timestamp::UNIX_EPOCH,
+        handshake: CompactDuration::ZERO,
         client: Address::Unix("".into()),
         upstream: Address::Unix("".into()),
         request: Request::default(),
@@ -193,6 +194,15 @@ pub fn assert_sound(record: &CloseRecord) {
         if saw.code.is_none() {
             assert!(theirs.close.is_some() || theirs.blind.is_some());
         }
-        assert_eq!(saw.certain, !own.unacknowledged);
+        if saw.certain {
+            let was_sent_one =
+                theirs.close.as_ref().is_some_and(|close| close.written.is_some()) || own.own_close.is_some();
+            assert!(own.close.is_some() || !was_sent_one || own.end.is_some());
+        }
+        // The facts that only count bytes or time.
+        assert!(own.longest_silence >= own.silence_before_last);
+        assert_eq!(own.longest_silence.is_some(), own.frames > 0);
+        assert!(own.stalled_at(verdict.ended) <= verdict.ended);
+        assert!(own.last_answered_ping <= own.last_pong);
     }
 }

@@ -209,6 +209,28 @@ labels! {
     }
 }
 
+labels! {
+    /// The version of HTTP that a request was made in.
+    HttpVersion {
+        /// There was no request, or none that could be read.
+        Unknown = "",
+        /// HTTP/1.0.
+        Http10 = "1.0",
+        /// HTTP/1.1: every session's.
+        Http11 = "1.1",
+        /// HTTP/2.
+        Http2 = "2",
+        /// HTTP/3.
+        Http3 = "3",
+    }
+}
+
+impl Default for HttpVersion {
+    fn default() -> Self {
+        Self::Unknown
+    }
+}
+
 impl Class {
     /// The level of the record in the close log: `warn` for what somebody may have to look at.
     pub const fn level(self) -> &'static str {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::facts::{Close, Decision, Ended, Facts, Moment, OwnClose, PeerFacts, Seq, TcpFacts};
+use super::compact_duration::Silence;
+use super::facts::{Close, Decision, Ended, Facts, Moment, OwnClose, PeerFacts, Seq, Stall, TcpFacts};
 use super::pings::Pings;
 use super::{Cause, CloseCode, CompactDuration, End, Text, TlsAlert};
 use crate::wire::{CloseBody, Frame, MessageKind, Opcode, Peer, Violation};
@@ -51,6 +52,8 @@ pub enum Event<'a> {
         to: Peer,
         /// Its code.
         code: CloseCode,
+        /// Its reason.
+        reason: &'a str,
     },
     /// A peer's transport ended: by itself, or with [`End::Local`] by closewatch.
     Ended {
@@ -76,19 +79,21 @@ pub enum Event<'a> {
         /// `drain`, `idle_timeout` or `proxy_error`.
         cause: Cause,
     },
-    /// A peer did not take bytes for a while.
+    /// A peer did not take bytes for a while, up to now.
     Stalled {
         /// That peer.
         peer: Peer,
         /// How long.
         time: Duration,
+        /// Whether it took them in the end. If not, there is no end to wait for any more.
+        relieved: bool,
     },
     /// The kernel's knowledge of a leg at its end.
     Kernel {
         /// The peer at the other end of the leg.
         peer: Peer,
-        /// Whether bytes for the peer are not acknowledged.
-        unacknowledged: bool,
+        /// Bytes for the peer that its host has not acknowledged.
+        unacknowledged: u64,
         /// Round-trip time and retransmits.
         tcp: Option<TcpFacts>,
     },
@@ -125,10 +130,12 @@ struct Tally {
     bytes: u64,
     last_frame: Option<CompactDuration>,
     last_message: Option<CompactDuration>,
+    /// From the frame before the last to the last; from the opening, if there is only one.
+    silence_before_last: Silence,
+    /// The longest time before any of the frames.
+    longest_silence: Silence,
     /// The last byte read.
     last_read: Option<Seq>,
-    /// The byte at which the first Close ends.
-    close_end: u64,
     /// Bytes that were written on.
     written: u64,
 }
@@ -139,6 +146,8 @@ struct Heartbeat {
     pings: u64,
     pongs: u64,
     last_pong: Option<Duration>,
+    /// The last pong that answered a ping.
+    last_answer: Option<Duration>,
     rtt: Option<Duration>,
     rtt_max: Option<Duration>,
     unsolicited_pongs: u64,
@@ -182,13 +191,13 @@ impl Ledger {
                 let tally = &mut self.tallies[from.index()];
                 tally.written = total;
                 if let Some(close) = &mut tally.close
-                    && tally.close_end <= total
+                    && close.end <= total
                 {
                     close.written.get_or_insert(Moment { at, seq });
                 }
             }
-            Event::OwnClose { to, code } => {
-                self.rest(to).own_close.get_or_insert(OwnClose { code, written: seq });
+            Event::OwnClose { to, code, reason } => {
+                self.rest(to).own_close.get_or_insert_with(|| OwnClose { code, reason: reason.into(), written: seq });
             }
             // Not an end.
             Event::Ended { how: End::Open, .. } => {}
@@ -211,10 +220,14 @@ impl Ledger {
                 self.rest.get_or_insert_default().decision.get_or_insert(Decision { cause, at, seq });
                 self.ended.get_or_insert(seq);
             }
-            Event::Stalled { peer, time } => self.rest(peer).stalled += time,
+            Event::Stalled { peer, time, relieved } => {
+                let rest = self.rest(peer);
+                rest.stalled += time;
+                rest.last_stall = Some(Stall { since: at.saturating_sub(time), until: relieved.then_some(at) });
+            }
             Event::Kernel { peer, unacknowledged, tcp } => {
                 let rest = self.rest(peer);
-                rest.unacknowledged |= unacknowledged;
+                rest.unacknowledged = unacknowledged;
                 rest.tcp = rest.tcp.or(tcp);
             }
         }
@@ -234,6 +247,13 @@ impl Ledger {
     /// The end of `peer`'s transport that it or the network brought about: not `local`.
     pub fn own_end(&self, peer: Peer) -> Option<Ended> {
         self.rest.as_ref()?.of(peer).own_end()
+    }
+
+    /// Whether the other peer's Close was written to `peer` after that had sent its FIN: it may still read.
+    pub fn closed_behind_fin(&self, peer: Peer) -> bool {
+        let fin = self.own_end(peer).filter(|end| end.how == End::Fin);
+        let close = self.tallies[peer.other().index()].close.as_ref().and_then(|close| close.written);
+        fin.zip(close).is_some_and(|(fin, close)| fin.seq < close.seq)
     }
 
     /// Whether the kernel has told what `peer`'s connection was like.
@@ -266,14 +286,17 @@ impl Ledger {
     pub(super) fn into_facts(self) -> (Facts, [bool; 2]) {
         let mut facts = self.rest.map_or_else(Facts::default, |rest| *rest);
         facts.last_activity = self.last_activity.get();
-        let undelivered = self.tallies.each_ref().map(|tally| tally.bytes.saturating_sub(tally.written));
+        let moved = self.tallies.each_ref().map(|tally| (tally.bytes, tally.written));
         for ((peer, tally), heartbeat) in Peer::ALL.into_iter().zip(self.tallies).zip(self.heartbeats) {
             let facts = facts.of_mut(peer);
-            facts.undelivered_bytes = undelivered[peer.other().index()];
             tally.into_facts(facts);
             if let Some(heartbeat) = heartbeat {
                 heartbeat.into_facts(facts);
             }
+        }
+        for peer in Peer::ALL {
+            let (read, written) = moved[peer.other().index()];
+            facts.of_mut(peer).undelivered_bytes = undelivered(&facts, peer, read, written);
         }
         (facts, self.unresponsive)
     }
@@ -284,10 +307,13 @@ impl Ledger {
 
     fn frame(&mut self, from: Peer, frame: &Frame<'_>, seq: Seq, at: Duration) -> Option<Duration> {
         let tally = &mut self.tallies[from.index()];
+        let now = CompactDuration::from(at);
         tally.frames += 1;
-        tally.last_frame = Some(at.into());
+        tally.silence_before_last = now.since(tally.last_frame.unwrap_or_default());
+        tally.longest_silence = tally.longest_silence.max(tally.silence_before_last);
+        tally.last_frame = Some(now);
         if let Some(kind) = frame.completes {
-            tally.last_message = Some(at.into());
+            tally.last_message = Some(now);
             match kind {
                 MessageKind::Text => tally.text_messages += 1,
                 MessageKind::Binary => tally.binary_messages += 1,
@@ -322,9 +348,10 @@ impl Ledger {
             fault: body.fault,
             at,
             seq,
+            len: frame.len,
+            end: frame.end,
             written: None,
         }));
-        tally.close_end = frame.end;
         self.ended.get_or_insert(seq);
         let other = from.other().index();
         // Silent since *before* it owed the pong: the oldest ping, so that a slow pong of a living peer never counts.
@@ -345,6 +372,8 @@ impl Tally {
         facts.frames = self.frames;
         facts.bytes = self.bytes;
         facts.last_frame = self.last_frame.map(CompactDuration::get);
+        facts.silence_before_last = self.last_frame.map(|_| self.silence_before_last.get());
+        facts.longest_silence = self.last_frame.map(|_| self.longest_silence.get());
         facts.last_message = self.last_message.map(CompactDuration::get);
     }
 }
@@ -358,6 +387,7 @@ impl Heartbeat {
         let rtt = self.owed.answered(payload, at);
         match rtt {
             Some(rtt) => {
+                self.last_answer = Some(at);
                 self.rtt = Some(rtt);
                 self.rtt_max = self.rtt_max.max(Some(rtt));
             }
@@ -370,9 +400,25 @@ impl Heartbeat {
         facts.pings = self.pings;
         facts.pongs = self.pongs;
         facts.last_pong = self.last_pong;
+        facts.last_answered_ping = self.last_answer;
         facts.ping_rtt = self.rtt;
         facts.ping_rtt_max = self.rtt_max;
         facts.unsolicited_pongs = self.unsolicited_pongs;
         facts.unanswered_pings = self.owed.unanswered();
     }
+}
+
+/// Bytes of the other peer that `to` was not given, of `read` that came from that peer and `written` that the socket of `to`
+/// took.
+fn undelivered(facts: &Facts, to: Peer, read: u64, written: u64) -> u64 {
+    let (receiver, sender) = (facts.of(to), facts.of(to.other()));
+    let mut missing = read.saturating_sub(written);
+    // The answer to a Close that the receiver sent, or to closewatch's own, is not missed by anybody.
+    let wants_no_close = receiver.close.is_some() || receiver.own_close.is_some();
+    if let Some(close) = sender.close.as_ref().filter(|close| wants_no_close && close.written.is_none()) {
+        missing = missing.saturating_sub(close.wire_len(to.other()));
+    }
+    // The socket took these, and its host is gone: they lie in the kernel, or were thrown away with the connection.
+    let lost = if receiver.is_lost() { receiver.unacknowledged.min(written) } else { 0 };
+    missing + lost
 }

@@ -10,8 +10,8 @@ use ulid::Ulid;
 
 use super::facts::{Facts, PeerFacts};
 use super::ledger::Ledger;
-use super::verdict::{Saw, Verdict};
-use super::{CodeRules, HandshakeTrace, Outcome, Text, TraceSpan};
+use super::verdict::{Saw, Verdict, reason};
+use super::{CodeRules, CompactDuration, HandshakeTrace, HttpVersion, Outcome, Text, TraceSpan};
 use crate::wire::Peer;
 
 /// How one session ended: made once, by [`CloseRecord::file`].
@@ -40,6 +40,8 @@ pub struct Session {
     pub route: Arc<RouteFacts>,
     /// The last byte of the 101 was written to the client.
     pub opened_at: Timestamp,
+    /// From the upgrade request, read, to the 101, written.
+    pub handshake: CompactDuration,
     /// The client's socket, as closewatch sees it.
     pub client: Address,
     /// The upstream's.
@@ -84,7 +86,7 @@ pub struct Request {
     /// `Host`.
     pub host: Option<Text>,
     /// `1.1`.
-    pub http_version: &'static str,
+    pub http_version: HttpVersion,
     /// `User-Agent`.
     pub user_agent: Option<Text>,
     /// `Origin`.
@@ -95,6 +97,11 @@ pub struct Request {
     pub extensions: Option<Text>,
     /// `X-Request-Id`.
     pub request_id: Option<Text>,
+    /// The hops in front by the word of a source that is not trusted: `X-Forwarded-For`, or else `Forwarded`. Boxed: most
+    /// clients come without.
+    pub forwarded_for: Option<Box<Text>>,
+    /// How many subprotocols the request offers.
+    pub subprotocols_offered: u16,
 }
 
 /// Counters that a live view may read at any time. The session's task stores them without a lock.
@@ -145,10 +152,10 @@ impl CloseRecord {
         }
     }
 
-    /// The reason of the Close that ended the session, or of the first there was.
+    /// The reason that came with the code: that of the Close which ended the session. Empty for an end without a Close, even
+    /// if a Close with a reason came later.
     pub fn reason(&self) -> &str {
-        let closes = Peer::ALL.iter().filter_map(|peer| self.facts.of(*peer).close.as_ref());
-        closes.min_by_key(|close| close.seq).map_or("", |close| close.reason.as_str())
+        reason(&self.facts, &self.verdict, self.filed)
     }
 
     /// From the last byte of any frame but Close, either way, to the ending event.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::facts::{Close, Facts, Seq};
+use super::facts::{Close, Facts, OwnClose, PeerFacts, Seq};
 use super::{Cause, Class, CloseCode, CodeLabel, CodeRules, End, Handshake, Initiator, catalog};
 use crate::wire::{Peer, Violation};
 
@@ -38,7 +38,8 @@ pub struct Saw {
     pub code: Option<CloseCode>,
     /// It sent a Close, was given one, and its leg was not reset by closewatch.
     pub clean: bool,
-    /// No byte for it was left unacknowledged.
+    /// The peer itself has shown it: its own Close came behind the one that it was given, or it closed first and was
+    /// answered; or no Close was written to it at all. What only its kernel acknowledged may never have been read.
     pub certain: bool,
 }
 
@@ -100,8 +101,7 @@ impl Verdict {
                 (Some(CloseCode::ABNORMAL), CodeLabel::Code(CloseCode::ABNORMAL.0), of.into(), transport_cause(of, how))
             }
             Ending::Own { cause } => {
-                let own = Peer::ALL.into_iter().find_map(|peer| facts.of(peer).own_close);
-                let code = own.map_or(CloseCode::ABNORMAL, |own| own.code);
+                let code = own_close(facts).map_or(CloseCode::ABNORMAL, |own| own.code);
                 (Some(code), rules.label(code), Initiator::Proxy, cause)
             }
             Ending::Nothing => {
@@ -187,6 +187,23 @@ fn ending(facts: &Facts, filed: Duration) -> (Ending<'_>, Seq, Duration) {
     first
 }
 
+/// The Close that closewatch sent, if it sent one: towards both peers it is the same.
+fn own_close(facts: &Facts) -> Option<&OwnClose> {
+    Peer::ALL.into_iter().find_map(|peer| facts.of(peer).own_close.as_ref())
+}
+
+/// The reason that came with the code of the verdict: that of the Close which ended the session, closewatch's own included.
+pub(super) fn reason<'f>(facts: &'f Facts, verdict: &Verdict, filed: Duration) -> &'f str {
+    if verdict.label == CodeLabel::Unknown {
+        return "";
+    }
+    match ending(facts, filed).0 {
+        Ending::Close { close, .. } => close.reason.as_str(),
+        Ending::Own { .. } => own_close(facts).map_or("", |own| own.reason.as_str()),
+        Ending::Transport { .. } | Ending::Nothing => "",
+    }
+}
+
 /// Whether a Close of this peer may have gone by unread.
 fn unseen(facts: &Facts, peer: Peer) -> bool {
     let facts = facts.of(peer);
@@ -215,27 +232,45 @@ const fn transport_cause(of: Peer, how: End) -> Cause {
     }
 }
 
-/// What `peer` saw: the first Close written to it before its leg ended (RFC 6455 §7.1.5).
+/// The close code that RFC 6455 §7.1.5 gives `peer`: that of the first Close which it was given.
 fn saw(facts: &Facts, peer: Peer) -> Saw {
     let (to, from) = (facts.of(peer), facts.of(peer.other()));
-    let in_time = |written: Seq| to.end.is_none_or(|end| written < end.seq);
-    let theirs = from.close.as_ref().and_then(|close| {
-        let written = close.written?.seq;
-        in_time(written).then_some((written, close))
-    });
-    let ours = to.own_close.filter(|own| in_time(own.written));
-    let (given, code) = match (theirs, ours) {
+    let theirs = from.close.as_ref().and_then(|close| Some((close.written?.seq, close)));
+    let reached = |written: Seq| to.end.is_none_or(|end| written < end.seq) || reads_behind_its_fin(to);
+    let first_theirs = theirs.filter(|(written, _)| reached(*written));
+    let first_ours = to.own_close.as_ref().filter(|own| reached(own.written));
+    let (given, code) = match (first_theirs, first_ours) {
         (Some((written, close)), ours) if ours.is_none_or(|own| written < own.written) => {
             let malformed = close.fault == Some(Violation::CloseBody) && close.code.is_none();
-            (true, if malformed { None } else { Some(close.code.unwrap_or(CloseCode::NO_STATUS)) })
+            (Some(written), if malformed { None } else { Some(close.code.unwrap_or(CloseCode::NO_STATUS)) })
         }
-        (_, Some(own)) => (true, Some(own.code)),
+        (_, Some(own)) => (Some(own.written), Some(own.code)),
         // It may have been given a Close that could not be read; not if it was gone by then, or if that would have been
         // a second one.
-        (_, None) if from.close.is_none() && from.blind.is_some_and(in_time) => (false, None),
-        (_, None) => (false, Some(CloseCode::ABNORMAL)),
+        (_, None) if from.close.is_none() && from.blind.is_some_and(reached) => (None, None),
+        (_, None) => (None, Some(CloseCode::ABNORMAL)),
     };
-    Saw { code, clean: to.close.is_some() && given && !to.was_reset, certain: !to.unacknowledged }
+    let certain = match given {
+        Some(written) => has_shown(to, written),
+        // Behind its FIN it may have been given one, and read it, without a word of its kernel.
+        None => {
+            let behind_fin = theirs.is_some() || to.own_close.is_some();
+            code.is_some() && !(behind_fin && to.end() == End::Fin)
+        }
+    };
+    Saw { code, clean: to.close.is_some() && given.is_some() && !to.was_reset, certain }
+}
+
+/// Whether a peer that has sent its FIN read on: it acknowledged all that was written to it, and did not reset.
+fn reads_behind_its_fin(peer: &PeerFacts) -> bool {
+    peer.end() == End::Fin && !peer.reset_after_fin && peer.unacknowledged == 0
+}
+
+/// Whether `peer` has shown that it was given the Close written to it at `written`: it sent its own behind it, or had sent
+/// its own before and this was the answer. An acknowledgement shows nothing: it is its kernel's, not its program's.
+fn has_shown(peer: &PeerFacts, written: Seq) -> bool {
+    let thrown_away = peer.is_lost() && peer.unacknowledged > 0;
+    peer.close.as_ref().is_some_and(|close| close.seq > written || !thrown_away)
 }
 
 // === impl Initiator ===

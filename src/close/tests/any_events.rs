@@ -47,8 +47,8 @@ fn any_act() -> impl Strategy<Value = Act> {
         3 => prop::sample::select(End::ALL.to_vec()).prop_map(What::Ended),
         1 => Just(What::Reset),
         1 => prop::sample::select(vec![Cause::Drain, Cause::IdleTimeout, Cause::ProxyError]).prop_map(What::Decided),
-        1 => Just(What::Stalled),
-        1 => any::<bool>().prop_map(|unacknowledged| What::Kernel { unacknowledged }),
+        1 => any::<bool>().prop_map(|relieved| What::Stalled { relieved }),
+        1 => prop::sample::select(vec![0, 1, 4, 1000]).prop_map(|unacknowledged| What::Kernel { unacknowledged }),
     ];
     let after = prop_oneof![Just(0), 1..5000_u64].prop_map(Duration::from_millis);
     (what, prop::sample::select(Peer::ALL.to_vec()), after).prop_map(|(what, peer, after)| Act { what, peer, after })

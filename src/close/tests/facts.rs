@@ -109,10 +109,17 @@ fn the_session_ended_at_the_ending_event_and_was_filed_later() {
 }
 
 #[test]
-fn the_reason_is_that_of_the_first_close() {
+fn the_reason_is_that_of_the_close_whose_code_decided() {
     for (script, reason) in [
         ("c:close=1000,bye u:close=1000,later", "bye"),
-        ("c:fin u:close=1000,late", "late"),
+        ("c:fin u:close=1000,late", ""),
+        ("c:reset u:close=1001,bye u>", ""),
+        // closewatch's own, and neither that of the answer nor that of a Close before it.
+        ("drain own=1001,restart>c c:close=1001,answer", "restart"),
+        ("drain u:close=1000,late own=1001,restart>c", "restart"),
+        ("drain c:fin", ""),
+        // The code is not known, so its reason is not either.
+        ("u:blind c:close=1000,bye", ""),
         ("u:close c:close=1000,answer", ""),
         ("u:close=utf8", "\u{fffd}"),
         ("u:reset", ""),
@@ -123,10 +130,11 @@ fn the_reason_is_that_of_the_first_close() {
 
 #[test]
 fn stalls_add_up_and_the_kernels_word_is_kept() {
-    let facts = record("stall>u stall>u unacked>u").facts.upstream;
+    let facts = record("stall>u stall>u unacked=9>u").facts.upstream;
     assert_eq!(facts.stalled, ms(20));
     assert_eq!(facts.tcp, Some(TcpFacts { rtt: ms(1), retransmits: 7 }));
-    assert!(facts.unacknowledged);
+    assert_eq!(facts.unacknowledged, 9);
+    assert_eq!(record("unacked=9>u unacked=0>u").facts.upstream.unacknowledged, 0, "the last word counts");
 }
 
 #[test]
@@ -135,6 +143,91 @@ fn undelivered_bytes_are_kept_at_the_peer_that_did_not_get_them() {
     assert_eq!((facts.client.undelivered_bytes, facts.upstream.undelivered_bytes), (2, 8));
     let facts = record("c:text u:text c> u> c:fin").facts;
     assert_eq!((facts.client.undelivered_bytes, facts.upstream.undelivered_bytes), (0, 0));
+}
+
+#[test]
+fn bytes_that_a_vanished_peer_did_not_acknowledge_were_not_delivered() {
+    for (script, client, upstream) in [
+        // 7 bytes each.
+        ("u:text u> u:text u> unacked=14>c c:timeout", 14, 0),
+        ("u:text u> u:text u> unacked=5>c c:reset", 5, 0),
+        ("u:text u> u:text unacked=5>c c:reset", 12, 0),
+        ("u:text u> unacked=7>c rst>c", 7, 0),
+        ("u:text u> c:fin unacked=7>c c:reset", 7, 0),
+        // TLS has bytes of its own, and so has the answer of the handshake.
+        ("u:text u> unacked=900>c c:reset", 7, 0),
+        // Its host may still acknowledge them.
+        ("u:text u> unacked=7>c c:fin", 0, 0),
+        ("u:text u> unacked=7>c c:local", 0, 0),
+        ("c:text c> unacked=11>u u:timeout", 0, 11),
+    ] {
+        let facts = record(script).facts;
+        let undelivered = (facts.client.undelivered_bytes, facts.upstream.undelivered_bytes);
+        assert_eq!(undelivered, (client, upstream), "{script}");
+    }
+}
+
+#[test]
+fn the_answer_to_a_close_is_missed_by_nobody() {
+    for (script, client, upstream) in [
+        // Answers to closewatch's own Close stay here.
+        ("drain own=1001>c own=1001>u c:close=1001 u:close=1001", 0, 0),
+        ("drain own=1001>c own=1001>u c:text c:close=1001 u:close", 0, 11),
+        // Its sender closed first, and is gone.
+        ("c:close=1000 c:reset c> u:close=1000", 0, 0),
+        ("u:close=1000,a_reason u:reset u> c:close=1000,a_reason", 0, 0),
+        ("c:close=1000 c:reset c> u:text u:close=1000", 7, 0),
+        // These would have been the first that the peer was given.
+        ("c:reset u:close=1011", 4, 0),
+        ("u:fin c:close=1000", 0, 8),
+    ] {
+        let facts = record(script).facts;
+        let undelivered = (facts.client.undelivered_bytes, facts.upstream.undelivered_bytes);
+        assert_eq!(undelivered, (client, upstream), "{script}");
+    }
+}
+
+#[test]
+fn silences_are_those_of_one_direction_before_each_of_its_frames() {
+    for (script, before_last, longest) in [
+        ("+99 c:text", Some(100), Some(100)),
+        ("c:text +499 c:ping +99 c:text", Some(100), Some(500)),
+        ("c:text +99 u:text +98 c:text +1000", Some(199), Some(199)),
+        // The silence that the session did not survive is in `idle`.
+        ("c:text +9000 u:reset", Some(1), Some(1)),
+        ("c:text&text +9 u:text", Some(0), Some(1)),
+        ("u:text +99 u:fin", None, None),
+    ] {
+        let facts = record(script).facts.client;
+        assert_eq!(
+            (facts.silence_before_last, facts.longest_silence),
+            (before_last.map(ms), longest.map(ms)),
+            "{script}"
+        );
+    }
+}
+
+#[test]
+fn a_stall_at_the_end_is_told_from_one_before() {
+    for (script, at_end) in [
+        ("+99 stall>c +500 u:reset", 0),
+        // It took nothing any more, and the end was noticed while it did not, or later.
+        ("+99 stuck>c +50 u:reset", 61),
+        ("+99 u:reset stall>c", 9),
+        ("+99 u:reset +500 stall>c", 0),
+        ("+99 u:reset stuck>u", 0),
+        ("u:reset", 0),
+    ] {
+        let record = record(script);
+        assert_eq!(record.facts.client.stalled_at(record.verdict.ended), ms(at_end), "{script}");
+    }
+}
+
+#[test]
+fn an_answered_ping_is_the_last_one_that_was_answered() {
+    let facts = record("u:ping=a u> +7 c:pong=a +5 c:pong=b").facts.client;
+    assert_eq!((facts.last_answered_ping, facts.last_pong), (Some(ms(10)), Some(ms(16))));
+    assert_eq!(record("c:pong=a").facts.client.last_answered_ping, None);
 }
 
 #[test]

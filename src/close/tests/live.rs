@@ -20,7 +20,7 @@ fn an_end_is_told_and_whose_doing_it_was() {
 
 #[test]
 fn the_kernel_is_asked_once_what_the_network_was_like() {
-    for (script, known) in [("c:fin", false), ("unacked>u", false), ("unacked>c", true)] {
+    for (script, known) in [("c:fin", false), ("unacked=4>u", false), ("unacked=4>c", true)] {
         assert_eq!(Play::of(script).ledger.knows_network(Peer::Client), known, "{script}");
     }
 }

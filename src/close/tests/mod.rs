@@ -26,8 +26,8 @@ use crate::wire::{Frame, Observe, Peer, ReservedBits, Tap, Violation};
 ///   `c:close=long`; with `&` between them they come in one slice
 /// - `c>` what the client sent is written on to the upstream
 /// - `c:fin` `c:reset` `c:timeout` `c:tls_truncated` its transport ends; `c:local` closewatch ends it; `c:open` nothing
-/// - `own=1001>c` closewatch's Close is written to the client; `rst>c` its leg is reset; `unacked>c` it did not
-///   acknowledge all; `stall>c` it did not take bytes for 10 ms
+/// - `own=1001,bye>c` closewatch's Close is written to the client; `rst>c` its leg is reset; `unacked=4>c` it has not
+///   acknowledged 4 bytes; `stall>c` it did not take bytes for 10 ms; `stuck>c` the same, and never did again
 /// - `drain` `idle_timeout` `proxy_error` closewatch decides to end the session
 /// - `+500` half a second goes by
 struct Play {
@@ -68,12 +68,17 @@ impl Play {
         } else if let Some((what, to)) = word.split_once('>') {
             let peer = peer(to);
             self.on(match what.split_once('=') {
-                Some(("own", code)) => Event::OwnClose { to: peer, code: CloseCode(code.parse().unwrap()) },
-                None if what == "rst" => Event::Reset { peer },
-                None if what == "unacked" => {
-                    Event::Kernel { peer, unacknowledged: true, tcp: Some(TcpFacts { rtt: STEP, retransmits: 7 }) }
+                Some(("own", own)) => {
+                    let (code, reason) = own.split_once(',').unwrap_or((own, ""));
+                    Event::OwnClose { to: peer, code: CloseCode(code.parse().unwrap()), reason }
                 }
-                None if what == "stall" => Event::Stalled { peer, time: 10 * STEP },
+                Some(("unacked", bytes)) => {
+                    let tcp = Some(TcpFacts { rtt: STEP, retransmits: 7 });
+                    Event::Kernel { peer, unacknowledged: bytes.parse().unwrap(), tcp }
+                }
+                None if what == "rst" => Event::Reset { peer },
+                None if what == "stall" => Event::Stalled { peer, time: 10 * STEP, relieved: true },
+                None if what == "stuck" => Event::Stalled { peer, time: 10 * STEP, relieved: false },
                 _ => panic!("no such word: {word}"),
             });
         } else {

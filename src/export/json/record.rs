@@ -66,6 +66,7 @@ fn closed(record: &CloseRecord, style: &JsonStyle, out: &mut Vec<u8>) {
         "filed_ms": Millis(record.filed),
         "idle_ms": Millis(record.idle()),
         "close_handshake_ms": verdict.close_handshake.map(Millis),
+        "handshake_ms": Millis(session.handshake.get()),
     );
     out.extend_from_slice(b",\"client\":");
     put!(out, "{", "address": &session.client, "real_address": session.request.real_address.as_deref());
@@ -76,6 +77,7 @@ fn closed(record: &CloseRecord, style: &JsonStyle, out: &mut Vec<u8>) {
     out.extend_from_slice(b"},\"request\":");
     request(&session.request, style, out);
     put!(out, ",",
+        "hint": NONE,
         "trace_id": record.span.as_ref().map(|span| span.trace_id),
         "span_id": record.span.as_ref().map(|span| span.span_id),
         "handshake_trace_id": session.trace.as_ref().map(|trace| trace.span.trace_id),
@@ -107,6 +109,7 @@ fn handshake_failed(route: &str, record: &HandshakeRecord, style: &JsonStyle, ou
 /// Goes on in the object of a peer.
 fn peer(record: &CloseRecord, peer: Peer, style: &JsonStyle, out: &mut Vec<u8>) {
     let (facts, saw) = record.of(peer);
+    let ended = record.verdict.ended;
     let millis = |time: Option<Duration>| time.map(Millis);
     out.extend_from_slice(b",\"close\":");
     match &facts.close {
@@ -123,6 +126,8 @@ fn peer(record: &CloseRecord, peer: Peer, style: &JsonStyle, out: &mut Vec<u8>) 
         "bytes": facts.bytes,
         "pings": facts.pings,
         "pongs": facts.pongs,
+        "silence_before_last_ms": millis(facts.silence_before_last),
+        "longest_silence_ms": millis(facts.longest_silence),
         "last_frame_at_ms": millis(facts.last_frame),
         "last_message_at_ms": millis(facts.last_message),
         "last_pong_at_ms": millis(facts.last_pong),
@@ -143,8 +148,10 @@ fn peer(record: &CloseRecord, peer: Peer, style: &JsonStyle, out: &mut Vec<u8>) 
     out.push(b'}');
     put!(out, ",",
         "frames_after_close": facts.frames_after_close,
+        "since_answered_ping_ms": millis(facts.last_answered_ping.map(|at| ended.saturating_sub(at))),
         "blind": facts.blind.is_some(),
         "stalled_ms": Millis(facts.stalled),
+        "stalled_at_end_ms": Millis(facts.stalled_at(ended)),
         "undelivered_bytes": facts.undelivered_bytes,
         "tcp": facts.tcp,
         "reset_after_fin": facts.reset_after_fin,
@@ -169,6 +176,8 @@ fn request(request: &Request, style: &JsonStyle, out: &mut Vec<u8>) {
         "subprotocol": request.subprotocol.as_ref(),
         "extensions": request.extensions.as_ref(),
         "request_id": request.request_id.as_ref(),
+        "forwarded_for": request.forwarded_for.as_deref(),
+        "subprotocols_offered": request.subprotocols_offered,
     );
     out.push(b'}');
 }

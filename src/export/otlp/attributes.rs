@@ -85,7 +85,7 @@ impl Attributes {
             self.add("server.address", authority.host().to_owned());
             self.add_some("server.port", authority.port_u16().map(i64::from));
         }
-        self.add("network.protocol.version", request.http_version);
+        self.add("network.protocol.version", request.http_version.as_str());
         self.add_some("user_agent.original", request.user_agent.as_ref().map(Text::escaped));
     }
 

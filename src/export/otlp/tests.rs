@@ -16,8 +16,8 @@ use super::tracer::Tracer;
 use super::{attributes, collector, logs, spans};
 use crate::close;
 use crate::close::{
-    Address, CloseCode, CloseRecord, CodeRules, End, Event, HandshakeRecord, HandshakeTrace, Ledger, Live, Outcome,
-    Propagation, Request, RequestHeaders, RouteFacts, Session, TraceSpan,
+    Address, CloseCode, CloseRecord, CodeRules, CompactDuration, End, Event, HandshakeRecord, HandshakeTrace,
+    HttpVersion, Ledger, Live, Outcome, Propagation, Request, RequestHeaders, RouteFacts, Session, TraceSpan,
 };
 use crate::config::{Otel, OtelPropagator, OtelSampler};
 use crate::export::{self, JsonStyle};
@@ -63,6 +63,7 @@ fn record(trace: Option<Arc<HandshakeTrace>>, end: Result<u16, End>) -> CloseRec
             rules: CodeRules::default(),
         }),
         opened_at: "2026-11-20T12:00:00Z".parse().unwrap(),
+        handshake: CompactDuration::ZERO,
         client: Address::Ip("10.1.2.3:55555".parse().unwrap()),
         upstream: Address::Ip("127.0.0.1:9000".parse().unwrap()),
         request: request(),
@@ -100,7 +101,7 @@ fn request() -> Request {
         method: "GET".into(),
         path: "/chat?token=1".into(),
         host: Some("chat.example:8443".into()),
-        http_version: "1.1",
+        http_version: HttpVersion::Http11,
         user_agent: Some("app/1".into()),
         ..Request::default()
     }

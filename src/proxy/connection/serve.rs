@@ -64,11 +64,14 @@ async fn open_session(
     let Established { route, upstream, upstream_address, early: upstream_early, request, .. } = established;
     let Established { reserved_bits, handshake, permit, .. } = established;
     let trace = handshake.trace();
+    // One instant: an id begins with its time.
+    let (opened_at, took) = (Timestamp::now(), handshake.elapsed());
     handshake.end(Outcome::Upgraded, StatusCode::SWITCHING_PROTOCOLS, None);
     let session = Session {
-        id: Ulid::generate(),
+        id: Ulid::from_datetime(opened_at.into()),
         route: Arc::clone(&route.facts),
-        opened_at: Timestamp::now(),
+        opened_at,
+        handshake: took.into(),
         client: client.address,
         upstream: upstream_address,
         request,

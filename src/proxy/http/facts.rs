@@ -3,7 +3,7 @@
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Request, Version};
 
-use crate::close::{Request as RequestFacts, Text};
+use crate::close::{HttpVersion, Request as RequestFacts, Text};
 use crate::proxy::source::forwarded::join;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -15,18 +15,21 @@ pub(in crate::proxy) fn request_facts<B>(request: &Request<B>, with_query: bool)
         Some(path) => path.path(),
         None => request.uri().path(),
     };
-    let value = |name: &HeaderName| request.headers().get(name).map(HeaderValue::as_bytes);
-    facts(request.method().as_str(), path, version(request.version()), value)
+    let values = |name: &HeaderName| request.headers().get_all(name).iter().map(HeaderValue::as_bytes).collect();
+    facts(request.method().as_str(), path, version(request.version()), values)
 }
 
-/// The same of a request in whatever form: `value` gives the first value of a header.
+/// The same of a request in whatever form: `values` gives the values of a header.
 pub(in crate::proxy) fn facts<'h>(
     method: &str,
     path: &str,
-    http_version: &'static str,
-    value: impl Fn(&HeaderName) -> Option<&'h [u8]>,
+    http_version: HttpVersion,
+    values: impl Fn(&HeaderName) -> Vec<&'h [u8]>,
 ) -> RequestFacts {
-    let text = |name: &HeaderName| value(name).map(Text::from_bytes);
+    let text = |name: &HeaderName| values(name).first().map(|value| Text::from_bytes(value));
+    let subprotocols =
+        values(&header::SEC_WEBSOCKET_PROTOCOL).into_iter().flat_map(|value| value.split(|byte| *byte == b','));
+    let offered = subprotocols.filter(|name| !name.trim_ascii().is_empty()).count();
     RequestFacts {
         real_address: None,
         method: method.into(),
@@ -38,6 +41,8 @@ pub(in crate::proxy) fn facts<'h>(
         subprotocol: None,
         extensions: None,
         request_id: text(&X_REQUEST_ID),
+        forwarded_for: None,
+        subprotocols_offered: u16::try_from(offered).unwrap_or(u16::MAX),
     }
 }
 
@@ -47,11 +52,11 @@ pub(in crate::proxy) fn joined<'h>(values: impl Iterator<Item = &'h [u8]>) -> Op
     (!all.is_empty()).then(|| Text::from_bytes(&all))
 }
 
-const fn version(version: Version) -> &'static str {
+const fn version(version: Version) -> HttpVersion {
     match version {
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_2 => "2",
-        Version::HTTP_3 => "3",
-        _ => "1.1",
+        Version::HTTP_10 => HttpVersion::Http10,
+        Version::HTTP_2 => HttpVersion::Http2,
+        Version::HTTP_3 => HttpVersion::Http3,
+        _ => HttpVersion::Http11,
     }
 }

@@ -4,16 +4,16 @@
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use super::state::{FIRST_LOOK, Relay, ResetCheck, Unacknowledged};
+use super::state::{AckCheck, FIRST_LOOK, Relay, Unacknowledged};
 use crate::close::{Cause, CompactDuration, End, Event};
 use crate::proxy::transport::leg::Leg;
-use crate::proxy::transport::tcp_info::HungUp;
+use crate::proxy::transport::tcp_info::{HungUp, TcpInfo};
 use crate::wire::Peer;
 
-/// How soon after a peer's reset the kernel is first asked whether the other has acknowledged everything.
-const FIRST_RESET_CHECK: Duration = Duration::from_millis(1);
+/// How soon after an end the kernel is first asked whether the other peer has acknowledged everything.
+const FIRST_ACK_CHECK: Duration = Duration::from_millis(1);
 /// At most this long between two such questions; as long as the waiting has taken already before that.
-const LAST_RESET_CHECK: Duration = Duration::from_millis(50);
+const LAST_ACK_CHECK: Duration = Duration::from_millis(50);
 
 /// How often the kernel is asked about a peer that is not read: because the other does not take its bytes, or because it
 /// has sent its FIN.
@@ -55,6 +55,11 @@ impl Relay {
         }
         // The last of the FINs is left to the drop that follows the record.
         if Peer::ALL.into_iter().all(|from| self.side(from.other()).fin_sent || self.is_done(from)) {
+            if let Some(peer) = Peer::ALL.into_iter().find(|peer| self.file.ledger().closed_behind_fin(*peer)) {
+                // The FIN that the Close waits for in the socket.
+                self.send_fin(peer, cx);
+                ready!(self.acknowledged(peer, false, now));
+            }
             return self.finish(Farewell::Fin, cx, now);
         }
         for from in Peer::ALL {
@@ -84,7 +89,7 @@ impl Relay {
         if let Some(closing) = &self.closing {
             return Some(closing.due());
         }
-        if let Some(check) = &self.reset_check {
+        if let Some(check) = &self.ack_check {
             return Some(check.at);
         }
         let limits = &self.limits;
@@ -116,21 +121,30 @@ impl Relay {
     /// A zero-linger close throws the send queue away: a Close 1011 in it would turn into a 1006.
     fn delivered_before_reset(&mut self, gone: Peer, now: Duration) -> Poll<()> {
         let to = gone.other();
-        // Since it was noticed: a reset behind a FIN may come long after the end of that peer's bytes.
-        let since = self.reset_check.as_ref().map_or(now, |check| check.since);
-        let last = since + self.limits.linger;
-        if self.is_gone(to) || now >= last {
+        if self.is_gone(to) {
             return Poll::Ready(());
-        }
-        if self.reset_check.as_ref().is_some_and(|check| now < check.at) {
-            return Poll::Pending;
         }
         let waiting = self.side(gone).flow.waiting() > 0;
-        if !waiting && !self.side(to).leg.tcp_info().is_some_and(|kernel| kernel.unacknowledged) {
+        self.acknowledged(to, waiting, now)
+    }
+
+    /// Ready when `peer` has acknowledged all that was written to it, or cannot any more, or `linger` is over. Not while
+    /// bytes for it are still `waiting` here.
+    fn acknowledged(&mut self, peer: Peer, waiting: bool, now: Duration) -> Poll<()> {
+        // Since the first question: a reset behind a FIN may come long after the end of that peer's bytes.
+        let since = self.ack_check.as_ref().map_or(now, |check| check.since);
+        let last = since + self.limits.linger;
+        if now >= last {
             return Poll::Ready(());
         }
-        let pause = now.saturating_sub(since).clamp(FIRST_RESET_CHECK, LAST_RESET_CHECK);
-        self.reset_check = Some(Box::new(ResetCheck { since, at: (now + pause).min(last) }));
+        if self.ack_check.as_ref().is_some_and(|check| now < check.at) {
+            return Poll::Pending;
+        }
+        if !waiting && !self.side(peer).leg.tcp_info().is_some_and(|kernel| kernel.unacknowledged) {
+            return Poll::Ready(());
+        }
+        let pause = now.saturating_sub(since).clamp(FIRST_ACK_CHECK, LAST_ACK_CHECK);
+        self.ack_check = Some(Box::new(AckCheck { since, at: (now + pause).min(last) }));
         Poll::Pending
     }
 
@@ -188,9 +202,13 @@ impl Relay {
                 self.file.on(Event::Ended { peer, how }, now);
             }
             let ledger = self.file.ledger();
+            let behind_fin = ledger.closed_behind_fin(peer);
             let cut = ledger.own_end(peer.other()).is_some_and(|end| end.how == End::TlsTruncated);
-            if ledger.end(peer).is_none() || (odd && !ledger.knows_network(peer)) {
+            if ledger.end(peer).is_none() || behind_fin || (odd && !ledger.knows_network(peer)) {
                 self.note_kernel(peer, odd, now);
+            }
+            if behind_fin && self.was_reset_behind_its_fin(peer) {
+                self.file.on(Event::Ended { peer, how: End::Reset }, now);
             }
             match farewell {
                 // To close is a FIN too, but where something was left unread, which makes it a reset. With TLS it says
@@ -206,6 +224,12 @@ impl Relay {
             }
         }
         Poll::Ready(())
+    }
+
+    /// Whether the connection of a peer that has sent its FIN is over, with bytes in it that it never acknowledged.
+    fn was_reset_behind_its_fin(&self, peer: Peer) -> bool {
+        let lost = |kernel: &TcpInfo| kernel.outstanding(peer == Peer::Upstream) > 0;
+        self.side(peer).leg.tcp_info().filter(lost).is_some_and(|kernel| kernel.hung_up == Some(HungUp::Reset))
     }
 
     /// When keepalive is due to be set.

@@ -77,7 +77,7 @@ impl Relay {
         }
         match flushed {
             Poll::Ready(Err(error)) => self.write_failed(from.other(), &error, now),
-            Poll::Ready(Ok(())) | Poll::Pending => self.gauge_stall(from, now),
+            Poll::Ready(Ok(())) | Poll::Pending => self.gauge_stall(from, true, now),
         }
         if let Course::ForwardUntil(_) = self.side(from).flow.course {
             self.at_boundary(from);

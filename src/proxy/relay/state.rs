@@ -29,8 +29,8 @@ pub(in crate::proxy) struct Relay {
     pub(super) moved: CompactDuration,
     /// When the kernel was last asked about peers that are not read.
     pub(super) watched: CompactDuration,
-    /// When the kernel is asked again whether a peer has everything that came before the other's reset.
-    pub(super) reset_check: Option<Box<ResetCheck>>,
+    /// When the kernel is asked again whether a peer has acknowledged everything.
+    pub(super) ack_check: Option<Box<AckCheck>>,
     /// The kernel asks idle peers whether they are still there.
     pub(super) kept_alive: bool,
     /// When this session's share of a drain begins.
@@ -80,9 +80,9 @@ pub(super) struct Unacknowledged {
     pub(super) check: Duration,
 }
 
-/// A reset that waits to be passed on.
+/// An end that waits for a peer to acknowledge everything.
 #[derive(Debug)]
-pub(super) struct ResetCheck {
+pub(super) struct AckCheck {
     pub(super) since: Duration,
     /// When the kernel is asked.
     pub(super) at: Duration,
@@ -132,7 +132,7 @@ impl Relay {
             sides: [side(Peer::Client, client), side(Peer::Upstream, upstream)],
             moved: CompactDuration::ZERO,
             watched: CompactDuration::ZERO,
-            reset_check: None,
+            ack_check: None,
             kept_alive,
             drain_at: None,
             closing: None,
@@ -171,7 +171,7 @@ impl Drop for Relay {
             let Some(stalled) = self.side_mut(peer).stalled.take() else { continue };
             self.file.sink().spilled(-stalled.bytes);
             self.file.sink().stalled(-1);
-            self.file.on(Event::Stalled { peer, time: now.saturating_sub(stalled.since) }, now);
+            self.file.on(Event::Stalled { peer, time: now.saturating_sub(stalled.since), relieved: false }, now);
         }
     }
 }

@@ -13,7 +13,8 @@ use ulid::Ulid;
 
 use super::{Limits, Relay};
 use crate::close::{
-    Address, CloseRecord, CloseSink, HandshakeRecord, Live, Rejection, Request, RouteFacts, RouteSink, Session,
+    Address, CloseRecord, CloseSink, CompactDuration, HandshakeRecord, Live, Rejection, Request, RouteFacts, RouteSink,
+    Session,
 };
 use crate::config::Config;
 use crate::proxy::connection::serve;
@@ -70,6 +71,7 @@ async fn relay() -> (Relay, [TcpStream; 2]) {
         id: Ulid::generate(),
         route: Arc::new(RouteFacts { name: "test".into(), ..RouteFacts::default() }),
         opened_at: Timestamp::now(),
+        handshake: CompactDuration::ZERO,
         client: Address::Unix("".into()),
         upstream: Address::Unix("".into()),
         request: Request::default(),

@@ -85,7 +85,7 @@ impl Relay {
             Poll::Ready(Ok(())) => self.again = true,
             Poll::Ready(Err(error)) => self.write_failed(to, &error, now),
         }
-        self.gauge_stall(from, now);
+        self.gauge_stall(from, true, now);
         Poll::Ready(())
     }
 
@@ -133,7 +133,7 @@ impl Relay {
             match flow.write(leg, forward, last, cx) {
                 Ok(()) => {
                     self.wrote(from, now);
-                    self.gauge_stall(from, now);
+                    self.gauge_stall(from, true, now);
                 }
                 Err(error) => self.write_failed(from.other(), &error, now),
             }
@@ -173,7 +173,7 @@ impl Relay {
         let flow = &self.sides[from.index()].flow;
         self.file.on(Event::Written { from, total: flow.delivered() }, now);
         if let Some(code) = flow.own_close_written() {
-            self.file.on(Event::OwnClose { to, code }, now);
+            self.file.on(Event::OwnClose { to, code, reason: &self.limits.own_reason }, now);
         }
         if let Some(limit) = self.limits.dead_peer {
             // Soon while the session is young, so that one that falls silent keeps no timer; later ever more rarely.
@@ -187,8 +187,9 @@ impl Relay {
         let end = end_of(error);
         self.side_mut(peer).write_end.get_or_insert(end);
         self.side_mut(peer.other()).flow.give_up();
-        self.gauge_stall(peer.other(), now);
+        self.gauge_stall(peer.other(), false, now);
         if self.has_ended(peer) {
+            self.note_kernel(peer, true, now);
             self.file.on(Event::Ended { peer, how: end }, now);
         }
         self.again = true;
@@ -218,23 +219,26 @@ impl Relay {
         self.file.on(Event::Ended { peer, how }, now);
         if how != End::Fin && how != End::TlsTruncated {
             self.side_mut(peer.other()).flow.give_up();
-            self.gauge_stall(peer.other(), now);
+            self.gauge_stall(peer.other(), false, now);
         }
         self.moved = now.into();
         self.again = true;
     }
 
-    /// Puts what the kernel knows of `peer`'s leg into the facts: always whether bytes are unacknowledged, its round-trip
+    /// Puts what the kernel knows of `peer`'s leg into the facts: always the bytes that are unacknowledged, its round-trip
     /// time and retransmits only where the end is `odd`.
     pub(super) fn note_kernel(&mut self, peer: Peer, odd: bool, now: Duration) {
         if let Some(kernel) = self.side(peer).leg.tcp_info() {
             let tcp = odd.then_some(kernel.facts);
-            self.file.on(Event::Kernel { peer, unacknowledged: kernel.unacknowledged, tcp }, now);
+            // The upstream's connection is the one that was opened from here.
+            let unacknowledged = kernel.outstanding(peer == Peer::Upstream);
+            self.file.on(Event::Kernel { peer, unacknowledged, tcp }, now);
         }
     }
 
-    /// Tells the gauges how many bytes of `from` wait now.
-    pub(super) fn gauge_stall(&mut self, from: Peer, now: Duration) {
+    /// Tells the gauges how many bytes of `from` wait now; if none do any more, whether that is because the other peer took
+    /// them (`relieved`).
+    pub(super) fn gauge_stall(&mut self, from: Peer, relieved: bool, now: Duration) {
         let (waiting, peer) = (self.side(from).flow.waiting(), from.other());
         // One read at most, and a Close: far from the bound.
         let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
@@ -252,7 +256,7 @@ impl Relay {
         }
         *stalled = (waiting > 0).then(|| Box::new(Stalled { since, bytes: waiting }));
         if waiting == 0 {
-            self.file.on(Event::Stalled { peer, time: now.saturating_sub(since) }, now);
+            self.file.on(Event::Stalled { peer, time: now.saturating_sub(since), relieved }, now);
         }
     }
 }

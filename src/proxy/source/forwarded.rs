@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::header::{self, FORWARDED, HeaderMap, HeaderName, HeaderValue};
 
 use super::client::Client;
-use crate::close::Address;
+use crate::close::{Address, Text};
 use crate::config::{AddressHeader, Forwarded, XForwarded};
 
 pub(in crate::proxy) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -36,6 +36,19 @@ pub(in crate::proxy) fn real_address<'h>(
         }
         AddressHeader::Off => proxied,
     }
+}
+
+/// The hops in front by the word of a source that is not trusted, for the record alone: it shows that there is a hop.
+pub(in crate::proxy) fn untrusted_hops<'h>(
+    client: &Client,
+    forwarded: &Forwarded,
+    values: impl Fn(&HeaderName) -> Vec<&'h [u8]>,
+) -> Option<Box<Text>> {
+    if client.is_trusted(forwarded) {
+        return None;
+    }
+    let mut said = [X_FORWARDED_FOR, FORWARDED].into_iter().map(|name| join(values(&name).into_iter()));
+    said.find(|value| !value.is_empty()).map(|value| Box::new(Text::from_bytes(&value)))
 }
 
 /// Says who the client is: `X-Forwarded-For` is appended to, `-Proto` and `-Host` are set, whatever the client wrote there;

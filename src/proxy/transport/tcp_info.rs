@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::close::TcpFacts;
 
-/// The part of Linux's `struct tcp_info` up to the last field that is used here (since Linux 4.6).
+/// The part of Linux's `struct tcp_info` up to the last field that is used here (since Linux 4.19).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 #[allow(unreachable_pub, reason = "the macro below makes a public type of it")]
@@ -30,10 +30,17 @@ pub struct RawTcpInfo {
     _window: [u32; 5],
     _rcv_rtt_and_space: [u32; 2],
     total_retrans: u32,
-    _rates: [u64; 4],
+    _rates: [u64; 2],
+    bytes_acked: u64,
+    _bytes_received: u64,
     _segs: [u32; 2],
     notsent_bytes: u32,
     _min_rtt: u32,
+    _data_segs: [u32; 2],
+    _delivery_rate_and_limited: [u64; 4],
+    _delivered: [u32; 2],
+    bytes_sent: u64,
+    bytes_retrans: u64,
 }
 
 sockopt_impl!(
@@ -58,6 +65,9 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 pub(in crate::proxy) struct TcpInfo {
     /// Bytes for the peer are not acknowledged, or not even sent.
     pub(in crate::proxy) unacknowledged: bool,
+    /// Payload that the kernel was given for the peer, and the acknowledged of it, a SYN and a FIN counted as one byte.
+    given: u64,
+    acknowledged: u64,
     /// How long ago the peer's host acknowledged anything.
     pub(in crate::proxy) last_ack: Duration,
     /// How long the kernel waits at present before it asks the peer's host again: resends what is unacknowledged, or
@@ -86,6 +96,8 @@ impl TcpInfo {
         let info = nix::sys::socket::getsockopt(stream, TcpInfoOption).ok()?;
         Some(Self {
             unacknowledged: info.unacked > 0 || info.notsent_bytes > 0,
+            given: info.bytes_sent.saturating_sub(info.bytes_retrans) + u64::from(info.notsent_bytes),
+            acknowledged: info.bytes_acked,
             last_ack: Duration::from_millis(info.last_ack_recv.into()),
             pause: info.pause(),
             hung_up: match info.state {
@@ -95,6 +107,12 @@ impl TcpInfo {
             },
             facts: TcpFacts { rtt: Duration::from_micros(info.rtt.into()), retransmits: info.total_retrans },
         })
+    }
+
+    /// Bytes that the peer's host has not acknowledged: still true when the connection is gone, and its queue with it.
+    /// `dialled` says that the connection was opened from here: then its SYN is among the acknowledged bytes.
+    pub(in crate::proxy) fn outstanding(&self, dialled: bool) -> u64 {
+        (self.given + u64::from(dialled)).saturating_sub(self.acknowledged)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The record of one upgrade attempt.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 use jiff::Timestamp;
@@ -40,6 +41,11 @@ impl Handshake {
         self
     }
 
+    /// The time since its request was read.
+    pub(in crate::proxy) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
     /// Its place in a trace.
     pub(in crate::proxy) fn trace(&self) -> Option<Arc<HandshakeTrace>> {
         self.trace.clone()
@@ -68,7 +74,7 @@ impl Handshake {
             status,
             request: std::mem::take(&mut self.request),
             client: self.client.clone(),
-            duration: self.began.elapsed(),
+            duration: self.elapsed(),
             time: Timestamp::now(),
             detail,
             trace: self.trace.take(),

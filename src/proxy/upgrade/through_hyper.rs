@@ -44,6 +44,7 @@ pub(in crate::proxy) async fn upgrade(
     let mut facts = request_facts(&request, proxy.config.log.query);
     let values = |name: &_| request.headers().get_all(name).iter().map(header::HeaderValue::as_bytes).collect();
     facts.real_address = forwarded::real_address(client, &proxy.config.forwarded, values).map(Box::new);
+    facts.forwarded_for = forwarded::untrusted_hops(client, &proxy.config.forwarded, values);
     let (handshake, attempt) = if let Some(asked) = asked {
         let Asked { route, permit, handshake, answer } = *asked;
         let answer = match answer {

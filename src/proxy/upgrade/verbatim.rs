@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::header::{SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL};
+use http::header::{HeaderName, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL};
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -16,7 +16,7 @@ use super::error::UpgradeError;
 use super::handshake::Handshake;
 use super::permit::{Permit, admit};
 use super::stages::{Asked, Established};
-use crate::close::{Address, Request as RequestFacts, Text};
+use crate::close::{Address, HttpVersion, Request as RequestFacts, Text};
 use crate::config::XForwarded;
 use crate::proxy::http::facts::{facts, joined};
 use crate::proxy::http::head::{self, Head, HeadFacts, RequestHead, Room};
@@ -173,10 +173,10 @@ fn admit_verbatim(proxy: Arc<Shared>, client: &Client, upgrade: &head::UpgradeHe
     let route = proxy.routes.find(Some(upgrade.host), path).cloned()?;
     let permit = admit(&proxy).ok()?;
     let shown = if proxy.config.log.query { upgrade.target } else { path };
-    let mut facts = facts("GET", shown, "1.1", |name| upgrade.head.all(name).next());
-    let real_address =
-        forwarded::real_address(client, &proxy.config.forwarded, |name| upgrade.head.all(name).collect());
-    facts.real_address = real_address.map(Box::new);
+    let values = |name: &HeaderName| upgrade.head.all(name).collect();
+    let mut facts = facts("GET", shown, HttpVersion::Http11, values);
+    facts.real_address = forwarded::real_address(client, &proxy.config.forwarded, values).map(Box::new);
+    facts.forwarded_for = forwarded::untrusted_hops(client, &proxy.config.forwarded, values);
     let (trace, traced) = headers::begin_trace(&*route.sink, &upgrade.head);
     let handshake =
         Handshake::begin(Arc::clone(&route.sink), facts.clone(), client.address.clone(), proxy.shutdown.clone());

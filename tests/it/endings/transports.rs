@@ -59,12 +59,12 @@ async fn a_close_behind_the_other_peers_end_is_kept_but_does_not_decide() {
         case(
             "client FIN, then the upstream's Close",
             [HangsUp(Client), Says(Upstream, close(1001, "")), HangsUp(Upstream)],
-            "1006 by client: client_eof, half, abnormal; client fin saw 1006; upstream fin saw 1006",
+            "1006 by client: client_eof, half, abnormal; client fin saw 1001; upstream fin saw 1006",
         ),
         case(
             "upstream FIN, then the client's Close",
             [HangsUp(Upstream), Says(Client, close(1000, "")), HangsUp(Client)],
-            "1006 by upstream: upstream_eof, half, abnormal; client fin saw 1006; upstream fin saw 1006",
+            "1006 by upstream: upstream_eof, half, abnormal; client fin saw 1006; upstream fin saw 1000",
         ),
     ];
     play(Rig::new(), rows).await;

@@ -23,7 +23,7 @@ enum Step {
     Ended(Peer, usize),
     Decided(usize),
     OwnClose(Peer, u16),
-    Kernel(Peer, bool),
+    Kernel(Peer, u64),
     Unwritten(Peer),
 }
 
@@ -44,7 +44,7 @@ fn step() -> impl Strategy<Value = Step> {
         (0..3_usize).prop_map(Step::Decided),
         (peer(), any::<u16>()).prop_map(|(to, code)| Step::OwnClose(to, code)),
         peer().prop_map(Step::Unwritten),
-        (peer(), any::<bool>()).prop_map(|(peer, unacknowledged)| Step::Kernel(peer, unacknowledged)),
+        (peer(), any::<u64>()).prop_map(|(peer, unacknowledged)| Step::Kernel(peer, unacknowledged)),
     ]
 }
 
@@ -64,7 +64,7 @@ fn apply(script: Script, step: &Step, at: f64) -> Script {
             let cause = [Cause::Drain, Cause::IdleTimeout, Cause::ProxyError][*cause];
             script.event(Event::Decided { cause }, at)
         }
-        Step::OwnClose(to, code) => script.event(Event::OwnClose { to: *to, code: CloseCode(*code) }, at),
+        Step::OwnClose(to, code) => script.event(Event::OwnClose { to: *to, code: CloseCode(*code), reason: "" }, at),
         Step::Unwritten(from) => script.unwritten(*from, 100, at),
         Step::Kernel(peer, unacknowledged) => {
             let tcp = Some(TcpFacts { rtt: ms(1.0), retransmits: 7 });

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use closewatch::close::{
-    Address, Cause, CloseCode, CloseRecord, CodeRules, End, Event, HandshakeRecord, Ledger, Live, Outcome, Request,
-    RouteFacts, Session, TcpFacts, Text,
+    Address, Cause, CloseCode, CloseRecord, CodeRules, End, Event, HandshakeRecord, HttpVersion, Ledger, Live, Outcome,
+    Request, RouteFacts, Session, TcpFacts, Text,
 };
 use closewatch::wire::{CloseBody, Frame, MAX_CONTROL_PAYLOAD, MessageKind, Opcode, Peer};
 use jiff::Timestamp;
@@ -117,6 +117,7 @@ pub(crate) fn session(number: u128) -> Session {
             rules: CodeRules::default(),
         }),
         opened_at: opened_at(),
+        handshake: ms(3.2).into(),
         client: Address::Ip("10.1.2.3:55555".parse().unwrap()),
         upstream: Address::Ip("127.0.0.1:9000".parse().unwrap()),
         request: request("/chat"),
@@ -130,7 +131,7 @@ fn request(path: &str) -> Request {
         method: "GET".into(),
         path: path.into(),
         host: Some("chat.example".into()),
-        http_version: "1.1",
+        http_version: HttpVersion::Http11,
         user_agent: Some("Mozilla/5.0".into()),
         origin: Some("https://chat.example".into()),
         ..Request::default()
@@ -153,7 +154,7 @@ pub(super) fn reset_by_upstream() -> CloseRecord {
         .frame(Client, Opcode::Pong, b"b", 12_344.4)
         .frame(Upstream, Opcode::Binary, b"\x01\x02", 12_344.478)
         .ended(Upstream, End::Reset, 72_345.678)
-        .event(Event::Kernel { peer: Client, unacknowledged: false, tcp }, 72_345.9)
+        .event(Event::Kernel { peer: Client, unacknowledged: 0, tcp }, 72_345.9)
         .ended(Client, End::Local, 72_345.9)
         .file(72_346.1)
 }
@@ -214,8 +215,8 @@ pub(super) fn blind() -> CloseRecord {
 pub(super) fn drained() -> CloseRecord {
     Script::new()
         .event(Event::Decided { cause: Cause::Drain }, 400_000.0)
-        .event(Event::OwnClose { to: Peer::Client, code: CloseCode::GOING_AWAY }, 400_000.2)
-        .event(Event::OwnClose { to: Peer::Upstream, code: CloseCode::GOING_AWAY }, 400_000.3)
+        .event(Event::OwnClose { to: Peer::Client, code: CloseCode::GOING_AWAY, reason: "" }, 400_000.2)
+        .event(Event::OwnClose { to: Peer::Upstream, code: CloseCode::GOING_AWAY, reason: "" }, 400_000.3)
         .close(Peer::Client, 1001, "", 400_020.0)
         .close(Peer::Upstream, 1001, "", 400_001.0)
         .ended(Peer::Client, End::Local, 400_021.0)

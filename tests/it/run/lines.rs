@@ -62,15 +62,16 @@ impl<'de> Deserialize<'de> for Tree {
 const CLOSED: &str = "schema:number event:string level:string time:string instance:string session:string route:string \
     class:string code:number code_name:string initiator:string cause:string handshake:string reason:string \
     opened_at:string ended_at:string duration_ms:number filed_ms:number idle_ms:number close_handshake_ms:number? \
-    client:client upstream:upstream request:request trace_id:string? span_id:string? handshake_trace_id:string?";
+    handshake_ms:number client:client upstream:upstream request:request hint:null? trace_id:string? span_id:string? handshake_trace_id:string?";
 const CLIENT: &str = "address:string real_address:string?";
 const UPSTREAM: &str = "address:string name:string";
 const PEER: &str = "close:close? end:string end_at_ms:number? saw:saw text_messages:number binary_messages:number \
-    frames:number bytes:number pings:number pongs:number last_frame_at_ms:number? last_message_at_ms:number? \
-    last_pong_at_ms:number? ping_rtt_ms:number? ping_rtt_max_ms:number? unanswered_pings:number unsolicited_pongs:number \
-    violations:violations frames_after_close:number blind:bool stalled_ms:number undelivered_bytes:number tcp:tcp?";
+    frames:number bytes:number pings:number pongs:number silence_before_last_ms:number? longest_silence_ms:number? \
+    last_frame_at_ms:number? last_message_at_ms:number? last_pong_at_ms:number? ping_rtt_ms:number? ping_rtt_max_ms:number? unanswered_pings:number unsolicited_pongs:number \
+    violations:violations frames_after_close:number since_answered_ping_ms:number? blind:bool stalled_ms:number \
+    stalled_at_end_ms:number undelivered_bytes:number tcp:tcp?";
 const REQUEST_FIELDS: &str = "method:string path:string host:string? http_version:string user_agent:string? \
-    origin:string? subprotocol:string? extensions:string? request_id:string?";
+    origin:string? subprotocol:string? extensions:string? request_id:string? forwarded_for:string? subprotocols_offered:number";
 const FAILED: &str = "schema:number event:string level:string time:string instance:string outcome:string status:number? \
     route:string request:request client:address duration_ms:number detail:string?";
 

@@ -109,7 +109,7 @@ async fn a_reset_does_not_overtake_megabytes_that_wait_for_a_slow_reader() {
     let record = rig.record().await;
     assert_eq!(record.verdict.cause.as_str(), "close_unanswered");
     assert_eq!(record.verdict.client_saw.code, Some(1011.into()));
-    assert!(record.verdict.client_saw.certain, "all was acknowledged before the reset");
+    assert!(!record.verdict.client_saw.certain, "its kernel has acknowledged all, and the client has said nothing");
     assert_eq!(record.facts.client.undelivered_bytes, 0);
     rig.done().await;
 }
@@ -125,8 +125,8 @@ async fn a_reset_waits_for_a_reader_that_takes_nothing_no_longer_than_the_linger
     let record = rig.record().await;
     assert_eq!(record.verdict.cause.as_str(), "upstream_reset");
     let client_facts = &record.facts.client;
-    assert!(client_facts.was_reset && client_facts.unacknowledged, "{client_facts:?}");
-    assert!(!record.verdict.client_saw.certain);
+    assert!(client_facts.was_reset && client_facts.unacknowledged > 0, "{client_facts:?}");
+    assert!(client_facts.undelivered_bytes >= client_facts.unacknowledged, "{client_facts:?}");
     drop(client);
     rig.done().await;
 }
