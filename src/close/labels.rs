@@ -211,8 +211,10 @@ labels! {
 
 labels! {
     /// The version of HTTP that a request was made in.
+    #[derive(Default)]
     HttpVersion {
         /// There was no request, or none that could be read.
+        #[default]
         Unknown = "",
         /// HTTP/1.0.
         Http10 = "1.0",
@@ -222,12 +224,6 @@ labels! {
         Http2 = "2",
         /// HTTP/3.
         Http3 = "3",
-    }
-}
-
-impl Default for HttpVersion {
-    fn default() -> Self {
-        Self::Unknown
     }
 }
 

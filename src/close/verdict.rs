@@ -250,13 +250,12 @@ fn saw(facts: &Facts, peer: Peer) -> Saw {
         (_, None) if from.close.is_none() && from.blind.is_some_and(reached) => (None, None),
         (_, None) => (None, Some(CloseCode::ABNORMAL)),
     };
-    let certain = match given {
-        Some(written) => has_shown(to, written),
+    let certain = if let Some(written) = given {
+        has_shown(to, written)
+    } else {
         // Behind its FIN it may have been given one, and read it, without a word of its kernel.
-        None => {
-            let behind_fin = theirs.is_some() || to.own_close.is_some();
-            code.is_some() && !(behind_fin && to.end() == End::Fin)
-        }
+        let was_sent_one = theirs.is_some() || to.own_close.is_some();
+        code.is_some() && !(was_sent_one && to.end() == End::Fin)
     };
     Saw { code, clean: to.close.is_some() && given.is_some() && !to.was_reset, certain }
 }
