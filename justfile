@@ -26,7 +26,7 @@ fmt:
     cargo fmt --manifest-path benches/load/Cargo.toml
     cargo fmt --manifest-path fuzz/Cargo.toml
 
-# Unit tests whose names contain FILTER: `just unit close::verdict`
+# Unit tests whose names contain FILTER: `just unit close::tests::verdicts`
 unit filter='':
     cargo test --locked --lib {{ filter }}
 
