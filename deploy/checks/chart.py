@@ -87,6 +87,13 @@ def rendered(chart, values):
     return "\n---\n".join(text for path, text in sorted(files.items()) if not path.endswith("NOTES.txt")), notes
 
 
+def linted(path):
+    report = helm_python.lint(str(path), {}, strict=True)
+    problems = [it for it in report["messages"] if it["severity"] >= 2]
+    if report["total_charts_linted"] != 1 or report["errors"] or problems:
+        fail(f"lint: {report}")
+
+
 def message_of(chart, values):
     try:
         rendered(chart, values)
@@ -181,10 +188,7 @@ def effects(cases):
 def main(out):
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    report = helm_python.lint(str(CHART), {}, strict=True)
-    problems = [it for it in report["messages"] if it["severity"] >= 2]
-    if report["total_charts_linted"] != 1 or report["errors"] or problems:
-        fail(f"lint: {report}")
+    linted(CHART)
 
     # The package, as a registry would have it, is what is rendered: .helmignore and the linked files are tried with it.
     package = Path(helm_python.Chart.load(str(CHART)).save(str(out)))
@@ -200,10 +204,12 @@ def main(out):
         if said is None or text not in said:
             fail(f"the values {values} should be refused with {text!r}, and are: {said}")
 
-    example = out / "chat"
-    shutil.copytree(HELM / "examples/sidecar", example)
-    (example / "charts").mkdir()
-    shutil.copy(package, example / "charts")
+    # The application's chart gets its dependency as its values.yaml says, by `helm dependency build`.
+    example = out / "examples/sidecar"
+    shutil.copytree(HELM / "examples/sidecar", example, ignore=shutil.ignore_patterns("charts", "Chart.lock"))
+    (out / "closewatch").symlink_to(CHART)
+    helm_python.dependency_build(str(example), skip_refresh=True)
+    linted(example)
     application = helm_python.Chart.load(str(example))
     for lifecycle, text in HOOKS:
         said = message_of(application, {"lifecycle": lifecycle})
