@@ -1,6 +1,6 @@
 """Writes the parts of the chart that are made from other files: `generate.py [--check]`. It needs only Python 3.11.
 
-- closewatch/README.md: a table of all values, from the comments of values.yaml.
+- closewatch/README.md: tables of all values and of the templates for sidecars, from the comments of values.yaml and _sidecar.tpl.
 - closewatch/values.schema.json: the keys below `config`, from config/example.toml, which has every key with its default.
 
 `--check` writes nothing, and fails if a file differs.
@@ -50,12 +50,32 @@ def rows(text):
     return found
 
 
-def readme(values):
-    lines = [
-        "<!-- Written by deploy/generate from values.yaml: change it there. -->",
-        "# Helm chart of closewatch",
-        "",
-    ]
+HEAD = """\
+<!-- Written by deploy/generate from values.yaml and templates/_sidecar.tpl: change it there. -->
+# Helm chart of closewatch
+
+    helm install edge deploy/helm/closewatch --set config.upstream=http://chat.chat.svc:80
+
+Three examples are complete: [one route with TLS](../examples/tls.yaml), [five routes by host](../examples/hosts.yaml), and an
+application's chart with [a sidecar](../examples/sidecar). [docs/kubernetes.md](../../../docs/kubernetes.md) says how a pod ends, and
+what closewatch needs.
+
+## Values
+"""
+
+
+def templates(text):
+    """The comment at the top of _sidecar.tpl, and its named templates: (name, comment)."""
+    comment = r"\{\{/\*((?:(?!\*/).)*)\*/\}\}"
+    found = re.findall(comment + r'\n\{\{- define "(closewatch\.sidecar\.\w+)" -\}\}', text, re.DOTALL)
+    if len(found) != text.count("define "):
+        fail("_sidecar.tpl has a template without a comment")
+    top = re.match(comment, text, re.DOTALL)[1]
+    return " ".join(top.split()), [(name, " ".join(comment.split())) for comment, name in found]
+
+
+def readme(values, sidecar):
+    lines = [HEAD]
     in_table = False
     for path, default, comment in rows(values):
         if not path:
@@ -67,9 +87,9 @@ def readme(values):
             in_table = True
         cells = (f"`{path}`", f"`{default}`", comment)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    lines += ["", "Three examples with all that they need: [one route with TLS](../examples/tls.yaml), "
-              "[five routes by host](../examples/hosts.yaml), and an application's chart with [a sidecar](../examples/sidecar).",
-              "[docs/kubernetes.md](../../../docs/kubernetes.md) says how a pod ends, and what closewatch needs.", ""]
+    top, named = templates(sidecar)
+    lines += ["", "## Templates for a sidecar", "", top, "", "| template | gives |", "|---|---|"]
+    lines += [f"| `{name}` | {comment} |" for name, comment in named] + [""]
     return "\n".join(lines)
 
 
@@ -129,7 +149,7 @@ def main():
         fail(f"unknown arguments {sys.argv[1:]}")
     schema_file = CHART / "values.schema.json"
     for path, text in (
-        (CHART / "README.md", readme((CHART / "values.yaml").read_text())),
+        (CHART / "README.md", readme((CHART / "values.yaml").read_text(), (CHART / "templates/_sidecar.tpl").read_text())),
         (schema_file, schema(schema_file.read_text(), EXAMPLE.read_text())),
     ):
         if not check:

@@ -1,9 +1,9 @@
 {{/*
 For the chart of an application, with this chart as its dependency and `mode: sidecar`. All but the last two take the context of the
-dependency, `.Subcharts.closewatch`. The chart in ../../examples/sidecar uses all of them.
+dependency, `.Subcharts.closewatch`. The chart in deploy/helm/examples/sidecar uses them.
 */}}
 
-{{/* One item of the pod's initContainers: a native sidecar, which starts before the application and ends after it. */}}
+{{/* An item of the pod's initContainers: a native sidecar, which starts before the application and ends after it. */}}
 {{- define "closewatch.sidecar.container" -}}
 - {{- include "closewatch.container" . | nindent 2 }}
   restartPolicy: Always
@@ -19,18 +19,18 @@ dependency, `.Subcharts.closewatch`. The chart in ../../examples/sidecar uses al
 {{- include "closewatch.volumes" . -}}
 {{- end -}}
 
-{{/* Labels of the pod: by them the PodMonitor and the NetworkPolicy find it. */}}
+{{/* Labels of the pod, by which the PodMonitor and the NetworkPolicy select it. */}}
 {{- define "closewatch.sidecar.labels" -}}
 {{- if ne .Values.mode "sidecar" -}}{{- fail "closewatch.mode must be sidecar in the chart of an application" -}}{{- end -}}
 {{- include "closewatch.selector" . -}}
 {{- end -}}
 
-{{/* Annotations of the pod: another configuration makes other pods. */}}
+{{/* Annotations of the pod: a changed configuration replaces the pods. */}}
 {{- define "closewatch.sidecar.annotations" -}}
 checksum/closewatch: {{ include "closewatch.toml" . | sha256sum }}
 {{- end -}}
 
-{{/* The port of the Service's traffic: its targetPort. */}}
+{{/* The targetPort of the application's Service. */}}
 {{- define "closewatch.sidecar.port" -}}
 {{- include "closewatch.listenPort" . -}}
 {{- end -}}
