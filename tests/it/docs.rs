@@ -239,6 +239,30 @@ fn every_field_of_a_record_is_documented_and_no_other() {
     assert_same("docs/record.md", &handshake, &written("websocket.handshake_failed"));
 }
 
+/// The objects in the JSON blocks of a document.
+fn examples(document: &str) -> Vec<Value> {
+    let text = read(document);
+    let blocks: Vec<_> = text.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(!blocks.is_empty(), "{document} has no example");
+    blocks
+        .iter()
+        .map(|block| serde_json::from_str(block).unwrap_or_else(|error| panic!("{document}: {error}")))
+        .collect()
+}
+
+#[test]
+fn every_field_of_an_example_exists() {
+    let existing = written("websocket.closed");
+    for document in ["README.md", "docs/record.md"] {
+        for example in examples(document) {
+            let mut found = BTreeSet::new();
+            fields(&example, "", &mut found);
+            let unknown: Vec<_> = found.difference(&existing).collect();
+            assert!(unknown.is_empty(), "in an example of {document}, and in no record: {unknown:?}");
+        }
+    }
+}
+
 // === the configuration ===
 
 #[test]
