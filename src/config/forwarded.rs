@@ -12,7 +12,7 @@ use super::words::words;
 /// The hops in front that are trusted, and the headers added to requests.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Forwarded {
-    /// The treatment of `X-Forwarded-For`, `-Proto` and `-Host`. Default `append`.
+    /// The treatment of `X-Forwarded-For`, `-Proto` and `-Host`. Default `pass`.
     pub x_forwarded: XForwarded,
     /// Sources whose forwarded headers are believed. Default none.
     #[serde(serialize_with = "show_networks")]
@@ -27,10 +27,10 @@ pub struct Forwarded {
 words! {
     /// The treatment of the `X-Forwarded-…` headers.
     XForwarded {
-        /// The client's address is appended, scheme and host are set.
+        /// They pass as they came, and none is added: right behind any other proxy, which knows client and scheme.
+        Pass = "pass",
+        /// closewatch is the first hop: the client's address is appended, scheme and host are set.
         Append = "append",
-        /// They pass as they came.
-        Off = "off",
     }
 
     /// The header in which trusted sources name the client. Only one is read: a source may pass on the other as its client
@@ -57,7 +57,11 @@ impl Forwarded {
 
     pub(super) fn read(mut section: Section<'_, '_>) -> Self {
         let mut forwarded = Self::default();
-        read_fields!(section, forwarded, [x_forwarded], |v| XForwarded::parse(text(v)?));
+        read_fields!(section, forwarded, [x_forwarded], |v| match text(v)? {
+            // The word of earlier versions.
+            "off" => Ok(XForwarded::Pass),
+            word => XForwarded::parse(word),
+        });
         read_fields!(section, forwarded, [header], |v| AddressHeader::parse(text(v)?));
         read_fields!(section, forwarded, [proxy_protocol], |v| switch(text(v)?));
         let given = section.list("trusted");

@@ -164,7 +164,7 @@ fn the_effective_configuration_is_one_line_and_loads_to_the_same() {
         timeouts = { dial = "250ms", idle = "1m 30s", half_closed = "0", dead_peer = 0, unready = "3s" }
         drain = { code = 0 }
         limits = { sessions = 1000, header_bytes = 8192, routes = 2 }
-        forwarded.x_forwarded = "off"
+        forwarded.x_forwarded = "append"
         relay = { verbatim = "off", splice = "off" }
         classes = { 4xxx = "application" }
         [[routes]]
@@ -212,7 +212,7 @@ fn the_documentation_of_defaults_holds() {
             "sessions": 0, "connections": 0, "connections_per_source": 0, "header_bytes": 65_536, "routes": 200,
         },
         "forwarded": {
-            "x_forwarded": "append", "trusted": [], "header": "x-forwarded-for", "proxy_protocol": "off",
+            "x_forwarded": "pass", "trusted": [], "header": "x-forwarded-for", "proxy_protocol": "off",
         },
         "relay": { "verbatim": "on", "splice": "on" },
         "otel": {

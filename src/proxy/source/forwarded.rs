@@ -2,6 +2,7 @@
 //! written.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::header::{self, FORWARDED, HeaderMap, HeaderName, HeaderValue};
 
@@ -48,14 +49,29 @@ pub(in crate::proxy) fn untrusted_hops<'h>(
         return None;
     }
     let mut said = [X_FORWARDED_FOR, FORWARDED].into_iter().map(|name| join(values(&name).into_iter()));
-    said.find(|value| !value.is_empty()).map(|value| Box::new(Text::from_bytes(&value)))
+    let hops = said.find(|value| !value.is_empty())?;
+    warn_of_a_hop(client, forwarded);
+    Some(Box::new(Text::from_bytes(&hops)))
+}
+
+/// Warns, once in the life of the process, that a session came through a hop in front that is not trusted.
+fn warn_of_a_hop(client: &Client, forwarded: &Forwarded) {
+    static WARNED: AtomicBool = AtomicBool::new(false);
+    if forwarded.header == AddressHeader::Off || WARNED.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    tracing::warn!(
+        source = %client.source(),
+        "a session says that it was forwarded, and its source is not trusted: if that is a proxy of yours, name its network in \
+         forwarded.trusted, and records have the client's address as client.real_address"
+    );
 }
 
 /// Says who the client is: `X-Forwarded-For` is appended to, `-Proto` and `-Host` are set, whatever the client wrote there;
 /// of a trusted source these two are kept.
 pub(in crate::proxy) fn append(headers: &mut HeaderMap, client: &Client, forwarded: &Forwarded, scheme: &'static str) {
     match forwarded.x_forwarded {
-        XForwarded::Off => return,
+        XForwarded::Pass => return,
         XForwarded::Append => {}
     }
     let hops = forwarded_for(headers.get_all(X_FORWARDED_FOR).iter().map(HeaderValue::as_bytes), client);

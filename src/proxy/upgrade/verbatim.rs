@@ -197,8 +197,8 @@ fn write_head(
 ) {
     let (bytes, forwarded) = (upgrade.head.bytes, &proxy.config.forwarded);
     let hops = match forwarded.x_forwarded {
-        XForwarded::Off if traced.is_empty() => return out.extend_from_slice(bytes),
-        XForwarded::Off => Vec::new(),
+        XForwarded::Pass if traced.is_empty() => return out.extend_from_slice(bytes),
+        XForwarded::Pass => Vec::new(),
         XForwarded::Append => forwarded::forwarded_for(upgrade.head.all(&forwarded::X_FORWARDED_FOR), client),
     };
     let lines = [
@@ -207,7 +207,7 @@ fn write_head(
         ("x-forwarded-host", upgrade.host.as_bytes()),
     ];
     let lines: &[_] = match forwarded.x_forwarded {
-        XForwarded::Off => &[],
+        XForwarded::Pass => &[],
         XForwarded::Append => &lines,
     };
     let trusted = client.is_trusted(forwarded);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use closewatch::close::{CloseRecord, HandshakeRecord, Outcome};
-use closewatch::config::{Config, UpstreamTls};
+use closewatch::config::{Config, UpstreamTls, XForwarded};
 use closewatch::proxy::{Proxy, bind};
 use closewatch::shutdown::{Phase, Shutdown};
 use closewatch::wire::Peer;
@@ -102,6 +102,8 @@ impl Rig {
         let (upstream, url) = if unix { Listener::unix() } else { Listener::tcp(small_buffers) };
         let url = if legs.upstream { url.replace("http:", "https:") } else { url };
         let mut config = Config::new(url.parse().unwrap());
+        // As the first hop, so that tests see all that closewatch can add to a head.
+        config.forwarded.x_forwarded = XForwarded::Append;
         let issued = authority().issue(&["chat.test", "127.0.0.1"], Valid::Now);
         config.tls.identity = legs.client.then(|| issued.identity());
         if let Some(tls) = &mut config.routes[0].upstream_tls {

@@ -1,9 +1,10 @@
 //! `X-Forwarded-…` and `Forwarded`.
 
-use closewatch::config::AddressHeader;
+use closewatch::config::{AddressHeader, Forwarded};
 
 use super::{client_of, request_with, shown, trust};
 use crate::handshakes::answer::Answer;
+use crate::instance::{Output, Running};
 use crate::rig::{Rig, SWITCH};
 
 const FORWARDED: &str = "X-Forwarded-For: 6.6.6.6, 203.0.113.7\r\nx-forwarded-proto: https\r\nX-Forwarded-Host: a.test\r\n\
@@ -94,4 +95,51 @@ async fn a_failed_upgrade_knows_its_client_too() {
     let (_, record) = rig.handshake().await;
     assert_eq!(shown(record.request.real_address.as_deref()).as_deref(), Some("203.0.113.7"));
     rig.done().await;
+}
+
+#[tokio::test]
+async fn by_default_nothing_is_added_and_nothing_is_changed() {
+    for verbatim in [true, false] {
+        for lines in ["", FORWARDED] {
+            let rig = Rig::with(|config| {
+                config.relay.verbatim = verbatim;
+                config.forwarded = Forwarded::default();
+            });
+            let request = request_with(lines);
+            let mut client = rig.connect().await;
+            client.send(request.as_bytes()).await;
+            let mut upstream = rig.accept().await;
+            assert!(upstream.receive_head().await.eq_ignore_ascii_case(&request), "{verbatim}");
+            drop((client, upstream));
+
+            // A plain request.
+            let request = format!("GET / HTTP/1.1\r\nHost: chat.test\r\n{lines}\r\n");
+            let mut client = rig.connect().await;
+            client.send(request.as_bytes()).await;
+            let mut upstream = rig.accept().await;
+            assert!(upstream.receive_head().await.eq_ignore_ascii_case(&request), "{verbatim}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hop_in_front_that_is_not_trusted_is_warned_of_once() {
+    let mut running = Running::with("", &[], Output::Read).await;
+    let _first = running.session().await;
+    for _ in 0..2 {
+        running.session_with(&request_with(FORWARDED)).await;
+    }
+    running.child.logs(&["WARN", "forwarded.trusted", "source=127.0.0.1:"]).await;
+    running.child.signal(rustix::process::Signal::TERM);
+    let rest = running.child.rest_of_log().await;
+    assert!(!rest.contains("forwarded.trusted"), "{rest}");
+
+    // Of a trusted source, and where no such header is read, there is nothing to warn of.
+    for config in ["forwarded.trusted = [\"127.0.0.1\"]\n", "forwarded.header = \"off\"\n"] {
+        let mut running = Running::with(config, &[], Output::Read).await;
+        running.session_with(&request_with(FORWARDED)).await;
+        running.child.signal(rustix::process::Signal::TERM);
+        let log = running.child.rest_of_log().await;
+        assert!(!log.contains("forwarded.trusted: ") && !log.contains("WARN"), "{log}");
+    }
 }

@@ -65,7 +65,7 @@ async fn forwarded_headers_are_appended_to_and_set() {
     drop(client);
     rig.done().await;
 
-    let rig = Rig::with(|config| config.forwarded.x_forwarded = closewatch::config::XForwarded::Off);
+    let rig = Rig::with(|config| config.forwarded.x_forwarded = closewatch::config::XForwarded::Pass);
     let mut client = rig.connect().await;
     client.send(request.as_bytes()).await;
     assert_eq!(rig.accept().await.receive_head().await, request);
