@@ -16,7 +16,7 @@ pub(super) async fn closes(State(admin): State<Admin>, RawQuery(query): RawQuery
         Err(error) => return error.into_response(),
     };
     let events = admin.exporter.recent().latest(query.limit, |event| match event {
-        Event::Closed(record) => query.takes(&record.verdict),
+        Event::Closed(record) => query.takes(record),
         Event::HandshakeFailed { .. } => !query.is_filter(),
     });
     let mut lines = Vec::new();

@@ -4,7 +4,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use url::form_urlencoded;
 
-use crate::close::{Class, CodeLabel, CodeMatch, Verdict};
+use crate::close::{Class, CloseRecord, CodeLabel, CodeMatch, Verdict};
+use crate::wire::Peer;
 
 /// How many entries or sessions an answer has unless it is said.
 const DEFAULT_LIMIT: usize = 100;
@@ -19,6 +20,8 @@ pub(super) struct Query {
     pub(super) classes: Vec<Class>,
     /// Any of these; all if empty.
     pub(super) codes: Vec<CodeMatch>,
+    /// Only those whose two sides saw different codes.
+    pub(super) mismatch: bool,
 }
 
 /// A query that cannot be answered.
@@ -30,6 +33,8 @@ pub(super) enum QueryError {
     Class(#[from] crate::close::UnknownLabel),
     #[error("code: {0}")]
     Code(#[from] crate::close::CodeMatchError),
+    #[error("mismatch: {0:?} is not 1: leave it out to get all")]
+    Mismatch(String),
     #[error("{key:?} is none of the keys here: {allowed}")]
     Key { key: String, allowed: &'static str },
 }
@@ -37,9 +42,9 @@ pub(super) enum QueryError {
 // === impl Query ===
 
 impl Query {
-    /// The query of `/closes`: limit, class, code.
+    /// The query of `/closes`: limit, class, code, mismatch.
     pub(super) fn of_closes(query: Option<&str>) -> Result<Self, QueryError> {
-        Self::parse(query, "limit, class, code", true)
+        Self::parse(query, "limit, class, code, mismatch", true)
     }
 
     /// The query of `/sessions`: limit.
@@ -48,7 +53,7 @@ impl Query {
     }
 
     fn parse(query: Option<&str>, allowed: &'static str, filters: bool) -> Result<Self, QueryError> {
-        let mut parsed = Self { limit: DEFAULT_LIMIT, classes: Vec::new(), codes: Vec::new() };
+        let mut parsed = Self { limit: DEFAULT_LIMIT, classes: Vec::new(), codes: Vec::new(), mismatch: false };
         for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             match &*key {
                 "limit" => {
@@ -57,6 +62,8 @@ impl Query {
                 }
                 "class" if filters => parsed.classes.push(value.parse()?),
                 "code" if filters => parsed.codes.push(value.parse()?),
+                "mismatch" if filters && value == "1" => parsed.mismatch = true,
+                "mismatch" if filters => return Err(QueryError::Mismatch(value.into_owned())),
                 _ => return Err(QueryError::Key { key: key.into_owned(), allowed }),
             }
         }
@@ -65,18 +72,34 @@ impl Query {
 
     /// Whether closures alone are asked for.
     pub(super) fn is_filter(&self) -> bool {
-        !self.classes.is_empty() || !self.codes.is_empty()
+        !self.classes.is_empty() || !self.codes.is_empty() || self.mismatch
     }
 
-    /// Whether a closure with this verdict is asked for.
-    pub(super) fn takes(&self, verdict: &Verdict) -> bool {
-        (self.classes.is_empty() || self.classes.contains(&verdict.class))
-            && (self.codes.is_empty() || self.codes.iter().any(|codes| has_code(codes, verdict)))
+    /// Whether this closure is asked for.
+    pub(super) fn takes(&self, record: &CloseRecord) -> bool {
+        (self.classes.is_empty() || self.classes.contains(&record.verdict.class))
+            && (self.codes.is_empty() || self.codes.iter().any(|codes| has_code(codes, record)))
+            && (!self.mismatch || record.verdict.saw_mismatch())
     }
 }
 
+/// Whether somebody who has one of these codes in hand looks for this session: it is the verdict's, or a side saw it, or sent
+/// it.
+fn has_code(codes: &CodeMatch, record: &CloseRecord) -> bool {
+    if is_verdict(codes, &record.verdict) {
+        return true;
+    }
+    let CodeMatch::Codes(range) = codes else { return false };
+    Peer::ALL.into_iter().any(|peer| {
+        let (facts, saw) = record.of(peer);
+        // A Close with 1005 or 1006 in it is no *derived* one: it is `invalid`.
+        let sent = facts.close.as_ref().and_then(|close| close.code).filter(|code| code.may_be_sent());
+        [saw.code, sent].into_iter().flatten().any(|code| range.contains(&code.0))
+    })
+}
+
 /// 1006 asks for the derived 1006, never for a Close with that number in it: that one is `invalid`.
-fn has_code(codes: &CodeMatch, verdict: &Verdict) -> bool {
+fn is_verdict(codes: &CodeMatch, verdict: &Verdict) -> bool {
     match (codes, verdict.label) {
         (CodeMatch::Invalid, CodeLabel::Invalid) => true,
         (CodeMatch::Codes(range), CodeLabel::Code(_) | CodeLabel::Library | CodeLabel::Private) => {
@@ -102,7 +125,7 @@ mod tests {
     fn nothing_asked_is_the_default() {
         for query in [None, Some("")] {
             let parsed = Query::of_closes(query).unwrap();
-            assert_eq!(parsed, Query { limit: 100, classes: vec![], codes: vec![] });
+            assert_eq!(parsed, Query { limit: 100, classes: vec![], codes: vec![], mismatch: false });
         }
     }
 
@@ -120,7 +143,7 @@ mod tests {
         assert_eq!(error("limit=-1"), r#"limit: "-1" is not a number of 0 to 1000"#);
         assert!(error("class=bad").starts_with(r#"class: "bad" is none of: clean, planned, "#));
         assert!(error("code=x").starts_with(r#"code: "x" is not a close code"#));
-        assert_eq!(error("clas=clean"), r#""clas" is none of the keys here: limit, class, code"#);
+        assert_eq!(error("clas=clean"), r#""clas" is none of the keys here: limit, class, code, mismatch"#);
         let error = Query::of_sessions(Some("class=clean")).unwrap_err().to_string();
         assert_eq!(error, r#""class" is none of the keys here: limit"#);
     }

@@ -63,7 +63,7 @@ pub(super) async fn stream(State(admin): State<Admin>, RawQuery(query): RawQuery
 
 fn wants(query: &Query, event: &Event) -> bool {
     match event {
-        Event::Closed(record) => query.takes(&record.verdict),
+        Event::Closed(record) => query.takes(record),
         Event::HandshakeFailed { .. } => !query.is_filter(),
     }
 }

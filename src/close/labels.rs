@@ -228,7 +228,7 @@ labels! {
 }
 
 impl Class {
-    /// The level of the record in the close log: `warn` for what somebody may have to look at.
+    /// The level of a session of this class, its two sides at one: `warn` for what somebody may have to look at.
     pub const fn level(self) -> &'static str {
         match self {
             Self::Abnormal | Self::Overload | Self::Unknown => "warn",

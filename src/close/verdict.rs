@@ -135,6 +135,11 @@ impl Verdict {
         class(cause, Some(code), rules.label(code), initiator, rules)
     }
 
+    /// The level of the record: `warn` for what somebody may have to look at, also where the two sides saw different codes.
+    pub fn level(&self) -> &'static str {
+        if self.saw_mismatch() { "warn" } else { self.class.level() }
+    }
+
     /// Whether the two sides saw different codes: the finding that explains most disputes. A side of which it is not known
     /// is no finding.
     pub fn saw_mismatch(&self) -> bool {

@@ -192,7 +192,7 @@ fn outputs(config: &Config) -> ExportOptions {
     ExportOptions {
         log: LogOptions {
             target: config.log.closes.clone(),
-            only: config.log.only,
+            only: config.log.only.clone(),
             text: match (config.log.format, &config.log.closes) {
                 (LogFormat::Json, _) => None,
                 (LogFormat::Text, LogTarget::Stdout) => Some(terminal::layout()),

@@ -13,6 +13,7 @@ mod error;
 mod forwarded;
 mod given;
 mod load;
+mod log_only;
 mod otel;
 mod overrides;
 mod route;
@@ -32,12 +33,13 @@ pub use changes::{Pending, pending};
 pub use error::{Error, Mistake, Place};
 pub use forwarded::{AddressHeader, Forwarded, XForwarded};
 pub use load::{load, parse, read};
+pub use log_only::{LogOnly, LogWord};
 pub use otel::{Otel, OtelPropagator, OtelProtocol, OtelSampler, OtelSignal, Secret};
 pub use overrides::Overrides;
 pub use route::{ClassTable, HostMatch, Route};
 pub use routes::find;
 pub use settings::{
-    Admin, Config, Drain, Limits, Log, LogFormat, LogLevel, LogOnly, LogPath, LogTarget, Metrics, Relay, Timeouts,
+    Admin, Config, Drain, Limits, Log, LogFormat, LogLevel, LogPath, LogTarget, Metrics, Relay, Timeouts,
 };
 pub use tls::{Tls, TlsFault, TlsFile, UpstreamTls, expiry, load_roots, provider};
 pub use trust::trust;

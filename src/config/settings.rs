@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::forwarded::Forwarded;
+use super::log_only::LogOnly;
 use super::otel::Otel;
 use super::route::{ClassTable, Route};
 use super::tls::{Tls, UpstreamTls};
@@ -100,7 +101,7 @@ pub struct Log {
     pub reason: bool,
     /// How they are written. Default `json`.
     pub format: LogFormat,
-    /// Which of them are written. Default `all`.
+    /// Those that are written. Default `all`.
     pub only: LogOnly,
     /// Whether they keep query strings, which tend to carry tokens. Default off.
     #[serde(serialize_with = "show_switch")]
@@ -225,14 +226,6 @@ words! {
         Json = "json",
         /// A line for people, as `closewatch tail` prints it.
         Text = "text",
-    }
-
-    /// Which records are written.
-    LogOnly {
-        /// Each.
-        All = "all",
-        /// Those that somebody may have to look at: level `warn`.
-        Abnormal = "abnormal",
     }
 
     /// How much closewatch says of itself: this level, and all that are graver.

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::line_writer::{LineWriter, WriteError};
 use super::{Event, JsonStyle, Layout, Row};
+use crate::close::CloseRecord;
 use crate::config::{LogOnly, LogTarget};
 
 /// Events that may wait for the writer. At one or two kilobytes each, some 30 MB when an output hangs in a storm.
@@ -85,11 +86,11 @@ impl CloseLog {
     /// Opens the target and starts the writer. `dropped` counts what is lost.
     pub fn open(options: &LogOptions, style: JsonStyle, dropped: IntCounter) -> io::Result<Self> {
         let output = match &options.target {
-            LogTarget::Off => return Ok(Self { only: options.only, shared: None }),
+            LogTarget::Off => return Ok(Self { only: options.only.clone(), shared: None }),
             LogTarget::Stdout => LineWriter::stdout()?,
             LogTarget::File(path) => LineWriter::file(path)?,
         };
-        Self::start(output, options.only, options.text, style, dropped)
+        Self::start(output, options.only.clone(), options.text, style, dropped)
     }
 
     /// Starts a writer to an output of the caller's.
@@ -119,7 +120,14 @@ impl CloseLog {
     /// Hands an event to the writer. Never waits: with [`QUEUE`] events before it, it is dropped and counted.
     pub fn push(&self, event: &Arc<Event>) {
         let Some(shared) = &self.shared else { return };
-        if self.only == LogOnly::Abnormal && !event.is_abnormal() {
+        let warn = event.is_warning();
+        let wanted = match &**event {
+            Event::Closed(CloseRecord { verdict, .. }) => {
+                self.only.takes_session(verdict.class, warn, verdict.saw_mismatch())
+            }
+            Event::HandshakeFailed { record, .. } => self.only.takes_handshake(record.outcome, warn),
+        };
+        if !wanted {
             return;
         }
         let mut state = shared.lock();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::close::{Class, CloseRecord, HandshakeRecord, Outcome};
+use crate::close::{CloseRecord, HandshakeRecord, Outcome};
 
 /// The end of a session, or a handshake that led to none.
 #[derive(Clone, Debug)]
@@ -25,23 +25,18 @@ impl Event {
     /// `warn` for what somebody may have to look at, else `info`.
     pub fn level(&self) -> &'static str {
         match self {
-            Self::Closed(record) => record.verdict.class.level(),
+            Self::Closed(record) => record.verdict.level(),
             Self::HandshakeFailed { record, .. } => handshake_level(record),
         }
     }
 
-    /// Whether its level is `warn`: what `only = "abnormal"` keeps.
-    pub fn is_abnormal(&self) -> bool {
+    /// Whether its level is `warn`.
+    pub fn is_warning(&self) -> bool {
         self.level() == "warn"
     }
 }
 
-/// Whether a session's end is one that somebody may have to look at.
-pub(super) fn is_grave(class: Class) -> bool {
-    class.level() == "warn"
-}
-
-/// `warn` where the service failed its clients; a client that asked wrongly, left, or was refused by right is `info`.
+/// The level of a handshake's record: `warn` where the service failed its clients; a client that asked wrongly, left, or was refused by right is `info`.
 pub(super) fn handshake_level(record: &HandshakeRecord) -> &'static str {
     match record.outcome {
         Outcome::Upgraded | Outcome::NoRoute | Outcome::BadRequest | Outcome::Draining | Outcome::ClientGone => "info",

@@ -48,7 +48,7 @@ fn closed(record: &CloseRecord, style: &JsonStyle, out: &mut Vec<u8>) {
     put!(out, "{",
         "schema": SCHEMA,
         "event": "websocket.closed",
-        "level": verdict.class.level(),
+        "level": verdict.level(),
         "time": Rfc3339(record.time),
         "instance": style.instance.as_deref(),
         "session": session.id,

@@ -29,7 +29,7 @@ pub(super) fn record(event: &Event, style: &JsonStyle, logger: &SdkLogger) -> Sd
             ("websocket.handshake_failed", record.time, body, attributes, span)
         }
     };
-    let (severity, text) = if event.is_abnormal() { (Severity::Warn, "WARN") } else { (Severity::Info, "INFO") };
+    let (severity, text) = if event.is_warning() { (Severity::Warn, "WARN") } else { (Severity::Info, "INFO") };
     log.set_event_name(name);
     log.set_timestamp(time.into());
     log.set_observed_timestamp(time.into());

@@ -14,7 +14,6 @@ use super::context::{self, Headers};
 use crate::close;
 use crate::close::{CloseRecord, HandshakeTrace, Propagation, RequestHeaders, SpanId, TraceSpan};
 use crate::config::{Otel, OtelPropagator, OtelSampler};
-use crate::export::event;
 
 /// A longer `tracestate` goes on to the upstream, but no session holds it (W3C Trace Context §3.3.1.5 asks for 512).
 const LONGEST_STATE: usize = 512;
@@ -94,7 +93,7 @@ impl Tracer {
     pub(super) fn session(&self, record: &CloseRecord) -> Option<TraceSpan> {
         let handshake = &record.session.trace.as_ref()?.span;
         let own = context::of_trace_id(handshake.trace_id);
-        let trace_id = match (handshake.sampled, event::is_grave(record.verdict.class)) {
+        let trace_id = match (handshake.sampled, record.verdict.level() == "warn") {
             (true, true) => handshake.trace_id,
             (true, false) if keeps(&self.clean, None, own) => handshake.trace_id,
             (false, true) => close::TraceId(self.ids.new_trace_id().to_bytes()),

@@ -113,17 +113,41 @@ async fn closes_are_the_latest_lines_of_the_log() {
         ("class=abnormal&limit=1", vec![1006]),
         ("class=clean&class=protocol", vec![1006, 1001]),
         ("code=1011", vec![1011]),
-        ("code=1006", vec![1006]),
+        ("code=1006", vec![1011, 1006, 1006]),
         ("code=invalid", vec![1006]),
-        ("code=1000-1015", vec![1011, 1006, 1001]),
+        ("code=1000-1015", vec![1011, 1006, 1006, 1001]),
+        ("code=1001", vec![1001]),
         ("class=overload", vec![]),
     ] {
         let lines = lines(&rig.get(&format!("/closes?{query}")).await.body);
         let codes: Vec<_> = lines.iter().filter_map(|line| line["code"].as_u64()).collect();
         assert_eq!(codes, expected, "{query}");
     }
-    let derived = lines(&rig.get("/closes?code=1006").await.body);
-    assert_eq!(derived[0]["cause"], "upstream_reset", "not the Close that bore the number");
+}
+
+#[tokio::test]
+async fn a_session_is_found_by_the_code_that_either_side_saw_or_sent() {
+    let rig = Rig::new(admin_router).await;
+    let route = rig.exporter.route("chat");
+    // The client closed with 1000, was answered 1011, and that is what it reports.
+    for record in [records::left_the_page(), records::disagreed(), records::boom()] {
+        route.closed(record);
+    }
+    for (query, expected) in [
+        ("code=1011", vec![1000, 1011]),
+        ("code=1000", vec![1000]),
+        // The upstream that reset behind its Close was given none.
+        ("code=1006", vec![1011]),
+        ("mismatch=1", vec![1000, 1011]),
+        ("mismatch=1&class=clean", vec![1000]),
+        ("mismatch=1&code=1001", vec![]),
+    ] {
+        let lines = lines(&rig.get(&format!("/closes?{query}")).await.body);
+        let codes: Vec<_> = lines.iter().filter_map(|line| line["code"].as_u64()).collect();
+        assert_eq!(codes, expected, "{query}");
+        assert!(lines.iter().all(|line| line["level"] == "warn"), "{query}");
+    }
+    assert_eq!(rig.get("/closes?mismatch=yes").await.status, 400);
 }
 
 #[tokio::test]
@@ -181,7 +205,7 @@ async fn bad_queries_are_told_what_is_allowed() {
         ("/closes?limit=many", "limit: \"many\" is not a number of 0 to 1000\n"),
         ("/closes?class=bad", "class: \"bad\" is none of: clean, planned, "),
         ("/closes?code=boom", "code: \"boom\" is not a close code"),
-        ("/closes?since=now", "\"since\" is none of the keys here: limit, class, code\n"),
+        ("/closes?since=now", "\"since\" is none of the keys here: limit, class, code, mismatch\n"),
         ("/sessions?code=1006", "\"code\" is none of the keys here: limit\n"),
     ] {
         let answer = rig.get(path).await;

@@ -7,9 +7,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use closewatch::close::{CloseRecord, Outcome};
-use closewatch::config::{LogOnly, LogTarget};
+use closewatch::close::{Class, CloseRecord, Outcome};
+use closewatch::config::{LogOnly, LogTarget, LogWord};
 use closewatch::export::{CloseLog, Event, JsonStyle, LogOptions, Metrics, QUEUE, Sink};
+
+use serde_json::Value;
 
 use super::records;
 
@@ -78,7 +80,7 @@ impl Rig {
     }
 
     /// Every line must be a whole one.
-    fn lines(&self) -> Vec<serde_json::Value> {
+    fn lines(&self) -> Vec<Value> {
         let text = String::from_utf8(self.written.lock().unwrap().concat()).unwrap();
         assert!(text.is_empty() || text.ends_with('\n'), "{text}");
         text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
@@ -149,22 +151,46 @@ fn an_output_that_would_block_is_waited_for() {
     assert_eq!((rig.lines().len(), rig.dropped()), (1, 0));
 }
 
-#[test]
-fn only_abnormal_leaves_out_what_nobody_has_to_look_at() {
-    let rig = Rig::new(LogOnly::Abnormal);
-    rig.call(Call::Take(usize::MAX));
-    rig.call(Call::Take(usize::MAX));
-    rig.push(records::left_the_page());
-    rig.push(records::boom());
+/// The class and code, or the outcome and status, of the events that a log with `only` writes.
+fn written(only: LogOnly) -> Vec<String> {
+    let rig = Rig::new(only);
+    for _ in 0..8 {
+        rig.call(Call::Take(usize::MAX));
+    }
+    for record in [records::left_the_page(), records::boom(), records::refused_login(), records::disagreed()] {
+        rig.push(record);
+    }
     for (outcome, status) in [(Outcome::Refused, 403), (Outcome::Refused, 503), (Outcome::NoRoute, 404)] {
         let record = records::handshake(outcome, Some(status));
         rig.log.push(&Arc::new(Event::HandshakeFailed { route: "chat".into(), record }));
     }
     assert!(rig.log.flush(SOON));
-    let lines = rig.lines();
-    assert!(lines.iter().all(|line| line["level"] == "warn"));
-    assert_eq!((lines.len(), &lines[0]["code"], &lines[1]["status"]), (2, &1011.into(), &503.into()));
     assert_eq!(rig.dropped(), 0, "left out is not dropped");
+    let word = |line: &Value, keys: [&str; 2]| keys.map(|key| line[key].to_string().replace('"', "")).join(" ");
+    let lines = rig.lines();
+    let shown = lines.iter().map(|line| {
+        let keys = if line["outcome"].is_null() { ["class", "code"] } else { ["outcome", "status"] };
+        format!("{} {}", word(line, keys), line["level"].as_str().unwrap())
+    });
+    shown.collect()
+}
+
+#[test]
+fn a_list_of_classes_and_outcomes_is_what_is_written() {
+    assert_eq!(written(LogOnly::All).len(), 7);
+    assert_eq!(
+        written(LogOnly::These(vec![LogWord::Warn])),
+        ["abnormal 1011 warn", "clean 1000 warn", "refused 503 warn"],
+        "the two sides of the first two saw different codes"
+    );
+    // An operator who looks for failed logins finds them, and the sessions that two logs tell differently.
+    let logins = LogOnly::These(vec![LogWord::Class(Class::Application), LogWord::Outcome(Outcome::Refused)]);
+    assert_eq!(
+        written(logins),
+        ["abnormal 1011 warn", "application 4401 info", "clean 1000 warn", "refused 403 info", "refused 503 warn"]
+    );
+    let planned = LogOnly::These(vec![LogWord::Class(Class::Planned)]);
+    assert_eq!(written(planned), ["abnormal 1011 warn", "clean 1000 warn"]);
 }
 
 #[test]
@@ -217,7 +243,7 @@ impl Drop for Directory {
 fn causes(path: &Path) -> Vec<String> {
     let text = fs::read_to_string(path).unwrap();
     let cause = |line: &str| {
-        let value: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+        let value: Value = serde_json::from_str(line).unwrap_or_default();
         value["cause"].as_str().unwrap_or("torn").to_owned()
     };
     text.lines().map(cause).collect()

@@ -180,6 +180,26 @@ pub(super) fn left_the_page() -> CloseRecord {
         .file(30_504.0)
 }
 
+/// A client whose login the upstream refuses, and which answers with the same code.
+pub(super) fn refused_login() -> CloseRecord {
+    Script::new()
+        .close(Peer::Upstream, 4401, "expired", 90.0)
+        .close(Peer::Client, 4401, "expired", 91.0)
+        .ended(Peer::Client, End::Fin, 92.0)
+        .ended(Peer::Upstream, End::Fin, 93.0)
+        .file(93.0)
+}
+
+/// A client that closes with 1000 and is answered 1011.
+pub(super) fn disagreed() -> CloseRecord {
+    Script::new()
+        .close(Peer::Client, 1000, "done", 500.0)
+        .close(Peer::Upstream, 1011, "could not save", 510.0)
+        .ended(Peer::Upstream, End::Fin, 511.0)
+        .ended(Peer::Client, End::Fin, 512.0)
+        .file(512.0)
+}
+
 /// A client that puts into every field what does most harm there.
 pub(super) fn hostile() -> CloseRecord {
     let reason = format!("\u{1b}[2Jgone\u{202e}txt\n{{\"code\":1000}}\u{9b}\u{e0041}{}", "é".repeat(150));

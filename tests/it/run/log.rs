@@ -72,7 +72,7 @@ async fn a_rotated_log_loses_nothing_and_tears_nothing() {
 
 #[tokio::test]
 async fn only_what_somebody_may_have_to_look_at_is_logged_if_asked() {
-    let mut running = Running::with("log.only = \"abnormal\"\n", &[], Output::Read).await;
+    let mut running = Running::with("log.only = \"warn\"\n", &[], Output::Read).await;
     let (mut client, mut upstream) = running.session().await;
     client.say(&close(1000, "")).await;
     upstream.hear(&close(1000, "")).await;
