@@ -203,7 +203,7 @@ def compose():
     longest = sum(drain_time(config).values())
     need(longest < seconds(services["closewatch"]["stop_grace_period"]), f"a drain in compose may take {longest} s")
     final = seconds(config["timeouts"]["final_scrape"])
-    need(final > 15, f"final_scrape in compose is {final} s: no scrape is sure to come")
+    need(final > 15, f"final_scrape in compose is {final} s, not longer than the scrape interval of 15 s")
 
 
 def container(spec, config, where):
@@ -379,7 +379,7 @@ def helm_pod(name, documents, config):
         if selector:
             need(selector["matchLabels"].items() <= pod["metadata"]["labels"].items(), f"{name}: {it['kind']} selects other pods")
         for endpoint in it.get("spec", {}).get("podMetricsEndpoints", []) + it.get("spec", {}).get("endpoints", []):
-            need(seconds(endpoint["interval"]) < seconds(config["timeouts"]["final_scrape"]), f"{name}: no scrape is sure to come")
+            need(seconds(endpoint["interval"]) < seconds(config["timeouts"]["final_scrape"]), f"{name}: final_scrape is not longer than the scrape interval")
         if it["kind"] == "ServiceMonitor":
             found = [service for service in services if it["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()]
             same(f"{name}: Services that are scraped", [service["spec"].get("clusterIP") for service in found], ["None"])
