@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! bytes ──► wire ──► close ───────────────► CloseRecord ──► export
-//!           frames   event → ledger → verdict               metrics · log · ring · live
+//!           frames   event → ledger → verdict      │        metrics · log · ring · live
+//!                                                  └──────► diagnosis: findings
 //!              ▲
 //!          proxy (moves the bytes, shows each slice to the tap)      admin (operator's HTTP)
 //! ```
@@ -14,6 +15,7 @@ pub mod admin;
 pub mod close;
 pub mod commands;
 pub mod config;
+pub mod diagnosis;
 pub mod export;
 pub mod proxy;
 pub mod shutdown;

@@ -6,7 +6,7 @@ use super::tokens::{is_word, tokens};
 use super::{Source, TABLE};
 
 /// Folders without I/O, runtime or clock: time is an argument there.
-const PURE: [&str; 2] = ["wire", "close"];
+const PURE: [&str; 3] = ["wire", "close", "diagnosis"];
 
 const RUNTIMES: [&str; 3] = ["tokio", "hyper", "opentelemetry"];
 

@@ -1,0 +1,47 @@
+//! Addresses of clients, as numbers.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+/// An address without its port: IPv4 as IPv6 maps it; 0 for none, or one that cannot be read.
+pub(super) type Ip = u128;
+
+/// Reads `10.1.2.3`, `10.1.2.3:55555`, `[2001:db8::1]:5` and `2001:db8::1`.
+pub(super) fn read(text: &str) -> Ip {
+    let ip = text.parse::<SocketAddr>().map(|address| address.ip()).or_else(|_| text.parse::<IpAddr>());
+    match ip {
+        Ok(IpAddr::V4(ip)) => ip.to_ipv6_mapped().to_bits(),
+        Ok(IpAddr::V6(ip)) => ip.to_bits(),
+        Err(_) => 0,
+    }
+}
+
+/// The first address that a forwarded header names.
+pub(super) fn forwarded(header: &str) -> Ip {
+    header.split(',').next().map_or(0, |first| read(first.trim()))
+}
+
+/// Whether it is one that only one host can have: 127.0.0.0/8 and ::1.
+pub(super) fn is_loopback(text: &str) -> bool {
+    let host = text.rsplit_once(':').map_or(text, |(host, _)| host);
+    text.starts_with("unix:") || host.starts_with("127.") || host == "[::1]" || host == "localhost"
+}
+
+/// Its subnet, /24 or /48.
+pub(super) fn subnet(ip: Ip) -> Ip {
+    if Ipv6Addr::from_bits(ip).to_ipv4_mapped().is_some() { ip & !0xff } else { ip & !((1 << 80) - 1) }
+}
+
+/// An address, as it is written.
+pub(super) fn show(ip: Ip) -> String {
+    let ip = Ipv6Addr::from_bits(ip);
+    ip.to_ipv4_mapped().map_or_else(|| ip.to_string(), |ip| ip.to_string())
+}
+
+/// A subnet, as it is written.
+pub(super) fn show_subnet(subnet: Ip) -> String {
+    let mut text = show(subnet);
+    let bits = if Ipv6Addr::from_bits(subnet).to_ipv4_mapped().is_some() { 24 } else { 48 };
+    let _ = write!(text, "/{bits}");
+    text
+}

@@ -1,0 +1,123 @@
+//! The engine: takes records one by one, in any order, and says what they mean together.
+
+use super::cohort::{LEAST, common, others};
+use super::finding::{Finding, Note, Report};
+use super::log::Log;
+use super::names::Names;
+use super::observation::Observation;
+use super::row::Row;
+use super::rules::{self, Cause};
+use super::sample::Sample;
+use super::sentence;
+use super::{merge, notes};
+
+/// What was seen so far; bounded, whatever comes.
+#[derive(Clone, Debug, Default)]
+pub struct Engine {
+    sample: Sample,
+    names: Names,
+}
+
+/// A finding that is less sure is a note.
+const SURE: f64 = 0.8;
+/// Sessions whose ids are given.
+const EXAMPLES: usize = 5;
+
+// === impl Engine ===
+
+impl Engine {
+    /// Takes in one record.
+    pub fn add(&mut self, seen: &Observation<'_>) {
+        let row = Row::of(seen, &mut self.names);
+        self.sample.add(row);
+    }
+
+    /// Takes in what another engine saw.
+    pub fn merge(&mut self, other: Self) {
+        self.sample.merge(other.sample);
+        self.names.merge(other.names);
+    }
+
+    /// Findings and notes. Does not depend on the order in which the records came, nor on which engine they came to first.
+    pub fn report(&self) -> Report {
+        let mut log = Log::new(&self.sample, &self.names);
+        let harmless = notes::of(&log);
+        let (causes, mut found) = rules::apply(&mut log);
+        found.retain(|note| !note.sentence.is_empty());
+        let mut report = Report { findings: vec![], notes: found };
+        for cause in merge::merged(&log, causes) {
+            let finding = finding(&log, &cause);
+            if cause.members.len() < LEAST || finding.confidence < SURE {
+                report.notes.push(Note { mechanism: finding.mechanism.as_str(), sentence: finding.sentence });
+            } else {
+                report.findings.push(finding);
+            }
+        }
+        let weight = |finding: &Finding| (finding.sessions + finding.handshakes) as f64 * finding.confidence;
+        report.findings.sort_by(|a, b| weight(b).total_cmp(&weight(a)).then(a.mechanism.cmp(&b.mechanism)));
+        report.notes.extend(harmless);
+        report
+    }
+}
+
+fn finding(log: &Log<'_>, cause: &Cause) -> Finding {
+    let members = &cause.members;
+    let sessions: Vec<usize> = members.iter().copied().filter(|row| log.session(*row).is_some()).collect();
+    let handshakes: Vec<usize> = members.iter().copied().filter(|row| log.session(*row).is_none()).collect();
+    let mut routes: Vec<_> = members.iter().map(|row| log.rows[*row].route).collect();
+    routes.sort_unstable();
+    routes.dedup();
+    let (from, to) = log.span(members);
+    let scope: Vec<usize> = (0..log.rows.len()).filter(|row| routes.contains(&log.rows[*row].route)).collect();
+    let meanwhile: Vec<usize> = scope.iter().copied().filter(|row| (from..=to).contains(&log.rows[*row].at)).collect();
+    let common = common(log, members, &others(&scope, members));
+    let route = (routes.len() == 1).then(|| log.names.of(routes[0]).to_owned());
+    let sentence = sentence::of(cause, log.count(members), route.as_deref(), &common);
+    Finding {
+        culprit: cause.culprit,
+        or: cause.or.clone(),
+        mechanism: cause.mechanism,
+        limit_s: cause.limit,
+        sessions: log.count(&sessions).round() as u64,
+        handshakes: log.count(&handshakes).round() as u64,
+        share: round(log.count(members) / log.count(&meanwhile).max(1.0)),
+        confidence: round(cause.confidence),
+        first_at: instant(from),
+        last_at: instant(to),
+        common,
+        evidence: cause.evidence.clone(),
+        examples: examples(log, &sessions),
+        consequences: cause.consequences.clone(),
+        sentence,
+        action: sentence::action(cause),
+        runbook: sentence::runbook(cause.mechanism),
+        route,
+    }
+}
+
+/// Ids of several sessions, of as many instances as there are.
+fn examples(log: &Log<'_>, sessions: &[usize]) -> Vec<String> {
+    let mut instances = vec![];
+    let mut chosen = vec![];
+    for fresh in [true, false] {
+        for row in sessions {
+            let instance = log.rows[*row].instance;
+            if chosen.len() < EXAMPLES && fresh != instances.contains(&instance) && !chosen.contains(row) {
+                instances.push(instance);
+                chosen.push(*row);
+            }
+        }
+    }
+    let id = |row: usize| log.session(row).map(|session| session.id.to_string());
+    chosen.into_iter().filter_map(id).filter(|id| !id.is_empty()).collect()
+}
+
+fn round(share: f64) -> f64 {
+    (share * 1000.0).round() / 1000.0
+}
+
+/// An instant as the record spells it.
+pub(super) fn instant(at: f64) -> String {
+    let at = jiff::SignedDuration::try_from_secs_f64(at).ok().and_then(|at| jiff::Timestamp::from_duration(at).ok());
+    at.map_or_else(String::new, |at| format!("{at:.6}"))
+}

@@ -1,0 +1,117 @@
+//! One cause is one finding: the same on several routes is joined, and a consequence hangs on its cause.
+
+use super::finding::{Culprit, Mechanism};
+use super::log::Log;
+use super::rules::Cause;
+
+/// Limits that differ by no more are one.
+const SAME_LIMIT: f64 = 0.12;
+/// A consequence begins within this time of its cause.
+const AROUND: f64 = 120.0;
+
+/// Joins and hangs.
+pub(super) fn merged(log: &Log<'_>, causes: Vec<Cause>) -> Vec<Cause> {
+    let mut merged: Vec<Cause> = vec![];
+    for cause in causes {
+        match merged.iter_mut().find(|known| same(known, &cause)) {
+            Some(known) => {
+                if known.limit.is_none() || cause.limit.is_some() && known.members.len() < cause.members.len() {
+                    known.limit = cause.limit;
+                }
+                known.members.extend(cause.members);
+                known.members.sort_unstable();
+                known.confidence = known.confidence.max(cause.confidence);
+            }
+            None => merged.push(cause),
+        }
+    }
+    // The first in precedence takes its consequences; the rules gave them in that order.
+    let mut kept: Vec<Cause> = vec![];
+    merged.sort_by_key(|cause| precedence(cause.mechanism));
+    for cause in merged {
+        match kept.iter_mut().find(|known| brings_about(known, &cause) && together(log, known, &cause)) {
+            Some(known) => {
+                if !known.consequences.contains(&cause.mechanism) {
+                    known.consequences.push(cause.mechanism);
+                }
+            }
+            None => kept.push(cause),
+        }
+    }
+    kept
+}
+
+fn same(a: &Cause, b: &Cause) -> bool {
+    let limits = match (a.limit, b.limit) {
+        (Some(a), Some(b)) => (a - b).abs() <= SAME_LIMIT * a.max(b),
+        (None, None) => true,
+        // Of a credential or a pause that only some of them show.
+        (Some(_), None) | (None, Some(_)) => !matches!(a.mechanism, Mechanism::IdleCut | Mechanism::MaxLifetime),
+    };
+    a.mechanism == b.mechanism && a.culprit == b.culprit && limits
+}
+
+/// The upstream fell over, or is too busy: then handshakes fail, clients storm, and pings stay unanswered.
+const fn precedence(mechanism: Mechanism) -> u8 {
+    match mechanism {
+        Mechanism::BadInstance => 0,
+        Mechanism::CrashLoop => 1,
+        Mechanism::Crash | Mechanism::UnannouncedRestart => 2,
+        Mechanism::PeerVanished => 3,
+        Mechanism::KeepaliveTimeout | Mechanism::HeartbeatTimeout => 4,
+        Mechanism::ReconnectStorm => 5,
+        Mechanism::Overload => 6,
+        Mechanism::IdleCut
+        | Mechanism::MaxLifetime
+        | Mechanism::SilentDrop
+        | Mechanism::HandlerError
+        | Mechanism::MessageTooBig
+        | Mechanism::AuthExpired
+        | Mechanism::PolicyRejected
+        | Mechanism::ProtocolError
+        | Mechanism::CompressionError
+        | Mechanism::BadHandshake
+        | Mechanism::SlowConsumer
+        | Mechanism::CertificateRejected
+        | Mechanism::RandomResets
+        | Mechanism::InternalError => 7,
+        Mechanism::HandshakesRefused => 8,
+    }
+}
+
+fn brings_about(cause: &Cause, effect: &Cause) -> bool {
+    let of_upstream =
+        |culprit| matches!(culprit, Culprit::Upstream | Culprit::NetworkUpstreamSide | Culprit::MiddleboxBack);
+    let falls = matches!(
+        cause.mechanism,
+        Mechanism::CrashLoop
+            | Mechanism::Crash
+            | Mechanism::UnannouncedRestart
+            | Mechanism::BadInstance
+            | Mechanism::PeerVanished
+    );
+    let hangs = matches!(
+        cause.mechanism,
+        Mechanism::KeepaliveTimeout | Mechanism::HeartbeatTimeout | Mechanism::Overload | Mechanism::ReconnectStorm
+    );
+    let effects =
+        matches!(effect.mechanism, Mechanism::HandshakesRefused | Mechanism::ReconnectStorm | Mechanism::Overload);
+    let upstream = of_upstream(cause.culprit) || cause.mechanism == Mechanism::ReconnectStorm;
+    upstream
+        && (of_upstream(effect.culprit) || effect.mechanism == Mechanism::ReconnectStorm)
+        && ((falls && (effects || effect.mechanism == Mechanism::RandomResets))
+            || (hangs && effects)
+            || (cause.mechanism == Mechanism::Overload && effect.mechanism == Mechanism::HandshakesRefused))
+}
+
+/// Whether most of the effect lies in the time of the cause.
+fn together(log: &Log<'_>, cause: &Cause, effect: &Cause) -> bool {
+    let (from, to) = log.span(&cause.members);
+    let near: Vec<usize> = effect
+        .members
+        .iter()
+        .copied()
+        .filter(|row| (from - AROUND..=to + AROUND).contains(&log.rows[*row].at))
+        .collect();
+    log.count(&near) >= 0.5 * log.count(&effect.members)
+}

@@ -1,0 +1,38 @@
+//! The diagnosis: what many records together say of the cause.
+//!
+//! *Takes* records, as [`Observation`]s. *Gives* a [`Report`] of findings and notes. *May import* `close`, `wire`.
+//!
+//! Pure: no clock, no I/O, no async. Memory is bounded whatever comes, and the result depends neither on the order of the
+//! records nor on how they are cut. `docs/diagnosis.md` has the vocabulary and the table of rules.
+
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "counts of records and indexes are far below 2^52, and no number here is negative where it becomes a count"
+)]
+
+mod address;
+mod cluster;
+mod cohort;
+mod engine;
+mod finding;
+mod limits;
+mod line;
+mod log;
+mod merge;
+mod names;
+mod notes;
+mod observation;
+mod row;
+mod rules;
+mod sample;
+mod sentence;
+mod sign;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use engine::Engine;
+pub use finding::{Common, Culprit, Evidence, Finding, Mechanism, Note, Report};
+pub use line::BadLine;
+pub use observation::{Asked, Closed, Event, Observation, Refused, Side};

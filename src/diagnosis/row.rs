@@ -1,0 +1,186 @@
+//! A row: one session or one failed handshake as the engine keeps it, a hundred and some bytes.
+
+use super::address::{self, Ip};
+use super::names::{self, Name, Names};
+use super::observation::{Closed, Event, Observation, Refused};
+use super::sign::Sign;
+use crate::close::Outcome;
+use crate::wire::Peer;
+
+/// One record, kept.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    /// Its place in the sample: the key of all that tells it from others.
+    pub(super) rank: u64,
+    /// When it was over.
+    pub(super) at: f64,
+    pub(super) instance: Name,
+    pub(super) route: Name,
+    /// The socket's peer.
+    pub(super) hop: Ip,
+    /// The client, as far as it is known.
+    pub(super) client: Ip,
+    pub(super) user_agent: Name,
+    pub(super) origin: Name,
+    pub(super) path: Name,
+    pub(super) what: What,
+}
+
+/// The part that depends on what it is.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    /// A session that ended.
+    Session(Box<Session>),
+    /// A handshake that failed.
+    Handshake { outcome: Outcome, status: u16, tls: Name, took: f32 },
+}
+
+/// A session that ended.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    pub(super) id: Box<str>,
+    pub(super) sign: Sign,
+    pub(super) code: u16,
+    pub(super) reason: Name,
+    pub(super) upstream: Name,
+    /// The upstream is on the instance's own host.
+    pub(super) sidecar: bool,
+    pub(super) subprotocol: Name,
+    pub(super) extensions: Name,
+    pub(super) age: f64,
+    pub(super) idle: f64,
+    /// Silence of each peer at the end.
+    pub(super) silent: [f64; 2],
+    /// Since each peer's last message, at the end.
+    pub(super) since_message: [f64; 2],
+    /// The flow's silence before its last packet, or at the end.
+    pub(super) gap: f64,
+    /// The end came with a packet behind that silence, not in it.
+    pub(super) at_packet: bool,
+    /// The longest silence of the flow that the session survived, if it is known.
+    pub(super) survived: Option<f64>,
+    /// Each peer's longest wait, at the end or in all.
+    pub(super) stalled: [f32; 2],
+}
+
+/// A packet so short before the end that the end is its answer.
+const ANSWER: f64 = 2.0;
+
+// === impl Row ===
+
+impl Row {
+    /// The stratum of a record: what is sampled by itself.
+    pub(super) fn stratum(&self) -> (Name, Option<Sign>) {
+        match &self.what {
+            What::Session(session) => (self.route, Some(session.sign)),
+            What::Handshake { .. } => (self.route, None),
+        }
+    }
+
+    pub(super) fn of(seen: &Observation<'_>, names: &mut Names) -> Self {
+        let hop = address::read(&seen.address);
+        let real = address::read(&seen.real_address);
+        let forwarded = address::forwarded(&seen.request.forwarded_for);
+        let (what, told) = match &seen.event {
+            Event::Closed(closed) => (What::Session(Box::new(Session::of(closed, seen, names))), &*closed.session),
+            Event::Refused(refused) => (Self::handshake(refused, names), &*seen.address),
+        };
+        let path = first_segment(&seen.request.path);
+        Self {
+            rank: names::key(told) ^ ((seen.at * 1e6) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            at: seen.at,
+            instance: names.keep(&seen.instance),
+            route: names.keep(&seen.route),
+            hop,
+            client: [real, forwarded, hop].into_iter().find(|ip| *ip != 0).unwrap_or(0),
+            user_agent: names.keep(&seen.request.user_agent),
+            origin: names.keep(&seen.request.origin),
+            path: names.keep(path),
+            what,
+        }
+    }
+
+    fn handshake(refused: &Refused<'_>, names: &mut Names) -> What {
+        What::Handshake {
+            outcome: refused.outcome,
+            status: refused.status.unwrap_or(0),
+            tls: names.keep(&refused.tls_error),
+            took: refused.duration as f32,
+        }
+    }
+
+    /// When it began.
+    pub(super) fn opened(&self) -> f64 {
+        match &self.what {
+            What::Session(session) => self.at - session.age,
+            What::Handshake { took, .. } => self.at - f64::from(*took),
+        }
+    }
+
+    /// The session, if it is one.
+    pub(super) fn session(&self) -> Option<&Session> {
+        match &self.what {
+            What::Session(session) => Some(session),
+            What::Handshake { .. } => None,
+        }
+    }
+}
+
+fn first_segment(path: &str) -> &str {
+    let end = path.char_indices().skip(1).find(|(_, letter)| matches!(letter, '/' | '?'));
+    &path[..end.map_or(path.len(), |(at, _)| at)]
+}
+
+// === impl Session ===
+
+impl Session {
+    fn of(closed: &Closed<'_>, seen: &Observation<'_>, names: &mut Names) -> Self {
+        let request = &seen.request;
+        let sign = Sign::of(
+            closed,
+            request.subprotocols_offered,
+            !request.subprotocol.is_empty(),
+            !request.extensions.is_empty(),
+        );
+        let (gap, at_packet) = gap(closed);
+        let longest = Peer::ALL.map(|peer| closed.of(peer).longest_silence);
+        let since = |peer: Peer| (closed.duration - closed.of(peer).last_message.unwrap_or(-1e9)).max(0.0);
+        Self {
+            id: closed.session.as_ref().into(),
+            sign,
+            code: closed.code.unwrap_or(0),
+            reason: names.keep(&closed.reason),
+            upstream: names.keep(&closed.upstream),
+            sidecar: address::is_loopback(&closed.upstream),
+            subprotocol: names.keep(&request.subprotocol),
+            extensions: names.keep(&request.extensions),
+            age: closed.duration,
+            idle: closed.idle,
+            silent: Peer::ALL.map(|peer| closed.silent(peer)),
+            since_message: Peer::ALL.map(since),
+            gap,
+            at_packet,
+            survived: match longest {
+                [Some(client), Some(upstream)] => Some(client.min(upstream)),
+                [Some(one), None] | [None, Some(one)] => Some(one),
+                [None, None] => None,
+            },
+            stalled: Peer::ALL.map(|peer| closed.of(peer).stalled_at_end.unwrap_or(closed.of(peer).stalled) as f32),
+        }
+    }
+}
+
+/// The silence that a box would have seen: before the last packet if the end is its answer, else at the end.
+fn gap(closed: &Closed<'_>) -> (f64, bool) {
+    let last = |peer: Peer| closed.of(peer).last_frame;
+    let sender = if last(Peer::Client) > last(Peer::Upstream) { Peer::Client } else { Peer::Upstream };
+    let Some(sent) = last(sender) else { return (closed.idle, false) };
+    let of_direction = closed.of(sender).silence_before_last;
+    let of_other = last(sender.other()).map_or(f64::INFINITY, |other| sent - other);
+    let before = of_direction.map(|silence| silence.min(of_other).min(sent));
+    let timed_out = matches!(closed.cause, crate::close::Cause::ClientTimeout | crate::close::Cause::UpstreamTimeout);
+    match before {
+        Some(before) if (closed.idle < ANSWER || timed_out) && before > closed.idle => (before, true),
+        Some(_) | None => (closed.idle, false),
+    }
+}

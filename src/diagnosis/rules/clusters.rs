@@ -1,0 +1,294 @@
+//! Ends at one silence or at one age: a timer of somebody.
+
+use super::{CLIENTS, Cause};
+use crate::diagnosis::cluster::{self, Cluster, quantile};
+use crate::diagnosis::cohort::{LEAST, Trait, others, shared};
+use crate::diagnosis::finding::{Culprit, Mechanism, Note};
+use crate::diagnosis::limits;
+use crate::diagnosis::log::{Log, Scope};
+use crate::diagnosis::row::Session;
+use crate::diagnosis::sign::Sign;
+use crate::wire::Peer;
+
+/// A length of time that a timer can look at. Silence of both comes first: where several explain the same, it is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clock {
+    Idle,
+    SilentUpstream,
+    SilentClient,
+    Age,
+}
+
+/// Fewer than this are not looked for.
+const FEWEST: usize = LEAST;
+/// A later clock must explain so much more than an earlier one.
+const BETTER: f64 = 1.1;
+/// Timers of one route and leg.
+const TIMERS: usize = 4;
+/// Sessions that end within this time of each other may have one cause at one instant.
+const INSTANT: f64 = 1.0;
+
+impl Clock {
+    const ALL: [Self; 4] = [Self::Idle, Self::SilentUpstream, Self::SilentClient, Self::Age];
+
+    fn of(self, session: &Session) -> f64 {
+        match self {
+            Self::Idle => session.idle,
+            Self::SilentUpstream => session.silent[1],
+            Self::SilentClient => session.silent[0],
+            Self::Age => session.age,
+        }
+    }
+}
+
+/// A timer that was found.
+pub(super) struct Timer {
+    clock: Clock,
+    cluster: Cluster,
+    pub(super) members: Vec<usize>,
+}
+
+/// Finds cuts by boxes, and limits and policies of the peers; explains their rows.
+pub(super) fn causes(log: &mut Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
+    for route in log.scopes() {
+        for leg in Peer::ALL {
+            for _ in 0..TIMERS {
+                let Some(timer) = best(log, route, leg) else { break };
+                log.explain(&timer.members);
+                cut(log, route, leg, timer, causes, notes);
+            }
+        }
+        heartbeats(log, route, causes);
+        limits_of_upstream(log, route, causes, notes);
+        habits_of_clients(log, route, notes);
+    }
+}
+
+/// A timer behind ends without a Close: of a box, or, if all of them are of one program, of the client.
+fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
+    let Timer { clock, cluster, members } = timer;
+    let mechanism = if clock == Clock::Age { Mechanism::MaxLifetime } else { Mechanism::IdleCut };
+    let bystanders = others(&log.sessions_of(route), &members);
+    let has = |property| shared(log, &members, &bystanders, property).is_some();
+    let (culprit, or): (_, &[_]) = match leg {
+        Peer::Client if has(Trait::Subnet) => (Culprit::NetworkClientSide, &[Culprit::MiddleboxFront]),
+        Peer::Client if has(Trait::UserAgent) && !members.iter().take(20).any(|row| log.is_hop(*row)) => {
+            notes.push(Note {
+                mechanism: "client_idle_policy",
+                sentence: format!(
+                    "{} sessions of one client program were left by it at {:.1} s: its own timer.",
+                    members.len(),
+                    cluster.center
+                ),
+            });
+            return;
+        }
+        Peer::Client => (Culprit::MiddleboxFront, &[Culprit::NetworkClientSide]),
+        Peer::Upstream => (Culprit::MiddleboxBack, &[Culprit::Upstream]),
+    };
+    let limit = limit_of(log, &members, clock);
+    let beside = cluster.expected;
+    let mut cause = Cause::new(mechanism, culprit, or, members)
+        .with_limit(Some(limit))
+        .sure(0.95)
+        .because("sessions that ended at it", cluster.count as f64)
+        .because("sessions that its neighbourhood would make expect", beside)
+        .because("least, s", cluster.low)
+        .because("greatest, s", cluster.high);
+    cause.detail = match clock {
+        Clock::SilentUpstream => Some("silence of the upstream".to_owned()),
+        Clock::SilentClient => Some("silence of the client".to_owned()),
+        Clock::Idle => Some("silence".to_owned()),
+        Clock::Age => None,
+    };
+    if let Some(known) = limits::known(mechanism, cause.limit.unwrap_or(0.0)) {
+        cause.detail = Some(format!("{}; a limit of {known}", cause.detail.as_deref().unwrap_or("age")));
+    }
+    causes.push(cause);
+}
+
+/// A peer that closes because the other has been silent for so long while it spoke: a heartbeat without words.
+fn heartbeats(log: &mut Log<'_>, route: Scope, causes: &mut Vec<Cause>) {
+    for closer in Peer::ALL {
+        let silent = closer.other();
+        let closes = |session: &Session| match closer {
+            Peer::Client => {
+                session.sign == Sign::Application(closer) || session.sign == Sign::Normal && session.code == 1000
+            }
+            Peer::Upstream => matches!(session.sign, Sign::Application(Peer::Upstream) | Sign::Announced),
+        };
+        let spoke = |session: &Session| {
+            let (mine, theirs) = (session.since_message[closer.index()], session.silent[silent.index()]);
+            mine < 0.9 * theirs && theirs > 2.0
+        };
+        let rows = log.open(route, |_| true);
+        let rows: Vec<usize> =
+            rows.into_iter().filter(|row| log.session(*row).is_some_and(|s| closes(s) && spoke(s))).collect();
+        let clock = if silent == Peer::Client { Clock::SilentClient } else { Clock::SilentUpstream };
+        let Some(timer) = timer(log, &rows, clock, LEAST) else { continue };
+        // Ages explain the same, if they do, more simply.
+        if self::timer(log, &rows, Clock::Age, LEAST).is_some_and(|age| age.cluster.count > timer.cluster.count) {
+            continue;
+        }
+        // A day's closing times would make any cluster once; a heartbeat is exact.
+        if timer.cluster.high - timer.cluster.low > 0.08 * timer.cluster.center + 1.0 {
+            continue;
+        }
+        let limit = limit_of(log, &timer.members, clock);
+        log.explain(&timer.members);
+        let (culprit, or) = match silent {
+            Peer::Client => (Culprit::Client, Culprit::NetworkClientSide),
+            Peer::Upstream => (Culprit::Upstream, Culprit::NetworkUpstreamSide),
+        };
+        causes.push(
+            Cause::new(Mechanism::HeartbeatTimeout, culprit, &[or], timer.members)
+                .with_limit(Some(limit))
+                .sure(0.85)
+                .because("sessions closed at that silence of the other side", timer.cluster.count as f64),
+        );
+    }
+}
+
+/// Closes of the upstream at one silence or one age.
+fn limits_of_upstream(log: &mut Log<'_>, route: Scope, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
+    for unmeant in [true, false] {
+        let rows = log.open(route, |_| true);
+        let fits = |session: &Session| match session.sign {
+            Sign::Announced | Sign::Application(Peer::Upstream) => unmeant,
+            // Codes alone, at an age: the rule of what was said comes later, and has nothing of a timer.
+            Sign::Refused(Peer::Client) => unmeant && session.code == 1008 && session.reason == 0,
+            Sign::Normal => !unmeant && session.silent[1] < 0.5 && session.code == 1000,
+            Sign::OwnIdle
+            | Sign::Drain
+            | Sign::Internal
+            | Sign::Application(Peer::Client)
+            | Sign::BadHandshake
+            | Sign::Violated(_)
+            | Sign::Vanished(_)
+            | Sign::Stalled(_)
+            | Sign::Unanswered(_)
+            | Sign::Heartbeat(_)
+            | Sign::Expired(_)
+            | Sign::TooBig(_)
+            | Sign::Refused(Peer::Upstream)
+            | Sign::Protocol(_)
+            | Sign::Compression(_)
+            | Sign::Overloaded(_)
+            | Sign::Failed(_)
+            | Sign::GaveUp
+            | Sign::Fin(_)
+            | Sign::Reset(_)
+            | Sign::Unknown => false,
+        };
+        let rows: Vec<usize> = rows.into_iter().filter(|row| log.session(*row).is_some_and(fits)).collect();
+        let found = [Clock::Idle, Clock::SilentClient, Clock::Age]
+            .into_iter()
+            .filter_map(|clock| timer(log, &rows, clock, LEAST))
+            .reduce(
+                |best, next| {
+                    if next.cluster.count as f64 > BETTER * best.cluster.count as f64 { next } else { best }
+                },
+            );
+        let Some(timer) = found else { continue };
+        let limit = limit_of(log, &timer.members, timer.clock);
+        log.explain(&timer.members);
+        if !unmeant {
+            notes.push(Note {
+                mechanism: "upstream_policy",
+                sentence: format!("The upstream closed {} sessions with 1000 at {limit:.1} s.", timer.members.len()),
+            });
+            continue;
+        }
+        let mechanism = if timer.clock == Clock::Age { Mechanism::MaxLifetime } else { Mechanism::IdleCut };
+        causes.push(
+            Cause::new(mechanism, Culprit::Upstream, &[], timer.members)
+                .with_limit(Some(limit))
+                .sure(0.88)
+                .because("sessions that the upstream closed at it", timer.cluster.count as f64),
+        );
+    }
+}
+
+/// Closes of clients at one silence or age: their own business.
+fn habits_of_clients(log: &mut Log<'_>, route: Scope, notes: &mut Vec<Note>) {
+    let rows = log.open(route, |sign| sign == Sign::Normal || sign == Sign::Application(Peer::Client));
+    for clock in [Clock::Idle, Clock::Age] {
+        if let Some(timer) = timer(log, &rows, clock, LEAST) {
+            notes.push(Note {
+                mechanism: "client_idle_policy",
+                sentence: format!(
+                    "Clients closed {} sessions by themselves at {} {:.1} s.",
+                    timer.members.len(),
+                    if clock == Clock::Idle { "a silence of" } else { "an age of" },
+                    timer.cluster.center
+                ),
+            });
+            return;
+        }
+    }
+}
+
+/// The timer that explains most ends of this leg's transport.
+pub(super) fn best(log: &Log<'_>, route: Scope, leg: Peer) -> Option<Timer> {
+    let groups = [vec![Sign::Fin(leg), Sign::Reset(leg)], vec![Sign::Fin(leg)], vec![Sign::Reset(leg)]];
+    let mut best: Option<Timer> = None;
+    for group in groups {
+        let rows = log.open(route, |sign| group.contains(&sign));
+        for clock in Clock::ALL {
+            let Some(found) = timer(log, &rows, clock, FEWEST) else { continue };
+            let excess = |timer: &Timer| timer.cluster.count as f64 - timer.cluster.expected;
+            if best.as_ref().is_none_or(|best| excess(&found) > BETTER * excess(best)) {
+                best = Some(found);
+            }
+        }
+    }
+    best
+}
+
+fn timer(log: &Log<'_>, rows: &[usize], clock: Clock, least: usize) -> Option<Timer> {
+    if rows.len() < least {
+        return None;
+    }
+    let values = log.values(rows, |session| clock.of(session));
+    let cluster = cluster::heaviest(&values, least)?;
+    let inside = |row: &usize| {
+        log.session(*row).is_some_and(|session| (cluster.low..=cluster.high).contains(&clock.of(session)))
+    };
+    let members: Vec<usize> = rows.iter().copied().filter(inside).collect();
+    let one_by_one = !at_instants(log, &members, |session| clock.of(session));
+    (one_by_one && log.clients(&members) >= CLIENTS).then_some(Timer { clock, cluster, members })
+}
+
+/// Whether these ends were events of an instant, of which the equal silences or ages are only a result. A timer of each
+/// session makes the instants differ and the times equal; an event makes the instants equal and the times differ.
+pub(super) fn at_instants(log: &Log<'_>, members: &[usize], value: impl Fn(&Session) -> f64) -> bool {
+    let mut groups: Vec<&[usize]> = vec![];
+    let mut start = 0;
+    for at in 1..=members.len() {
+        let apart = at == members.len() || log.rows[members[at]].at - log.rows[members[at - 1]].at > INSTANT;
+        if apart {
+            groups.push(&members[start..at]);
+            start = at;
+        }
+    }
+    let mut together = 0;
+    let mut as_event = 0;
+    for group in groups.iter().filter(|group| group.len() >= 3) {
+        together += group.len();
+        let (from, to) = log.span(group);
+        let values = log.values(group, &value);
+        let spread = values.last().unwrap_or(&0.0) - values.first().unwrap_or(&0.0);
+        if to - from <= spread * 1.5 + 0.05 {
+            as_event += group.len();
+        }
+    }
+    let few_instants = groups.len() < 3 && together == members.len();
+    as_event * 2 > members.len() || few_instants && as_event * 4 > members.len()
+}
+
+/// The limit behind a cluster: its mode, as a timer is never early.
+fn limit_of(log: &Log<'_>, members: &[usize], clock: Clock) -> f64 {
+    let values = log.values(members, |session| clock.of(session));
+    let (low, high) = (quantile(&values, 0.1), quantile(&values, 0.9));
+    if high - low > 0.03 * low { quantile(&values, 0.5) } else { cluster::mode(&values) }
+}

@@ -1,0 +1,161 @@
+//! Handshakes that failed.
+
+use std::collections::HashMap;
+
+use super::{CLIENTS, Cause};
+use crate::close::Outcome;
+use crate::diagnosis::cohort::{Trait, notable, others, shared};
+use crate::diagnosis::finding::{Culprit, Mechanism};
+use crate::diagnosis::log::Log;
+use crate::diagnosis::row::{Row, What};
+use crate::diagnosis::sign::Sign;
+
+/// Kinds of failures that have one cause each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The upstream said no, or nothing, or is not there; the client gave up waiting.
+    Upstream,
+    /// The upstream said no for want of a credential.
+    Unauthorized,
+    /// The 101 was none.
+    Contradicts,
+    /// TLS failed for a certificate.
+    Certificate,
+    /// One of closewatch's limits.
+    OverLimit,
+    /// closewatch failed.
+    Internal,
+    /// Nobody's fault, or a scanner's.
+    Harmless,
+}
+
+/// Shares of a route's attempts from which on they are no background.
+const FLOORS: [(Kind, f64); 6] = [
+    (Kind::Internal, 0.01),
+    (Kind::Certificate, 0.04),
+    (Kind::Contradicts, 0.02),
+    (Kind::OverLimit, 0.03),
+    (Kind::Upstream, 0.04),
+    (Kind::Unauthorized, 0.12),
+];
+
+/// A client that waited so long gave up for want of an answer.
+const PATIENCE: f32 = 0.8;
+
+/// Words of a certificate that is not believed.
+const CERTIFICATE: [&str; 6] = ["certif", "unknown_ca", "unknownca", "unknown ca", "expired", "not valid for name"];
+
+/// Finds them, and explains their rows.
+pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
+    let mut causes = vec![];
+    for route in log.scopes() {
+        for (kind, floor) in FLOORS {
+            let is_one =
+                |log: &Log<'_>, row: &Row| route.is_none_or(|route| row.route == route) && kind_of(log, row) == kind;
+            let members = log.select(|row| is_one(log, row));
+            let scope = log.select(|row| route.is_none_or(|route| row.route == route));
+            let Some(members) = notable(log, &members, &scope, floor) else { continue };
+            if log.clients(&members) < CLIENTS {
+                continue;
+            }
+            let cause = cause(log, kind, members, &scope);
+            log.explain(&cause.members);
+            causes.push(cause);
+        }
+    }
+    causes
+}
+
+fn kind_of(log: &Log<'_>, row: &Row) -> Kind {
+    let (outcome, status, tls, took) = match &row.what {
+        What::Handshake { outcome, status, tls, took } => (*outcome, *status, *tls, *took),
+        What::Session(session) if session.sign == Sign::GaveUp => return Kind::Upstream,
+        What::Session(_) => return Kind::Harmless,
+    };
+    match outcome {
+        Outcome::Refused if matches!(status, 401 | 403) => Kind::Unauthorized,
+        Outcome::Refused if matches!(status, 400 | 404 | 405 | 426) => Kind::Harmless,
+        Outcome::Refused
+        | Outcome::DialFailed
+        | Outcome::DialTimeout
+        | Outcome::UpstreamClosed
+        | Outcome::UpstreamTimeout => Kind::Upstream,
+        Outcome::ClientGone if took >= PATIENCE => Kind::Upstream,
+        Outcome::BadResponse => Kind::Contradicts,
+        Outcome::TlsFailed if is_of_certificate(log.names.of(tls)) => Kind::Certificate,
+        Outcome::OverLimit => Kind::OverLimit,
+        Outcome::Internal => Kind::Internal,
+        Outcome::TlsFailed
+        | Outcome::ClientGone
+        | Outcome::Upgraded
+        | Outcome::NoRoute
+        | Outcome::BadRequest
+        | Outcome::Draining => Kind::Harmless,
+    }
+}
+
+fn is_of_certificate(error: &str) -> bool {
+    let error = error.to_ascii_lowercase();
+    CERTIFICATE.iter().any(|word| error.contains(word))
+}
+
+fn cause(log: &Log<'_>, kind: Kind, members: Vec<usize>, scope: &[usize]) -> Cause {
+    let bystanders = others(scope, &members);
+    let of_program = shared(log, &members, &bystanders, Trait::UserAgent).is_some();
+    let count = members.len() as f64;
+    match kind {
+        Kind::Internal => Cause::new(Mechanism::InternalError, Culprit::Proxy, &[], members).sure(0.95),
+        Kind::OverLimit => {
+            Cause::new(Mechanism::HandshakesRefused, Culprit::Proxy, &[Culprit::Client], members).sure(0.92)
+        }
+        Kind::Contradicts => {
+            Cause::new(Mechanism::BadHandshake, Culprit::Upstream, &[Culprit::MiddleboxBack], members).sure(0.93)
+        }
+        Kind::Certificate => {
+            let by_upstream = members.iter().filter(|row| status(log, **row) == 502).count() as f64 / count > 0.5;
+            let (culprit, or): (_, &[_]) = match (by_upstream, of_program) {
+                (true, _) => (Culprit::Upstream, &[Culprit::Proxy]),
+                (false, true) => (Culprit::Client, &[Culprit::Proxy]),
+                (false, false) => (Culprit::Proxy, &[Culprit::Client]),
+            };
+            Cause::new(Mechanism::CertificateRejected, culprit, or, members).sure(0.93)
+        }
+        Kind::Unauthorized => {
+            let (culprit, or) =
+                if of_program { (Culprit::Client, Culprit::Upstream) } else { (Culprit::Upstream, Culprit::Client) };
+            Cause::new(Mechanism::HandshakesRefused, culprit, &[or], members).sure(0.88)
+        }
+        Kind::Upstream | Kind::Harmless => refused(log, members),
+    }
+}
+
+/// Refused, not answered, or not there: one cause, named by the most frequent.
+fn refused(log: &Log<'_>, members: Vec<usize>) -> Cause {
+    let mut counts: HashMap<Outcome, f64> = HashMap::new();
+    for row in &members {
+        let outcome = match &log.rows[*row].what {
+            What::Handshake { outcome: Outcome::ClientGone, .. } | What::Session(_) => Outcome::UpstreamTimeout,
+            What::Handshake { outcome, .. } => *outcome,
+        };
+        *counts.entry(outcome).or_default() += log.weight[*row];
+    }
+    let most = counts.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+    let (mechanism, culprit, or): (_, _, &[_]) = match most.map(|(outcome, _)| outcome) {
+        Some(Outcome::UpstreamTimeout) => (Mechanism::Overload, Culprit::Upstream, &[Culprit::NetworkUpstreamSide]),
+        Some(Outcome::DialTimeout) => {
+            (Mechanism::HandshakesRefused, Culprit::NetworkUpstreamSide, &[Culprit::Upstream])
+        }
+        Some(Outcome::DialFailed | Outcome::UpstreamClosed) => {
+            (Mechanism::HandshakesRefused, Culprit::Upstream, &[Culprit::NetworkUpstreamSide])
+        }
+        _ => (Mechanism::HandshakesRefused, Culprit::Upstream, &[]),
+    };
+    Cause::new(mechanism, culprit, or, members).sure(0.9)
+}
+
+fn status(log: &Log<'_>, row: usize) -> u16 {
+    match &log.rows[row].what {
+        What::Handshake { status, .. } => *status,
+        What::Session(_) => 0,
+    }
+}

@@ -1,0 +1,151 @@
+//! Ends of transports that no timer, instant or fact explains: by their share, and by what they have in common.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{CLIENTS, Cause};
+use crate::diagnosis::cohort::{LEAST, Trait, notable, others, shared};
+use crate::diagnosis::finding::{Culprit, Mechanism};
+use crate::diagnosis::log::{Log, Scope};
+use crate::diagnosis::names::Name;
+use crate::diagnosis::sign::Sign;
+use crate::wire::Peer;
+
+/// Shares of a route's sessions from which on they are no background.
+const CLIENT_RESETS: f64 = 0.07;
+const CLIENT_TIMEOUTS: f64 = 0.07;
+const CLIENT_LEG: f64 = 0.03;
+const UPSTREAM_ENDS: f64 = 0.02;
+const UPSTREAM_TIMEOUTS: f64 = 0.015;
+/// Of one network's transports that end without a Close so many must be resets, or it is phones.
+const NOT_PHONES: f64 = 0.6;
+
+/// A program of which so many sessions end by FIN without a Close is one that sleeps.
+const SLEEPY: f64 = 0.15;
+
+/// Finds them, and explains their rows.
+pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
+    let mut causes = vec![];
+    for route in log.scopes() {
+        causes.extend(both_legs(log, route));
+        causes.extend(upstream(log, route, Sign::Vanished(Peer::Upstream), UPSTREAM_TIMEOUTS));
+        causes.extend(upstream(log, route, Sign::Reset(Peer::Upstream), UPSTREAM_ENDS));
+        causes.extend(client(log, route, Sign::Reset(Peer::Client), CLIENT_RESETS));
+        causes.extend(client(log, route, Sign::Vanished(Peer::Client), CLIENT_TIMEOUTS));
+    }
+    causes
+}
+
+/// Programs that leave by FIN and no Close day by day: phones that fall asleep. Their networks reset and time out, too.
+fn sleepy(log: &Log<'_>, scope: &[usize]) -> HashSet<Name> {
+    let mut counts: HashMap<Name, (f64, f64)> = HashMap::new();
+    for row in scope.iter().filter(|row| !log.is_explained(**row)) {
+        let count = counts.entry(log.rows[*row].user_agent).or_default();
+        count.0 += log.weight[*row];
+        if log.session(*row).is_some_and(|session| session.sign == Sign::Fin(Peer::Client)) {
+            count.1 += log.weight[*row];
+        }
+    }
+    counts.into_iter().filter(|(_, (all, fins))| *fins > SLEEPY * all).map(|(agent, _)| agent).collect()
+}
+
+/// Without the rows of these programs.
+fn awake(log: &Log<'_>, rows: &[usize], sleepy: &HashSet<Name>) -> Vec<usize> {
+    rows.iter().copied().filter(|row| !sleepy.contains(&log.rows[*row].user_agent)).collect()
+}
+
+/// Both legs failing at any age: closewatch's own host.
+fn both_legs(log: &mut Log<'_>, route: Scope) -> Option<Cause> {
+    let scope = log.sessions_of(route);
+    let sleepy = sleepy(log, &scope);
+    let leg = |peer: Peer| log.open(route, |sign| sign == Sign::Reset(peer) || sign == Sign::Vanished(peer));
+    let (front, back) = (leg(Peer::Client), leg(Peer::Upstream));
+    let awake_scope = awake(log, &scope, &sleepy);
+    let front = notable(log, &awake(log, &front, &sleepy), &awake_scope, CLIENT_LEG)?;
+    let back = notable(log, &back, &scope, UPSTREAM_ENDS)?;
+    // Of the same sessions: those of programs that are awake.
+    let ratio = log.count(&front) / log.count(&awake(log, &back, &sleepy)).max(1.0);
+    let ((from, to), (back_from, back_to)) = (log.span(&front), log.span(&back));
+    let overlap = to.min(back_to) - from.max(back_from);
+    if !(0.33..=3.0).contains(&ratio) || overlap < 0.5 * (to - from).max(back_to - back_from) {
+        return None;
+    }
+    let mut members = [leg(Peer::Client), back].concat();
+    members.sort_unstable();
+    if log.clients(&members) < CLIENTS {
+        return None;
+    }
+    log.explain(&members);
+    let cause = Cause::new(Mechanism::RandomResets, Culprit::Proxy, &[], members);
+    Some(cause.sure(0.85).because("of the client's leg, for one of the upstream's", ratio))
+}
+
+fn upstream(log: &mut Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> {
+    let scope = log.sessions_of(route);
+    let is_reset = sign == Sign::Reset(Peer::Upstream);
+    let rows = log.open(route, |other| other == sign || is_reset && other == Sign::Fin(Peer::Upstream));
+    let members = notable(log, &rows, &scope, floor)?;
+    if log.clients(&members) < CLIENTS {
+        return None;
+    }
+    log.explain(&members);
+    let soon = log
+        .values(&members, |session| session.since_message[0].min(session.idle + 10.0))
+        .iter()
+        .filter(|since| **since < 1.0)
+        .count() as f64
+        / members.len() as f64;
+    let bystanders = others(&scope, &members);
+    let usually =
+        log.values(&bystanders, |session| session.since_message[0]).iter().filter(|since| **since < 1.0).count() as f64
+            / bystanders.len().max(1) as f64;
+    let (mechanism, culprit, or): (_, _, &[_]) = if !is_reset {
+        (Mechanism::PeerVanished, Culprit::NetworkUpstreamSide, &[Culprit::Upstream])
+    } else if soon > 0.8 && usually < 0.3 {
+        (Mechanism::HandlerError, Culprit::Upstream, &[])
+    } else {
+        (Mechanism::RandomResets, Culprit::NetworkUpstreamSide, &[Culprit::Upstream, Culprit::MiddleboxBack])
+    };
+    let cause = Cause::new(mechanism, culprit, or, members).sure(0.88);
+    Some(cause.because("share of them within a second of the client's message", soon))
+}
+
+fn client(log: &mut Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> {
+    let scope = log.sessions_of(route);
+    let sleepy = sleepy(log, &scope);
+    let scope = awake(log, &scope, &sleepy);
+    let rows = log.open(route, |other| other == sign);
+    let members = notable(log, &awake(log, &rows, &sleepy), &scope, floor)?;
+    let bystanders = others(&scope, &members);
+    let network = shared(log, &members, &bystanders, Trait::Subnet);
+    let program = shared(log, &members, &bystanders, Trait::UserAgent);
+    let of_same = |row: &usize| {
+        let row = &log.rows[*row];
+        network.is_none_or(|value| Trait::Subnet.of(row) == value)
+            && program.is_none_or(|value| Trait::UserAgent.of(row) == value)
+    };
+    let (from, to) = log.span(&members);
+    let fins = scope.iter().filter(|row| {
+        (from..=to).contains(&log.rows[**row].at)
+            && of_same(row)
+            && log.session(**row).is_some_and(|session| session.sign == Sign::Fin(Peer::Client))
+    });
+    let fins = fins.count() as f64;
+    let count = members.len() as f64;
+    if members.len() < LEAST || count / (count + fins) < NOT_PHONES || log.clients(&members) < CLIENTS {
+        return None;
+    }
+    log.explain(&members);
+    let vanished = sign == Sign::Vanished(Peer::Client);
+    let hop = members.iter().take(30).filter(|row| log.is_hop(**row)).count() > 15.min(members.len() / 2);
+    let (culprit, or): (_, &[_]) = if network.is_some() {
+        (Culprit::NetworkClientSide, &[Culprit::MiddleboxFront])
+    } else if program.is_some() {
+        (Culprit::Client, &[Culprit::NetworkClientSide])
+    } else if hop && !vanished {
+        (Culprit::MiddleboxFront, &[Culprit::NetworkClientSide])
+    } else {
+        (Culprit::NetworkClientSide, &[Culprit::MiddleboxFront, Culprit::Client])
+    };
+    let mechanism = if vanished { Mechanism::PeerVanished } else { Mechanism::RandomResets };
+    Some(Cause::new(mechanism, culprit, or, members).sure(0.87).because("FINs of the same clients meanwhile", fins))
+}

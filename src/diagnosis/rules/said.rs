@@ -1,0 +1,168 @@
+//! Ends that facts or Closes explain one by one: their number makes the finding.
+
+use super::{CLIENTS, Cause};
+use crate::diagnosis::cluster::{self, quantile};
+use crate::diagnosis::cohort::{LEAST, Trait, notable, others, shared};
+use crate::diagnosis::finding::{Culprit, Mechanism};
+use crate::diagnosis::log::{Log, Scope};
+use crate::diagnosis::row::{Session, What};
+use crate::diagnosis::sign::Sign;
+use crate::wire::Peer;
+
+/// One rule: signs, what they are, and from which share of a route's sessions on they are no background.
+struct Rule {
+    sign: fn(Peer) -> Sign,
+    mechanism: Mechanism,
+    floor: f64,
+    confidence: f64,
+}
+
+/// In the order of precedence: measured facts, then what Closes say.
+const RULES: &[Rule] = &[
+    rule(|_| Sign::Internal, Mechanism::InternalError, 0.005, 0.95),
+    rule(|_| Sign::BadHandshake, Mechanism::BadHandshake, 0.01, 0.93),
+    rule(Sign::Violated, Mechanism::ProtocolError, 0.012, 0.94),
+    rule(Sign::Stalled, Mechanism::SlowConsumer, 0.012, 0.93),
+    rule(Sign::Unanswered, Mechanism::KeepaliveTimeout, 0.02, 0.92),
+    rule(Sign::Heartbeat, Mechanism::HeartbeatTimeout, 0.02, 0.92),
+    rule(Sign::Expired, Mechanism::AuthExpired, 0.015, 0.93),
+    rule(Sign::TooBig, Mechanism::MessageTooBig, 0.012, 0.95),
+    rule(Sign::Compression, Mechanism::CompressionError, 0.012, 0.9),
+    rule(Sign::Protocol, Mechanism::ProtocolError, 0.012, 0.9),
+    rule(Sign::Overloaded, Mechanism::Overload, 0.015, 0.92),
+    rule(Sign::Failed, Mechanism::HandlerError, 0.015, 0.9),
+    rule(Sign::Refused, Mechanism::PolicyRejected, 0.025, 0.9),
+];
+
+const fn rule(sign: fn(Peer) -> Sign, mechanism: Mechanism, floor: f64, confidence: f64) -> Rule {
+    Rule { sign, mechanism, floor, confidence }
+}
+
+/// Before the first 1013, a restart that was announced so shortly makes it the storm behind it.
+const STORM: f64 = 180.0;
+/// Attempts a client from which on it comes back without back-off.
+const ATTEMPTS: f64 = 2.0;
+
+/// Finds them, and explains their rows.
+pub(super) fn causes(log: &mut Log<'_>, causes: &mut Vec<Cause>) {
+    for route in log.scopes() {
+        let scope = log.sessions_of(route);
+        for rule in RULES {
+            let mut peers = Peer::ALL.to_vec();
+            if (rule.sign)(Peer::Client) == (rule.sign)(Peer::Upstream) {
+                peers.truncate(1);
+            }
+            for peer in peers {
+                let members = log.open(route, |sign| sign == (rule.sign)(peer));
+                let Some(members) = notable(log, &members, &scope, rule.floor) else { continue };
+                if log.clients(&members) < CLIENTS {
+                    continue;
+                }
+                let cause = cause(log, route, rule, peer, &members, &scope);
+                log.explain(&cause.members);
+                causes.push(cause);
+            }
+        }
+    }
+}
+
+fn cause(log: &Log<'_>, route: Scope, rule: &Rule, peer: Peer, members: &[usize], scope: &[usize]) -> Cause {
+    let bystanders = others(scope, members);
+    let has = |property| shared(log, members, &bystanders, property).is_some();
+    let of_network = has(Trait::Subnet);
+    let of_program = has(Trait::UserAgent);
+    let (side, network) = match peer {
+        Peer::Client => (Culprit::Client, Culprit::NetworkClientSide),
+        Peer::Upstream => (Culprit::Upstream, Culprit::NetworkUpstreamSide),
+    };
+    let accuser = if peer == Peer::Client { Culprit::Upstream } else { Culprit::Client };
+    let silence = |session: &Session| session.silent[peer.index()];
+    let gave_up = || {
+        let values = log.values(members, silence);
+        Some(cluster::mode(&values)).filter(|limit| *limit > 0.5)
+    };
+    let new = |culprit, or: &[_]| Cause::new(rule.mechanism, culprit, or, members.to_vec()).sure(rule.confidence);
+    match rule.mechanism {
+        Mechanism::InternalError => new(Culprit::Proxy, &[]),
+        Mechanism::BadHandshake => new(Culprit::Upstream, &[Culprit::MiddleboxBack]),
+        Mechanism::SlowConsumer => {
+            let stalls = log.values(members, |session| f64::from(session.stalled[peer.index()]));
+            let network_first = peer == Peer::Client && of_network && !of_program;
+            let (culprit, or) = if network_first { (network, side) } else { (side, network) };
+            new(culprit, &[or]).because("median wait for it, s", quantile(&stalls, 0.5))
+        }
+        Mechanism::KeepaliveTimeout | Mechanism::HeartbeatTimeout => {
+            // A program that all victims share, and a side that is not asleep but busy, is the program's fault.
+            let network_first =
+                peer == Peer::Client && !of_program && (of_network || rule.mechanism == Mechanism::KeepaliveTimeout);
+            let (culprit, or) = if network_first { (network, side) } else { (side, network) };
+            new(culprit, &[or]).with_limit(gave_up())
+        }
+        Mechanism::AuthExpired => new(side, &[accuser]).with_limit(age(log, members)),
+        Mechanism::PolicyRejected => rejected(log, members, new(side, &[accuser])),
+        Mechanism::ProtocolError if (rule.sign)(peer) == Sign::Violated(peer) => new(side, &[network]),
+        Mechanism::MessageTooBig | Mechanism::ProtocolError | Mechanism::CompressionError => new(side, &[accuser]),
+        Mechanism::Overload => overload(log, route, new(side, &[])),
+        Mechanism::HandlerError
+        | Mechanism::IdleCut
+        | Mechanism::MaxLifetime
+        | Mechanism::SilentDrop
+        | Mechanism::Crash
+        | Mechanism::CrashLoop
+        | Mechanism::BadInstance
+        | Mechanism::PeerVanished
+        | Mechanism::ReconnectStorm
+        | Mechanism::HandshakesRefused
+        | Mechanism::CertificateRejected
+        | Mechanism::RandomResets
+        | Mechanism::UnannouncedRestart => failed(log, new(side, &[])),
+    }
+}
+
+/// An age at which most of them ended.
+fn age(log: &Log<'_>, members: &[usize]) -> Option<f64> {
+    let ages = log.values(members, |session| session.age);
+    let found = cluster::heaviest(&ages, LEAST.min(members.len()))?;
+    (found.count * 2 > members.len()).then_some(found.center)
+}
+
+/// Refusals that all come at one age: of a credential.
+fn rejected(log: &Log<'_>, members: &[usize], cause: Cause) -> Cause {
+    match age(log, members).filter(|age| *age > 20.0) {
+        Some(age) => Cause { mechanism: Mechanism::AuthExpired, ..cause.with_limit(Some(age)) },
+        None => cause,
+    }
+}
+
+/// 1013: shed; or, behind a restart that was announced, by clients that come back at once, a storm.
+fn overload(log: &Log<'_>, route: Scope, cause: Cause) -> Cause {
+    let (from, to) = log.span(&cause.members);
+    let announced = log.rows.iter().any(|row| {
+        (from - STORM..=to).contains(&row.at)
+            && route.is_none_or(|route| row.route == route)
+            && row.session().is_some_and(|session| session.sign == Sign::Announced)
+    });
+    let refused = log.select(|row| {
+        route.is_none_or(|route| row.route == route)
+            && (from..=to + 60.0).contains(&row.at)
+            && matches!(row.what, What::Handshake { .. })
+    });
+    let attempts = log.count(&cause.members) + log.count(&refused);
+    let each = attempts / log.clients(&cause.members).max(1) as f64;
+    let cause = cause.because("attempts of a client", each);
+    if announced && each >= ATTEMPTS {
+        Cause { mechanism: Mechanism::ReconnectStorm, culprit: Culprit::Client, or: vec![Culprit::Upstream], ..cause }
+            .sure(0.85)
+    } else {
+        cause
+    }
+}
+
+/// 1011 and its like: soon behind a message of the other side, or not.
+fn failed(log: &Log<'_>, cause: Cause) -> Cause {
+    let since = log.values(&cause.members, |session| session.since_message[0]);
+    let median = quantile(&since, 0.5);
+    let soon = since.iter().filter(|since| **since <= 5.0).count() as f64 / since.len().max(1) as f64;
+    let confidence = if soon >= 0.5 { cause.confidence } else { 0.82 };
+    cause.sure(confidence).because("since the client's last message, s", median.min(1e6))
+}

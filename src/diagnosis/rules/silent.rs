@@ -1,0 +1,111 @@
+//! A box that forgets flows: they die at the first packet behind any silence longer than its limit.
+
+use super::{CLIENTS, Cause, clusters};
+use crate::diagnosis::cluster::{self, quantile, surprise};
+use crate::diagnosis::cohort::{LEAST, Trait, others, shared};
+use crate::diagnosis::finding::{Culprit, Mechanism};
+use crate::diagnosis::log::{Log, Scope};
+use crate::diagnosis::sign::Sign;
+use crate::wire::Peer;
+
+/// Of all such ends so many must have had such a silence.
+const MOST: f64 = 0.5;
+/// So many times as many as ends at any silence would be.
+const TIMES: f64 = 3.0;
+/// Log-likelihood ratio against ends at any silence.
+const SURE: f64 = 16.0;
+/// The same for the step at the limit.
+const STEEP: f64 = 10.0;
+/// Shorter silences are the gaps of ordinary talk.
+const SHORTEST: f64 = 8.0;
+
+/// Finds them, and explains their rows.
+pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
+    let mut causes = vec![];
+    for route in log.scopes() {
+        for leg in Peer::ALL {
+            if let Some(cause) = forgets(log, route, leg) {
+                log.explain(&cause.members);
+                causes.push(cause);
+            }
+        }
+    }
+    causes
+}
+
+fn forgets(log: &Log<'_>, route: Scope, leg: Peer) -> Option<Cause> {
+    let hit = log.open(route, |sign| sign == Sign::Reset(leg) || sign == Sign::Vanished(leg));
+    if hit.len() < LEAST {
+        return None;
+    }
+    let gaps = log.values(&hit, |session| session.gap);
+    let limit = begin(&gaps)?;
+    let is_longer = |row: &usize| log.session(*row).is_some_and(|session| session.gap >= limit * 0.995);
+    let members: Vec<usize> = hit.iter().copied().filter(is_longer).collect();
+    let at_packet = members.iter().filter(|row| log.session(**row).is_some_and(|session| session.at_packet)).count()
+        as f64
+        / members.len() as f64;
+    let member_gaps = log.values(&members, |session| session.gap);
+    let (low, high) = (quantile(&member_gaps, 0.1), quantile(&member_gaps, 0.9));
+    // Ends all at one silence, in the silence, are a cut; a forgetful box shows itself at whatever packet comes next.
+    let spread = (high - low) / low;
+    if members.len() < LEAST || spread < 0.1 && at_packet < 0.7 {
+        return None;
+    }
+    // One instant, or a timer, of which the silences are only a result.
+    let timer = clusters::best(log, route, leg).map_or(0, |timer| timer.members.len());
+    if clusters::at_instants(log, &members, |session| session.gap) || at_packet < 0.7 && timer * 2 > members.len() {
+        return None;
+    }
+    let bystanders = others(&log.sessions_of(route), &hit);
+    let longer: Vec<usize> = bystanders.iter().copied().filter(|row| is_longer(row)).collect();
+    let by_chance = (log.count(&longer) / log.count(&bystanders).max(1.0)).clamp(0.005, 0.99);
+    // Had silence nothing to do with it, those with shorter ones would tell how many there are with longer.
+    let expected = (hit.len() - members.len()) as f64 * by_chance / (1.0 - by_chance) + 0.5;
+    let known: Vec<usize> = bystanders
+        .iter()
+        .copied()
+        .filter(|row| log.session(*row).is_some_and(|session| session.survived.is_some()))
+        .collect();
+    let survived = |row: usize| log.session(row).and_then(|session| session.survived).unwrap_or(0.0);
+    let sure = surprise(members.len() as f64, expected.max(by_chance * members.len() as f64));
+    let confined = shared(log, &members, &bystanders, Trait::Subnet).is_some();
+    if bystanders.len() < 5
+        || sure < SURE
+        || by_chance > 0.35
+        || (members.len() as f64) < MOST * hit.len() as f64
+        || (members.len() as f64) < TIMES * expected
+        || log.clients(&members) < CLIENTS
+    {
+        return None;
+    }
+    // Where sessions survive until is known from below, too.
+    let below = cluster::sorted(known.iter().map(|row| survived(*row)).filter(|silence| *silence <= limit));
+    let from_below = quantile(&below, 1.0);
+    let estimate = if from_below > 0.85 * limit { f64::midpoint(from_below, limit) } else { limit };
+    let (culprit, or): (_, &[_]) = match leg {
+        Peer::Client if confined => (Culprit::NetworkClientSide, &[Culprit::MiddleboxFront]),
+        Peer::Client => (Culprit::MiddleboxFront, &[Culprit::NetworkClientSide]),
+        Peer::Upstream => (Culprit::MiddleboxBack, &[Culprit::NetworkUpstreamSide]),
+    };
+    Some(
+        Cause::new(Mechanism::SilentDrop, culprit, or, members)
+            .with_limit(Some(estimate))
+            .sure(0.92)
+            .because("shortest silence before the end, s", limit)
+            .because("longest silence that another session survived, s", from_below)
+            .because("share of ends that came with a packet", at_packet),
+    )
+}
+
+/// Where the silences of the victims begin: the steepest step upwards.
+fn begin(gaps: &[f64]) -> Option<f64> {
+    const SIDE: f64 = 1.4;
+    let between = |from: f64, to: f64| {
+        gaps.partition_point(|gap| *gap < to).saturating_sub(gaps.partition_point(|gap| *gap < from)) as f64
+    };
+    let step = |gap: f64| surprise(between(gap, gap * SIDE), between(gap / SIDE, gap) * SIDE + 0.5);
+    let candidates = gaps.iter().copied().filter(|gap| *gap >= SHORTEST);
+    let steepest = candidates.map(|gap| (gap, step(gap))).max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.total_cmp(&a.0)));
+    steepest.filter(|(_, step)| *step >= STEEP).map(|(gap, _)| gap)
+}

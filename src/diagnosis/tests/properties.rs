@@ -1,0 +1,97 @@
+//! What must hold of every log: neither order nor cuts matter, and harmless days add up to a harmless day.
+
+use fastrand::Rng;
+
+use super::lines::line;
+use super::plays::{HARMLESS, INCIDENTS};
+use super::recipe::Recipe;
+use crate::diagnosis::{BadLine, Engine, Observation};
+
+fn report(log: &[Observation<'_>]) -> serde_json::Value {
+    let mut engine = Engine::default();
+    for seen in log {
+        engine.add(seen);
+    }
+    serde_json::to_value(engine.report()).unwrap()
+}
+
+/// A few plays of each kind, another selection for each seed.
+fn some_plays(seed: u64) -> Vec<Vec<Observation<'static>>> {
+    let all: Vec<Recipe> = INCIDENTS.concat().into_iter().chain(HARMLESS.iter().copied()).collect();
+    let mut rng = Rng::with_seed(seed);
+    (0..6).map(|_| (all[rng.usize(..all.len())].1)(rng.u64(..1000)).stage.log()).collect()
+}
+
+#[test]
+fn findings_do_not_depend_on_order() {
+    for mut log in some_plays(1) {
+        let expected = report(&log);
+        Rng::with_seed(7).shuffle(&mut log);
+        assert_eq!(report(&log), expected);
+    }
+}
+
+#[test]
+fn findings_do_not_depend_on_how_a_log_is_cut() {
+    for log in some_plays(2) {
+        let expected = report(&log);
+        let mut engines = vec![Engine::default(); 4];
+        let mut rng = Rng::with_seed(3);
+        for seen in &log {
+            engines[rng.usize(..4)].add(seen);
+        }
+        let mut whole = Engine::default();
+        for engine in engines {
+            whole.merge(engine);
+        }
+        assert_eq!(serde_json::to_value(whole.report()).unwrap(), expected);
+    }
+}
+
+#[test]
+fn two_harmless_days_are_a_harmless_day() {
+    let mut rng = Rng::with_seed(4);
+    for _ in 0..10 {
+        let mut log = vec![];
+        for _ in 0..2 {
+            log.extend((HARMLESS[rng.usize(..HARMLESS.len())].1)(rng.u64(..1000)).stage.log());
+        }
+        let report = report(&log);
+        assert_eq!(report["findings"], serde_json::json!([]));
+    }
+}
+
+#[test]
+fn a_line_says_the_same_as_the_record() {
+    for log in some_plays(5) {
+        let lines: Vec<String> = log.iter().map(line).collect();
+        let read: Vec<Observation<'_>> = lines.iter().map(|line| Observation::of_line(line).unwrap()).collect();
+        let (expected, found) = (report(&log), report(&read));
+        assert_eq!(found["findings"].as_array().unwrap().len(), expected["findings"].as_array().unwrap().len());
+        for (expected, found) in
+            expected["findings"].as_array().unwrap().iter().zip(found["findings"].as_array().unwrap())
+        {
+            for key in ["mechanism", "culprit", "or", "route", "sessions", "handshakes", "common"] {
+                assert_eq!(found[key], expected[key], "{key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_line_that_is_no_record_says_why() {
+    let bad = |line| Observation::of_line(line).unwrap_err();
+    assert!(matches!(bad("level=info msg=hello"), BadLine::NotJson(_)));
+    assert!(matches!(bad("{\"event\":\"websocket.closed\""), BadLine::NotJson(_)));
+    assert_eq!(bad("{}"), BadLine::Foreign);
+    assert_eq!(bad(r#"{"event":"something.else"}"#), BadLine::Foreign);
+    assert_eq!(bad(r#"{"event":"websocket.closed"}"#), BadLine::NoTime);
+    assert_eq!(bad(r#"{"event":"websocket.closed","time":"yesterday"}"#), BadLine::NoTime);
+    assert_eq!(bad(r#"{"event":"websocket.closed","schema":2,"time":"2026-11-20T08:00:00Z"}"#), BadLine::Schema(2));
+}
+
+#[test]
+fn a_record_without_any_of_the_newer_facts_is_read() {
+    let line = r#"{"event":"websocket.closed","time":"2026-11-20T08:00:00Z","duration_ms":5.0,"cause":"client_eof","client":{"violations":{}},"upstream":null}"#;
+    assert!(Observation::of_line(line).is_ok());
+}

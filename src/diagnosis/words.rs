@@ -1,0 +1,125 @@
+//! Words in close reasons that say why.
+
+/// A Close's reason, as far as it says why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Says {
+    /// A ping was not answered.
+    Keepalive,
+    /// A heartbeat of the application was not answered.
+    Heartbeat,
+    /// Something expired: a token, a session, a credential.
+    Expired,
+    /// A message was too big.
+    TooBig,
+    /// The reader is too slow.
+    Slow,
+    /// The decompression failed.
+    Compression,
+    /// The sender has too much to do.
+    Overload,
+    /// The sender restarts or goes away.
+    Restart,
+    /// Nothing was said for too long.
+    Idle,
+    /// Not allowed: credentials, permissions, rates.
+    Refused,
+}
+
+/// Words by meaning; the first line that has one of its words in the reason wins.
+const WORDS: &[(Says, &[&str])] = &[
+    (Says::Keepalive, &["keepalive", "keep-alive", "keep alive", "no pong", "pong timeout", "missed pong"]),
+    (
+        Says::Heartbeat,
+        &["heartbeat", "heart beat", "ping timeout", "pings", "server timeout", "without receiving a message"],
+    ),
+    (
+        Says::Slow,
+        &[
+            "slow consumer",
+            "too slow",
+            "slow client",
+            "backpressure",
+            "back-pressure",
+            "send buffer",
+            "send queue",
+            "write buffer",
+            "outbound buffer",
+        ],
+    ),
+    (Says::Compression, &["inflate", "deflate", "decompress", "compress", "zlib"]),
+    (Says::TooBig, &["too big", "too large", "message size", "payload size", "exceeds", "max payload"]),
+    (Says::Idle, &["idle", "inactiv"]),
+    (
+        Says::Expired,
+        &["expir", "no longer valid", "token is old", "reauthenticate", "re-authenticate", "token timeout"],
+    ),
+    (
+        Says::Overload,
+        &[
+            "overload",
+            "try again later",
+            "capacity",
+            "too many connections",
+            "server busy",
+            "server is busy",
+            "back off",
+        ],
+    ),
+    (
+        Says::Restart,
+        &["restart", "shutting down", "shutdown", "deploy", "maintenance", "going away", "draining", "moving"],
+    ),
+    (
+        Says::Refused,
+        &[
+            "unauthor",
+            "forbidden",
+            "not allowed",
+            "denied",
+            "invalid token",
+            "bad token",
+            "auth",
+            "credential",
+            "permission",
+            "rate limit",
+            "policy",
+            "quota",
+            "banned",
+            "kicked",
+        ],
+    ),
+];
+
+/// Reads a reason.
+pub(super) fn read(reason: &str) -> Option<Says> {
+    if reason.is_empty() {
+        return None;
+    }
+    let reason = reason.to_ascii_lowercase();
+    WORDS.iter().find(|(_, words)| words.iter().any(|word| reason.contains(word))).map(|(says, _)| *says)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_of_known_libraries_are_read() {
+        for (reason, says) in [
+            ("keepalive ping timeout", Some(Says::Keepalive)),
+            ("heartbeat timeout", Some(Says::Heartbeat)),
+            ("ping timeout", Some(Says::Heartbeat)),
+            ("Server timeout (30000.00ms) elapsed without receiving a message from the server.", Some(Says::Heartbeat)),
+            ("Token expired", Some(Says::Expired)),
+            ("Idle Timeout", Some(Says::Idle)),
+            ("slow consumer", Some(Says::Slow)),
+            ("frame exceeds limit of 1048576 bytes", Some(Says::TooBig)),
+            ("Service Restart", Some(Says::Restart)),
+            ("Unauthorized", Some(Says::Refused)),
+            ("bye", None),
+            ("", None),
+        ] {
+            assert_eq!(read(reason), says, "{reason}");
+        }
+    }
+}
