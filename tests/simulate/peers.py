@@ -74,9 +74,9 @@ class Socket:
             await self.writer.wait_closed()
 
 
-async def connect(port, path, patience=None, sock=None):
-    """Opens a session and returns the client's end, over `sock` if that is connected. If the answer takes longer than the client
-    waits, the client sends RST and raises TimeoutError."""
+async def connect(port, path, patience=None, sock=None, lines=""):
+    """Opens a session and returns the client's end, over `sock` if that is connected. `lines` are more header lines. If the answer takes
+    longer than the client waits, the client sends RST and raises TimeoutError."""
     if sock:
         reader, writer = await asyncio.open_connection(sock=sock)
     else:
@@ -87,7 +87,7 @@ async def connect(port, path, patience=None, sock=None):
         writer.write(
             (
                 "GET %s HTTP/1.1\r\nHost: ws.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n" % (path, key)
+                "%sSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n" % (path, lines, key)
             ).encode()
         )
         async with asyncio.timeout(patience):

@@ -1,0 +1,129 @@
+"""Plays each scene, has its log diagnosed, and compares."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from scenes import HARMLESS, INCIDENTS, Scene
+from stage import free_port, wait_for
+from stretch import stretched
+
+# Of the incidents at least this share has to be named right; of the harmless days none may be blamed. docs/diagnosis.md claims it.
+CLAIMED = 0.95
+# Scenes that are played at the same time: two processors carry no more without distorting each other's times.
+AT_ONCE = 4
+
+
+class Proxy:
+    """One closewatch with a close log of its own."""
+
+    def __init__(self, binary, folder, name, upstream, extra=()):
+        self.port, self.log = free_port(), folder / ("%s.jsonl" % name)
+        command = [binary, "--listen", "127.0.0.1:%d" % self.port, "--admin", "off", "--close-log", str(self.log)]
+        config = folder / ("%s.toml" % name)
+        config.write_text('upstream = "http://127.0.0.1:%d"\n%s' % (upstream, "\n".join(extra)))
+        with open(folder / ("%s.err" % name), "w") as errors:
+            self.process = subprocess.Popen([*command, "--config", str(config)], stdin=subprocess.DEVNULL, stderr=errors)
+        self.name = name
+
+    async def up(self):
+        for _ in range(200):
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                writer.close()
+                return self
+            except OSError:
+                await asyncio.sleep(0.05)
+        sys.exit("%s does not listen" % self.name)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(30)
+
+    def records(self, instance):
+        lines = [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+        return [{**record, "instance": instance} for record in lines]
+
+
+async def played(binary, scene: Scene, folder):
+    """The path of the scene's log."""
+    proxies = []
+
+    async def proxy(upstream, *extra):
+        name = "pod-%d" % (len(proxies) + 1)
+        proxies.append(Proxy(binary, folder, name, upstream, extra))
+        return await proxies[-1].up()
+
+    try:
+        await asyncio.wait_for(scene.play(proxy), 90)
+    finally:
+        for one in proxies:
+            await asyncio.to_thread(one.stop)
+    records = [record for one in proxies for record in one.records(one.name)]
+    if not records:
+        sys.exit("%s: no records" % scene.name)
+    records = stretched(sorted(records, key=lambda record: record["time"]), scene.stretch)
+    path = folder / "closes.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def diagnosed(binary, path):
+    report = subprocess.run([binary, "report", "--json", str(path)], capture_output=True, text=True, timeout=60)
+    if report.returncode:
+        sys.exit("report failed: %s" % report.stderr)
+    return json.loads(report.stdout)
+
+
+def verdict(scene: Scene, findings):
+    """Whether the findings are what the scene was, and how they read."""
+    named = ["%s %s%s" % (f["culprit"], f["mechanism"], "" if f["limit_s"] is None else " %.4g s" % f["limit_s"]) for f in findings]
+    shown = " + ".join(named) or "nothing"
+    if not scene.culprits:
+        return not findings, shown
+    if len(findings) != 1:
+        return False, shown
+    (found,) = findings
+    right = found["culprit"] in scene.culprits and found["mechanism"] in scene.mechanisms
+    if scene.limit is not None:
+        limit = found["limit_s"]
+        right = right and limit is not None and abs(limit - scene.limit) <= 0.1 * scene.limit
+    return right, shown
+
+
+async def main(binary, names):
+    scenes = [scene for scene in INCIDENTS + HARMLESS if not names or scene.name in names]
+    if not scenes:
+        sys.exit("no scene of these names; there are: %s" % ", ".join(scene.name for scene in INCIDENTS + HARMLESS))
+    keep = os.environ.get("KEEP")
+    gate, rows = asyncio.Semaphore(AT_ONCE), {}
+
+    async def one(scene, top):
+        async with gate:
+            folder = Path(keep or top) / scene.name
+            folder.mkdir(parents=True, exist_ok=True)
+            path = await played(binary, scene, folder)
+            report = await asyncio.to_thread(diagnosed, binary, path)
+            rows[scene.name] = (*verdict(scene, report["findings"]), report["records"])
+
+    with tempfile.TemporaryDirectory(prefix="closewatch-plays-") as top:
+        await asyncio.gather(*(one(scene, top) for scene in scenes))
+
+    print("| played | records | found | |\n|---|---|---|---|")
+    for scene in scenes:
+        right, shown, records = rows[scene.name]
+        print("| %s | %d | %s | %s |" % (scene.title, records, shown, "right" if right else "**wrong**"))
+    incidents = [rows[scene.name][0] for scene in scenes if scene.culprits]
+    harmless = [rows[scene.name][0] for scene in scenes if not scene.culprits]
+    print("\n%d of %d incidents named right, %d of %d harmless days without a finding" % (
+        sum(incidents), len(incidents), sum(harmless), len(harmless)))
+    if (incidents and sum(incidents) < CLAIMED * len(incidents)) or not all(harmless):
+        sys.exit(1)
+
+
+asyncio.run(main(sys.argv[1], sys.argv[2:]))
