@@ -18,8 +18,9 @@ use tokio::time::Instant;
 use super::last_words::{NOT_HTTP_1, TOO_LATE, TOO_SLOW};
 use super::request::{AnswerBody, Begun, Late, RequestState};
 use super::stream::ClientStream;
-use crate::close::{Outcome, Request as RequestFacts};
+use crate::close::{Outcome, Request as RequestFacts, Text};
 use crate::proxy::http::answer::{Body, answer};
+use crate::proxy::http::facts::facts_of_broken_head;
 use crate::proxy::http::headers;
 use crate::proxy::http::websocket;
 use crate::proxy::source::client::Client;
@@ -87,11 +88,12 @@ pub(super) async fn speak_http(
         (Ended::Done, None) => &[],
         (Ended::BadHead(error), None) => {
             let (status, words) = refusal(&error, &parts.read_buf);
-            file_bad_head(proxy, client, status, &error.to_string());
+            file_bad_head(proxy, client, &parts.read_buf, status, &error.to_string());
             words
         }
         (Ended::Late(Late::Head), None) => {
-            file_bad_head(proxy, client, StatusCode::REQUEST_TIMEOUT, "no whole request head in time");
+            let detail = "no whole request head in time";
+            file_bad_head(proxy, client, &parts.read_buf, StatusCode::REQUEST_TIMEOUT, detail);
             TOO_SLOW
         }
     };
@@ -219,9 +221,15 @@ async fn answer_request(
 }
 
 /// A head that is no request may have been meant as an upgrade: it stands with the failed ones.
-fn file_bad_head(proxy: &Shared, client: &Client, status: StatusCode, detail: &str) {
-    let sink = Arc::clone(&proxy.routes.none);
-    let facts = RequestFacts { real_address: client.proxied.clone().map(Box::new), ..RequestFacts::default() };
+fn file_bad_head(proxy: &Shared, client: &Client, head: &[u8], status: StatusCode, detail: &str) {
+    let facts = RequestFacts {
+        real_address: client.proxied.clone().map(Box::new),
+        ..facts_of_broken_head(head, proxy.config.log.query)
+    };
+    let host = facts.host.as_ref().map(Text::as_str);
+    let path = facts.path.as_str().split('?').next().unwrap_or_default();
+    let route = if path.is_empty() { None } else { proxy.routes.find(host, path) };
+    let sink = Arc::clone(route.map_or(&proxy.routes.none, |route| &route.sink));
     let handshake = Handshake::begin(sink, facts, client.address.clone(), proxy.shutdown.clone());
     handshake.end(Outcome::BadRequest, status, Some(detail.into()));
 }

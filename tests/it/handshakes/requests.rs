@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use closewatch::close::Outcome;
+use closewatch::close::{Outcome, Text};
 use tokio::time::Instant;
 
 use super::answer::{Answer, fails};
@@ -66,40 +66,62 @@ async fn an_upgrade_that_is_not_one_by_the_book_is_a_bad_request() {
 }
 
 #[tokio::test]
-async fn a_head_that_cannot_be_read_is_a_bad_request_on_no_route() {
-    let bomb = format!("GET /chat HTTP/1.1\r\n{HEADERS}X-Bomb: {}\r\n\r\n", "x".repeat(20_000));
-    let crowd = "X-Crowd: x\r\n".repeat(200);
+async fn a_head_that_cannot_be_read_at_all_is_a_bad_request_on_no_route() {
     let rows = [
         ("garbage", 400, "\x01\x02\x03 nothing like HTTP\r\n\r\n".to_owned()),
         ("TLS in the clear", 400, "\x16\x03\x01\x02\0\x01\0\x01\u{7c}\x03\x03\r\n\r\n".to_owned()),
         ("HTTP/2 without asking", 400, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned()),
-        ("a folded header", 400, format!("GET /chat HTTP/1.1\r\n{HEADERS}X-Folded: a\r\n b\r\n\r\n")),
-        ("a bare CR", 400, format!("GET /chat HTTP/1.1\r\n{HEADERS}X-Bare: a\rb\r\n\r\n")),
+        // hyper throws the head away before it finds the second length.
         (
             "two different lengths",
             400,
             format!("GET / HTTP/1.1\r\n{HEADERS}Content-Length: 1\r\nContent-Length: 2\r\n\r\n"),
         ),
+    ];
+    each_fails(Rig::new(), "none", Outcome::BadRequest, &rows).await;
+}
+
+#[tokio::test]
+async fn a_head_that_breaks_off_being_one_is_recorded_as_far_as_it_could_be_read() {
+    let mut rig = Rig::new();
+    let mut client = rig.connect().await;
+    client.send(format!("GET /chat?token=secret HTTP/1.1\r\n{HEADERS}X-Bare: a\rb\r\n\r\n").as_bytes()).await;
+    assert_eq!(Answer::to(&mut client).await.status, 400);
+    let record = fails(&mut rig, "default", Outcome::BadRequest, Some(400)).await;
+    let request = record.request;
+    assert_eq!((request.method.as_str(), request.path.as_str()), ("GET", "/chat"));
+    assert_eq!(request.host.as_ref().map(Text::as_str), Some("chat.test"));
+    rig.done_with_upgrades().await;
+}
+
+#[tokio::test]
+async fn a_head_that_is_no_request_is_a_bad_request_on_the_route_that_it_names() {
+    let bomb = format!("GET /chat HTTP/1.1\r\n{HEADERS}X-Bomb: {}\r\n\r\n", "x".repeat(20_000));
+    let crowd = "X-Crowd: x\r\n".repeat(200);
+    let rows = [
+        ("a folded header", 400, format!("GET /chat HTTP/1.1\r\n{HEADERS}X-Folded: a\r\n b\r\n\r\n")),
+        ("a bare CR", 400, format!("GET /chat HTTP/1.1\r\n{HEADERS}X-Bare: a\rb\r\n\r\n")),
         ("a head of more bytes than it may have", 431, bomb),
         ("a head of more lines than it may have", 431, format!("GET /chat HTTP/1.1\r\n{HEADERS}{crowd}\r\n")),
     ];
     let rig = Rig::with(|config| config.limits.header_bytes = 16 * 1024);
-    each_fails(rig, "none", Outcome::BadRequest, &rows).await;
+    each_fails(rig, "default", Outcome::BadRequest, &rows).await;
 }
 
 #[tokio::test]
 async fn a_target_that_is_too_long_is_recorded_with_the_status_that_the_client_was_given() {
     let rows = [("a long target", 414, format!("GET /{} HTTP/1.1\r\nHost: chat.test\r\n\r\n", "x".repeat(70_000)))];
     let rig = Rig::with(|config| config.limits.header_bytes = 1024 * 1024);
-    each_fails(rig, "none", Outcome::BadRequest, &rows).await;
+    each_fails(rig, "default", Outcome::BadRequest, &rows).await;
 }
 
 #[tokio::test]
 async fn a_head_that_does_not_come_to_its_end_is_given_up() {
     let rig = Rig::with(|config| config.timeouts.head = Duration::from_millis(300));
-    let rows =
-        [("one byte", 408, "G".to_owned()), ("all but the empty line", 408, REQUEST[..REQUEST.len() - 2].to_owned())];
-    each_fails(rig, "none", Outcome::BadRequest, &rows).await;
+    each_fails(rig, "none", Outcome::BadRequest, &[("one byte", 408, "G".to_owned())]).await;
+    let rig = Rig::with(|config| config.timeouts.head = Duration::from_millis(300));
+    let rows = [("all but the empty line", 408, REQUEST[..REQUEST.len() - 2].to_owned())];
+    each_fails(rig, "default", Outcome::BadRequest, &rows).await;
 }
 
 /// The way without hyper reads it first, and then hyper does.
@@ -108,7 +130,7 @@ async fn there_is_one_deadline_for_a_head_whoever_reads_it() {
     let limit = Duration::from_secs(2);
     let rig = Rig::with(|config| config.timeouts.head = limit);
     let began = Instant::now();
-    each_fails(rig, "none", Outcome::BadRequest, &[("half a head", 408, REQUEST[..40].to_owned())]).await;
+    each_fails(rig, "default", Outcome::BadRequest, &[("half a head", 408, REQUEST[..40].to_owned())]).await;
     let waited = began.elapsed();
     assert!(waited >= limit && waited < limit * 2, "{waited:?} for a head that may take {limit:?}");
 }
