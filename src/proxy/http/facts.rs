@@ -15,20 +15,22 @@ pub(in crate::proxy) fn request_facts<B>(request: &Request<B>, with_query: bool)
         Some(path) => path.path(),
         None => request.uri().path(),
     };
-    let values = |name: &HeaderName| request.headers().get_all(name).iter().map(HeaderValue::as_bytes).collect();
-    facts(request.method().as_str(), path, version(request.version()), values)
+    let value = |name: &HeaderName| request.headers().get(name).map(HeaderValue::as_bytes);
+    let offers = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().map(HeaderValue::as_bytes);
+    facts(request.method().as_str(), path, version(request.version()), value, offers)
 }
 
-/// The same of a request in whatever form: `values` gives the values of a header.
+/// The same of a request in whatever form: `value` gives the first value of a header, `offers` all of
+/// `Sec-WebSocket-Protocol`.
 pub(in crate::proxy) fn facts<'h>(
     method: &str,
     path: &str,
     http_version: HttpVersion,
-    values: impl Fn(&HeaderName) -> Vec<&'h [u8]>,
+    value: impl Fn(&HeaderName) -> Option<&'h [u8]>,
+    offers: impl Iterator<Item = &'h [u8]>,
 ) -> RequestFacts {
-    let text = |name: &HeaderName| values(name).first().map(|value| Text::from_bytes(value));
-    let subprotocols =
-        values(&header::SEC_WEBSOCKET_PROTOCOL).into_iter().flat_map(|value| value.split(|byte| *byte == b','));
+    let text = |name: &HeaderName| value(name).map(Text::from_bytes);
+    let subprotocols = offers.flat_map(|value| value.split(|byte| *byte == b','));
     let offered = subprotocols.filter(|name| !name.trim_ascii().is_empty()).count();
     RequestFacts {
         real_address: None,
@@ -55,18 +57,22 @@ pub(in crate::proxy) fn facts_of_broken_head(head: &[u8], with_query: bool) -> R
         return RequestFacts::default();
     };
     let path = if with_query { target } else { target.split('?').next().unwrap_or(target) };
-    let http_version = if line.next() == Some(b"HTTP/1.0") { "1.0" } else { "1.1" };
+    let http_version = match line.next() {
+        Some(b"HTTP/1.0") => HttpVersion::Http10,
+        Some(b"HTTP/1.1") => HttpVersion::Http11,
+        Some(_) | None => HttpVersion::Unknown,
+    };
     let headers: Vec<_> = lines
         .map_while(|line| {
             let colon = line.iter().position(|byte| *byte == b':')?;
             Some((token(&line[..colon])?, line[colon + 1..].trim_ascii()))
         })
         .collect();
-    let value = |name: &HeaderName| {
-        let found = headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name.as_str()))?;
-        Some(found.1)
+    let all = |name: HeaderName| {
+        let found = headers.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_str()));
+        found.map(|(_, value)| *value)
     };
-    facts(method, path, http_version, value)
+    facts(method, path, http_version, |name| all(name.clone()).next(), all(header::SEC_WEBSOCKET_PROTOCOL))
 }
 
 /// A method or the name of a header (RFC 9110 §5.6.2).

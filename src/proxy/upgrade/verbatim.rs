@@ -174,7 +174,9 @@ fn admit_verbatim(proxy: Arc<Shared>, client: &Client, upgrade: &head::UpgradeHe
     let permit = admit(&proxy).ok()?;
     let shown = if proxy.config.log.query { upgrade.target } else { path };
     let values = |name: &HeaderName| upgrade.head.all(name).collect();
-    let mut facts = facts("GET", shown, HttpVersion::Http11, values);
+    let value = |name: &HeaderName| upgrade.head.all(name).next();
+    let offers = upgrade.head.all(&SEC_WEBSOCKET_PROTOCOL);
+    let mut facts = facts("GET", shown, HttpVersion::Http11, value, offers);
     facts.real_address = forwarded::real_address(client, &proxy.config.forwarded, values).map(Box::new);
     facts.forwarded_for = forwarded::untrusted_hops(client, &proxy.config.forwarded, values);
     let (trace, traced) = headers::begin_trace(&*route.sink, &upgrade.head);
