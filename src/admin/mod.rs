@@ -6,9 +6,11 @@
 //! Neither readiness nor liveness asks an upstream: whether that is up is the business of its own probes.
 
 mod closes;
+mod descriptors;
 mod explain;
 mod health;
 mod host;
+mod metrics;
 mod query;
 mod router;
 mod serve;

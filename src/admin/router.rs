@@ -1,15 +1,13 @@
 //! The paths of the two addresses.
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 
-use super::{Admin, closes, explain, health, host, sessions, stream};
-use crate::export;
+use super::{Admin, closes, explain, health, host, metrics, sessions, stream};
 
 const ADMIN_INDEX: &str = "closewatch
 
@@ -47,7 +45,7 @@ pub fn metrics_router(admin: Admin) -> Router {
 fn common(index: &'static str) -> Router<Admin> {
     Router::new()
         .route("/", get(async move || index))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(metrics::metrics))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .fallback(async move || (StatusCode::NOT_FOUND, format!("no such path\n\n{index}")))
@@ -56,10 +54,6 @@ fn common(index: &'static str) -> Router<Admin> {
 
 fn finished(router: Router<Admin>, admin: Admin) -> Router {
     router.layer(map_response(harmless)).with_state(admin)
-}
-
-async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, export::CONTENT_TYPE)], admin.exporter.metrics().encode())
 }
 
 /// No answer is worth keeping, or is anything but what it says it is.

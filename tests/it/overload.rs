@@ -76,6 +76,22 @@ async fn without_descriptors_accepting_rests_and_sessions_go_on() {
 }
 
 #[tokio::test]
+async fn probes_and_scrapes_are_answered_when_sessions_have_taken_every_descriptor() {
+    let running = Running::with("", &["--workers", "1"], Output::Read).await;
+    let _sessions = running.sessions(3).await;
+    limit_descriptors(&running, Some(running.child.descriptors() as u64));
+    let mut waiting = Vec::new();
+    for _ in 0..20 {
+        waiting.push(running.connect().await);
+    }
+    for _ in 0..20 {
+        for path in ["/livez", "/readyz", "/metrics"] {
+            assert_eq!(running.get(path).await.status, 200, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_slow_reader_slows_nobody_else() {
     let running = Running::with("workers = 1\n", &[], Output::Read).await;
     let (mut slow, mut sender) = running.session().await;

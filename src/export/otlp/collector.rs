@@ -29,6 +29,10 @@ pub(super) struct Collector {
     pub(super) spans: Option<SpanExporter>,
     pub(super) logs: Option<LogExporter>,
     pub(super) metrics: Option<MetricExporter>,
+    /// Whether spans go over gRPC; else over HTTP.
+    pub(super) spans_over_grpc: bool,
+    /// Whether log records do.
+    pub(super) logs_over_grpc: bool,
 }
 
 /// Builds the exporter of one signal, for whichever protocol it is to speak.
@@ -78,7 +82,9 @@ impl Collector {
         if let Some(logs) = &mut logs {
             logs.set_resource(resource);
         }
-        Ok(Self { spans, logs, metrics })
+        let over_grpc = |signal| otel.target(signal, "").is_some_and(|(_, protocol)| protocol == OtelProtocol::Grpc);
+        let (spans_over_grpc, logs_over_grpc) = (over_grpc(&otel.traces), over_grpc(&otel.logs));
+        Ok(Self { spans, logs, metrics, spans_over_grpc, logs_over_grpc })
     }
 
     /// Whether any signal goes anywhere.
@@ -117,7 +123,8 @@ fn connector(roots: &Arc<RootCertStore>) -> HttpsConnector<HttpConnector> {
     HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build()
 }
 
-/// A request is repeated until its time is over: a collector that restarts loses nothing.
+/// Until its time is over, a request is repeated that found no collector, or one that asks for patience: over HTTP by 429, 502, 503
+/// or 504 with `Retry-After`, else after pauses that grow, with jitter. No other answer is repeated (OTLP 1.7, "Failures").
 fn patience() -> RetryPolicy {
     RetryPolicy::recommended().with_max_retries(usize::MAX).with_max_delay(Duration::from_secs(1))
 }

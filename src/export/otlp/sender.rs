@@ -24,7 +24,7 @@ use crate::export::{Event, JsonStyle};
 const BATCH: usize = 512;
 /// A sender that was woken rests for this long: what comes meanwhile shares its request, and wakes nobody.
 const REST: Duration = Duration::from_secs(1);
-/// What the exporter gave up early is sent again after these pauses, and then given up.
+/// Pauses between retries of a batch that the gRPC exporter rejected early; after the last one the batch is dropped and counted.
 const REPEATS: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1600)];
 /// The program's own log speaks of lost records no more often than this.
 const WARN_EVERY: Duration = Duration::from_secs(10);
@@ -167,16 +167,27 @@ impl Sender {
             return false;
         }
         let mut whole = true;
+        // Over HTTP the exporter itself knows what to repeat.
+        let all = self.patience;
+        let patience = |over_grpc| if over_grpc { all } else { Duration::ZERO };
         let spans: Vec<_> = batch.iter().filter_map(|item| self.mapper.span(item)).collect();
         if let (Some(exporter), false) = (&self.collector.spans, spans.is_empty()) {
             let count = spans.len();
-            let sent = repeatedly(|| exporter.export(spans.clone()), self.patience, flushes, flush).await;
+            let sent =
+                repeatedly(|| exporter.export(spans.clone()), patience(self.collector.spans_over_grpc), flushes, flush)
+                    .await;
             whole &= self.settle(count, sent);
         }
         let logs: Vec<_> = batch.iter().filter_map(|item| self.mapper.log(item)).collect();
         if let (Some(exporter), false) = (&self.collector.logs, logs.is_empty()) {
             let records: Vec<_> = logs.iter().map(|log| (log, &self.mapper.scope)).collect();
-            let sent = repeatedly(|| exporter.export(LogBatch::new(&records)), self.patience, flushes, flush).await;
+            let sent = repeatedly(
+                || exporter.export(LogBatch::new(&records)),
+                patience(self.collector.logs_over_grpc),
+                flushes,
+                flush,
+            )
+            .await;
             whole &= self.settle(logs.len(), sent);
         }
         whole
@@ -213,9 +224,8 @@ impl Sender {
     }
 }
 
-/// Sends something, and again if that failed before its time was over: a collector that dies while it takes something does
-/// not say whether it has it, and a connection that broke is no reason for the exporter to repeat anything (gRPC calls both
-/// unknown). A span that comes twice has the same id twice.
+/// Sends a batch, and again if it failed before its time was over. Over gRPC a connection that broke, or a collector that died while
+/// it took the batch, is an unknown error, which the exporter does not repeat. A span that comes twice has the same id twice.
 async fn repeatedly<F: Future<Output = OTelSdkResult>>(
     attempt: impl Fn() -> F,
     patience: Duration,

@@ -32,7 +32,7 @@ impl RequestHeaders for NoHeaders {
 }
 
 /// An exporter of traces, and nothing else.
-fn exporter(endpoint: String, change: impl FnOnce(&mut Otel)) -> Exporter {
+pub(super) fn exporter(endpoint: String, change: impl FnOnce(&mut Otel)) -> Exporter {
     let mut otel = Otel { endpoint: Some(endpoint), ..Otel::default() };
     change(&mut otel);
     let log = LogOptions { target: LogTarget::Off, ..LogOptions::default() };
@@ -40,7 +40,7 @@ fn exporter(endpoint: String, change: impl FnOnce(&mut Otel)) -> Exporter {
 }
 
 /// Ends `count` sessions at once.
-fn disconnect(exporter: &Exporter, count: usize) {
+pub(super) fn disconnect(exporter: &Exporter, count: usize) {
     let route: Arc<dyn RouteSink> = exporter.route("chat");
     let ends: Vec<_> = (0..count)
         .map(|number| {
@@ -55,7 +55,7 @@ fn disconnect(exporter: &Exporter, count: usize) {
     }
 }
 
-fn dropped(exporter: &Exporter) -> usize {
+pub(super) fn dropped(exporter: &Exporter) -> usize {
     usize::try_from(exporter.metrics().records_dropped(Sink::Otlp).get()).unwrap()
 }
 

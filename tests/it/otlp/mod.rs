@@ -6,6 +6,7 @@ mod collectors;
 mod losses;
 mod propagation;
 mod receiver;
+mod refusals;
 mod secured;
 mod signals;
 mod spans;

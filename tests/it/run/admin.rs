@@ -76,3 +76,48 @@ async fn a_configured_name_is_answered_at_the_admin_address_and_no_other() {
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {head}");
     }
 }
+
+/// The text of `/metrics`, as a scraper gets it that takes gzip.
+async fn compressed_metrics(running: &Running) -> (String, String) {
+    let stream = tokio::net::TcpStream::connect(running.metrics).await.unwrap();
+    let mut scraper = RawPeer::of(closewatch::wire::Peer::Client, stream);
+    scraper.send(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip;q=1.0\r\n\r\n").await;
+    let head = scraper.receive_head().await.to_lowercase();
+    let length = head.split("content-length: ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap();
+    let body = scraper.receive(length).await;
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&*body), &mut text).unwrap();
+    assert!(body.len() * 4 < text.len(), "{} of {}", body.len(), text.len());
+    (head, text)
+}
+
+#[tokio::test]
+async fn metrics_are_compressed_for_a_scraper_that_takes_it() {
+    let running = Running::start().await;
+    let (head, text) = compressed_metrics(&running).await;
+    assert!(
+        head.contains("\r\ncontent-encoding: gzip\r\n") && head.contains("\r\nvary: accept-encoding\r\n"),
+        "{head}"
+    );
+    assert!(text.contains("closewatch_sessions_active{route=\"default\"} 0\n"), "{text}");
+}
+
+#[tokio::test]
+async fn probes_and_scrapes_do_not_wait_behind_connections_that_are_silent_or_slow() {
+    let running = Running::start().await;
+    for address in [running.admin, running.metrics] {
+        let mut open = Vec::new();
+        for number in 0..100 {
+            let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            let mut other = RawPeer::of(closewatch::wire::Peer::Client, stream);
+            if number % 2 == 0 {
+                // Asks more than it reads, and reads nothing.
+                other.send(&b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(40)).await;
+            }
+            open.push(other);
+        }
+        for path in ["/livez", "/readyz", "/metrics"] {
+            assert_eq!(get(address, path).await.unwrap().status, 200, "{path} at {address}");
+        }
+    }
+}
