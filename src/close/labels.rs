@@ -194,6 +194,42 @@ labels! {
 }
 
 labels! {
+    /// Why a TLS handshake failed: by the alert that came or went, or by the end of the connection.
+    TlsFailure {
+        /// The certificate of one side has expired.
+        CertificateExpired = "certificate_expired",
+        /// The certificate of one side is not valid yet.
+        CertificateNotYetValid = "certificate_not_yet_valid",
+        /// The certificate of one side was revoked.
+        CertificateRevoked = "certificate_revoked",
+        /// One side does not know the authority that issued the other's certificate.
+        UnknownCa = "unknown_ca",
+        /// The certificate of one side is for another name, or a name was asked for that is not served.
+        WrongName = "wrong_name",
+        /// One side refused the other's certificate for another reason.
+        BadCertificate = "bad_certificate",
+        /// One side asks for a certificate, and the other showed none.
+        CertificateRequired = "certificate_required",
+        /// There is no version of TLS that both sides speak: here 1.2 and 1.3.
+        NoCommonVersion = "no_common_version",
+        /// There is no cipher, group or signature that both sides know.
+        NoCommonCipher = "no_common_cipher",
+        /// There is no protocol that both sides speak over TLS (ALPN).
+        NoApplicationProtocol = "no_application_protocol",
+        /// The peer refused, and did not say why.
+        Refused = "refused",
+        /// The peer does not speak TLS.
+        NotTls = "not_tls",
+        /// The peer hung up in the middle of the handshake.
+        HungUp = "hung_up",
+        /// The handshake took longer than `timeouts.tls`.
+        Timeout = "timeout",
+        /// Anything else.
+        Other = "other",
+    }
+}
+
+labels! {
     /// Why a connection was turned away before it said anything.
     Rejection {
         /// One connection more than may be without a session.

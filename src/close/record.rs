@@ -11,7 +11,7 @@ use ulid::Ulid;
 use super::facts::{Facts, PeerFacts};
 use super::ledger::Ledger;
 use super::verdict::{Saw, Verdict, reason};
-use super::{CodeRules, CompactDuration, HandshakeTrace, HttpVersion, Outcome, Text, TraceSpan};
+use super::{CodeRules, CompactDuration, HandshakeTrace, HttpVersion, Outcome, Text, TlsFailure, TraceSpan};
 use crate::wire::Peer;
 
 /// How one session ended: made once, by [`CloseRecord::file`].
@@ -126,6 +126,8 @@ pub struct HandshakeRecord {
     pub duration: Duration,
     /// When it was over, on the wall clock.
     pub time: Timestamp,
+    /// Why TLS failed, if that is the outcome.
+    pub tls_error: Option<TlsFailure>,
     /// The error, in closewatch's own words; for an operator, never a label.
     pub detail: Option<Text>,
     /// Its place in a trace, if sessions are traced.

@@ -38,6 +38,11 @@ impl Routes {
         self.routes.iter().filter_map(|route| route.dialer.connector())
     }
 
+    /// The sink for what fails before a request names its route: the only route's, if there is one, else that of none.
+    pub(super) fn before_request(&self) -> &Arc<dyn RouteSink> {
+        if let [only] = &*self.routes { &only.sink } else { &self.none }
+    }
+
     /// The route that a request takes.
     pub(super) fn find(&self, host: Option<&str>, path: &str) -> Option<&Arc<Route>> {
         config::find(self.routes.iter().map(|route| (&route.config, route)), host, path)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use closewatch::close::{Cause, Class, End, Initiator, Outcome, Rejection};
+use closewatch::close::{Cause, Class, End, Initiator, Outcome, Rejection, TlsFailure};
 use closewatch::config;
 use closewatch::export::Sink;
 use closewatch::wire::Violation;
@@ -173,6 +173,7 @@ fn every_word_of_a_closed_set_is_in_its_table() {
     set("### Class", Class::ALL.iter().map(ToString::to_string).collect());
     set("### End", End::ALL.iter().map(ToString::to_string).collect());
     set("### Outcome", Outcome::ALL.iter().map(ToString::to_string).collect());
+    set("### `tls_error`", TlsFailure::ALL.iter().map(ToString::to_string).collect());
     set("### Violations", Violation::ALL.iter().map(|kind| kind.as_str().to_owned()).collect());
 
     let initiators = section("docs/record.md", "### Initiator");

@@ -9,7 +9,8 @@ use ulid::{ULID_LEN, Ulid};
 use super::escape::to_json;
 use super::fields::{Millis, Rfc3339};
 use crate::close::{
-    Address, Cause, Class, CloseCode, End, Handshake, HttpVersion, Initiator, Outcome, SpanId, Text, TlsAlert, TraceId,
+    Address, Cause, Class, CloseCode, End, Handshake, HttpVersion, Initiator, Outcome, SpanId, Text, TlsAlert,
+    TlsFailure, TraceId,
 };
 
 /// Six decimals, always: a column of times lines up, and sorts as text.
@@ -55,7 +56,7 @@ macro_rules! labels {
         }
     )+ };
 }
-labels!(Cause, Class, End, Handshake, HttpVersion, Initiator, Outcome);
+labels!(Cause, Class, End, Handshake, HttpVersion, Initiator, Outcome, TlsFailure);
 
 impl<T: Put> Put for Option<T> {
     fn put(self, out: &mut Vec<u8>) {

@@ -102,7 +102,7 @@ fn handshake_failed(route: &str, record: &HandshakeRecord, style: &JsonStyle, ou
     out.extend_from_slice(b",\"client\":");
     put!(out, "{", "address": &record.client, "real_address": record.request.real_address.as_deref());
     out.push(b'}');
-    put!(out, ",", "duration_ms": Millis(record.duration), "detail": record.detail.as_ref());
+    put!(out, ",", "duration_ms": Millis(record.duration), "tls_error": record.tls_error, "detail": record.detail.as_ref());
     out.push(b'}');
 }
 

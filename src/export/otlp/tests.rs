@@ -115,6 +115,7 @@ fn failed(trace: Arc<HandshakeTrace>, outcome: Outcome, status: Option<u16>) -> 
         client: Address::Ip("10.1.2.3:55555".parse().unwrap()),
         duration: Duration::from_millis(30),
         time: "2026-11-20T12:00:00Z".parse().unwrap(),
+        tls_error: None,
         detail: None,
         trace: Some(trace),
     }

@@ -217,6 +217,19 @@ impl RequestState {
         })
     }
 
+    /// When the head that is coming began, or its connection if there was none before it; now, if none is.
+    pub(super) fn head_began(&self) -> Instant {
+        self.with(|state| match state {
+            State::Waiting { first: true, until } | State::Head { until, .. } => until.checked_sub(self.head),
+            State::Waiting { first: false, .. }
+            | State::Answering
+            | State::Upgrading
+            | State::Refused { .. }
+            | State::Switching(_) => None,
+        })
+        .unwrap_or_else(Instant::now)
+    }
+
     /// The instant to look again, or the deadline that has passed.
     pub(super) fn due(&self) -> Result<Instant, Late> {
         let now = Instant::now();

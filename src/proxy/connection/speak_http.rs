@@ -88,12 +88,12 @@ pub(super) async fn speak_http(
         (Ended::Done, None) => &[],
         (Ended::BadHead(error), None) => {
             let (status, words) = refusal(&error, &parts.read_buf);
-            file_bad_head(proxy, client, &parts.read_buf, status, &error.to_string());
+            file_bad_head(proxy, client, &state, &parts.read_buf, status, &error.to_string());
             words
         }
         (Ended::Late(Late::Head), None) => {
             let detail = "no whole request head in time";
-            file_bad_head(proxy, client, &parts.read_buf, StatusCode::REQUEST_TIMEOUT, detail);
+            file_bad_head(proxy, client, &state, &parts.read_buf, StatusCode::REQUEST_TIMEOUT, detail);
             TOO_SLOW
         }
     };
@@ -221,7 +221,7 @@ async fn answer_request(
 }
 
 /// A head that is no request may have been meant as an upgrade: it stands with the failed ones.
-fn file_bad_head(proxy: &Shared, client: &Client, head: &[u8], status: StatusCode, detail: &str) {
+fn file_bad_head(proxy: &Shared, client: &Client, state: &RequestState, head: &[u8], status: StatusCode, detail: &str) {
     let facts = RequestFacts {
         real_address: client.proxied.clone().map(Box::new),
         ..facts_of_broken_head(head, proxy.config.log.query)
@@ -231,7 +231,7 @@ fn file_bad_head(proxy: &Shared, client: &Client, head: &[u8], status: StatusCod
     let route = if path.is_empty() { None } else { proxy.routes.find(host, path) };
     let sink = Arc::clone(route.map_or(&proxy.routes.none, |route| &route.sink));
     let handshake = Handshake::begin(sink, facts, client.address.clone(), proxy.shutdown.clone());
-    handshake.end(Outcome::BadRequest, status, Some(detail.into()));
+    handshake.since(state.head_began()).end(Outcome::BadRequest, status, Some(detail.into()));
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use http::StatusCode;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::close::{Address, HandshakeRecord, HandshakeTrace, Outcome, Request as RequestFacts, RouteSink, Text};
+use crate::close::{
+    Address, HandshakeRecord, HandshakeTrace, Outcome, Request as RequestFacts, RouteSink, Text, TlsFailure,
+};
 use crate::shutdown::{Phase, Shutdown};
 
 /// An upgrade in progress: files one [`HandshakeRecord`], whatever happens to its task.
@@ -17,6 +19,7 @@ pub(in crate::proxy) struct Handshake {
     client: Address,
     began: Instant,
     trace: Option<Arc<HandshakeTrace>>,
+    tls_error: Option<TlsFailure>,
     shutdown: Shutdown,
     /// Its answer is a 101, and on its way.
     switching: bool,
@@ -32,7 +35,29 @@ impl Handshake {
         client: Address,
         shutdown: Shutdown,
     ) -> Self {
-        Self { sink, request, client, began: Instant::now(), trace: None, shutdown, switching: false, filed: false }
+        Self {
+            sink,
+            request,
+            client,
+            began: Instant::now(),
+            trace: None,
+            tls_error: None,
+            shutdown,
+            switching: false,
+            filed: false,
+        }
+    }
+
+    /// The same, begun at another instant.
+    pub(in crate::proxy) const fn since(mut self, began: Instant) -> Self {
+        self.began = began;
+        self
+    }
+
+    /// The same, failed by TLS.
+    pub(in crate::proxy) const fn tls_failed(mut self, why: Option<TlsFailure>) -> Self {
+        self.tls_error = why;
+        self
     }
 
     /// The same, with a place in a trace.
@@ -41,7 +66,7 @@ impl Handshake {
         self
     }
 
-    /// The time since its request was read.
+    /// The time since its request was read, or its TLS handshake begun.
     pub(in crate::proxy) fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
@@ -76,6 +101,7 @@ impl Handshake {
             client: self.client.clone(),
             duration: self.elapsed(),
             time: Timestamp::now(),
+            tls_error: self.tls_error,
             detail,
             trace: self.trace.take(),
         });

@@ -25,6 +25,7 @@ use crate::proxy::state::Shared;
 use crate::proxy::transport::dial::Reached;
 use crate::proxy::transport::leg::Leg;
 use crate::proxy::transport::rewind::Rewind;
+use crate::proxy::transport::tls::failure_of;
 
 /// What the upstream said.
 enum Answer {
@@ -93,7 +94,8 @@ pub(in crate::proxy) async fn upgrade(
             let (outcome, status) = error.outcome();
             let detail = chain(&error);
             tracing::debug!(client = %client.address, outcome = %outcome, "upgrade failed: {detail}");
-            handshake.end(outcome, status, Some(detail.as_str().into()));
+            let tls_error = failure_of(&error).filter(|_| outcome == Outcome::TlsFailed);
+            handshake.tls_failed(tls_error).end(outcome, status, Some(detail.as_str().into()));
             let mut response = answer(status, &error.to_string());
             close_behind(&mut response);
             (response, None)

@@ -252,6 +252,7 @@ pub(super) fn handshake(outcome: Outcome, status: Option<u16>) -> HandshakeRecor
         client: Address::Ip("10.1.2.3:55556".parse().unwrap()),
         duration: ms(12.345),
         time: opened_at(),
+        tls_error: None,
         detail: None,
         trace: None,
     }

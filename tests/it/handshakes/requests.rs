@@ -12,6 +12,9 @@ use crate::rig::{REQUEST, Rig};
 const HEADERS: &str = "Host: chat.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
 
+/// A limit short enough to be waited for.
+const HEAD_TIMEOUT: Duration = Duration::from_millis(300);
+
 /// The same without the line that begins with `name`.
 fn without(name: &str) -> String {
     HEADERS.split_inclusive("\r\n").filter(|line| !line.starts_with(name)).collect()
@@ -28,7 +31,9 @@ async fn each_fails(mut rig: Rig, route: &str, outcome: Outcome, requests: &[(&s
         assert_eq!(answer.status, *status, "{what}: {answer:?}");
         assert_eq!(answer.header("connection"), Some("close"), "{what}: {answer:?}");
         assert_eq!(answer.header("content-length"), Some(&*answer.body.len().to_string()), "{what}: {answer:?}");
-        fails(&mut rig, route, outcome, Some(*status)).await;
+        let record = fails(&mut rig, route, outcome, Some(*status)).await;
+        // One that did not come in time took all of `timeouts.head`.
+        assert!(*status != 408 || record.duration >= HEAD_TIMEOUT, "{what}: {:?}", record.duration);
         assert!(rig.was_never_dialled(), "{what}");
     }
     rig.done_with_upgrades().await;
@@ -117,9 +122,9 @@ async fn a_target_that_is_too_long_is_recorded_with_the_status_that_the_client_w
 
 #[tokio::test]
 async fn a_head_that_does_not_come_to_its_end_is_given_up() {
-    let rig = Rig::with(|config| config.timeouts.head = Duration::from_millis(300));
+    let rig = Rig::with(|config| config.timeouts.head = HEAD_TIMEOUT);
     each_fails(rig, "none", Outcome::BadRequest, &[("one byte", 408, "G".to_owned())]).await;
-    let rig = Rig::with(|config| config.timeouts.head = Duration::from_millis(300));
+    let rig = Rig::with(|config| config.timeouts.head = HEAD_TIMEOUT);
     let rows = [("all but the empty line", 408, REQUEST[..REQUEST.len() - 2].to_owned())];
     each_fails(rig, "default", Outcome::BadRequest, &rows).await;
 }
@@ -146,7 +151,7 @@ async fn what_no_route_takes_is_not_found() {
 
 #[tokio::test]
 async fn clients_that_say_nothing_are_let_go_and_cost_the_others_nothing() {
-    let mut rig = Rig::with(|config| config.timeouts.head = Duration::from_millis(300));
+    let mut rig = Rig::with(|config| config.timeouts.head = HEAD_TIMEOUT);
     let mut silent = [rig.connect().await, rig.connect().await];
     let (mut client, mut upstream) = rig.session().await;
     for peer in &mut silent {

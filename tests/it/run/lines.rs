@@ -73,7 +73,7 @@ const PEER: &str = "close:close? end:string end_at_ms:number? saw:saw text_messa
 const REQUEST_FIELDS: &str = "method:string path:string host:string? http_version:string user_agent:string? \
     origin:string? subprotocol:string? extensions:string? request_id:string? forwarded_for:string? subprotocols_offered:number";
 const FAILED: &str = "schema:number event:string level:string time:string instance:string outcome:string status:number? \
-    route:string request:request client:address duration_ms:number detail:string?";
+    route:string request:request client:address duration_ms:number tls_error:string? detail:string?";
 
 /// The fields of an object of this kind.
 fn fields_of(kind: &str) -> String {

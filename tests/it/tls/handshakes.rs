@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use closewatch::close::Outcome;
+use closewatch::close::{HandshakeRecord, Outcome, TlsFailure};
 use closewatch::config::UpstreamTls;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -13,8 +13,8 @@ use crate::rig::{Authority, Issued, Legs, REQUEST, Rig, SWITCH, Valid, authority
 const FRONT: Legs = Legs { client: true, upstream: false };
 const BEHIND: Legs = Legs { client: false, upstream: true };
 
-/// Asks for an upgrade of an upstream that shows `issued`, and is given an outcome with a detail that has `words`.
-async fn upstream_is_refused(issued: &Issued, configure: impl FnOnce(&mut UpstreamTls), words: &str) {
+/// Asks for an upgrade of an upstream that shows `issued`, and is given a failure `why`, with a detail that has `words`.
+async fn upstream_is_refused(issued: &Issued, configure: impl FnOnce(&mut UpstreamTls), why: &str, words: &str) {
     let mut rig = Rig::with_tls(BEHIND, |config| configure(config.routes[0].upstream_tls.as_mut().unwrap()));
     let mut client = rig.connect().await;
     client.send(REQUEST.as_bytes()).await;
@@ -23,48 +23,52 @@ async fn upstream_is_refused(issued: &Issued, configure: impl FnOnce(&mut Upstre
     assert!(accepted.is_err(), "closewatch shook hands: {words}");
     let (answer, _) = client.receive_all().await;
     assert!(answer.starts_with(b"HTTP/1.1 502 "), "{}", String::from_utf8_lossy(&answer));
-    fails(&mut rig, "default", Some(502), words).await;
+    fails(&mut rig, why, Some(502), words).await;
     rig.done_with_upgrades().await;
 }
 
-/// The next handshake's record is a failure of TLS.
-async fn fails(rig: &mut Rig, route: &str, status: Option<u16>, words: &str) {
+/// The next handshake's record is a failure of TLS on the only route, for this reason.
+async fn fails(rig: &mut Rig, why: &str, status: Option<u16>, words: &str) -> HandshakeRecord {
     let (on, record) = rig.handshake().await;
     let detail = record.detail.as_ref().map(|detail| detail.as_str().to_owned()).unwrap_or_default();
-    assert_eq!((on.as_str(), record.outcome, record.status), (route, Outcome::TlsFailed, status), "{detail}");
+    assert_eq!((on.as_str(), record.outcome, record.status), ("default", Outcome::TlsFailed, status), "{detail}");
     assert!(detail.contains(words), "{words:?} is not in {detail:?}");
+    assert_eq!(record.tls_error.map(TlsFailure::as_str), Some(why), "{detail}");
+    record
 }
 
 #[tokio::test]
 async fn an_upstream_that_is_not_who_it_says_is_refused() {
     let of = |names: &[&str], valid| authority().issue(names, valid);
-    upstream_is_refused(&of(&["127.0.0.1"], Valid::Expired), |_| {}, "expired").await;
-    upstream_is_refused(&of(&["127.0.0.1"], Valid::NotYet), |_| {}, "not valid yet").await;
-    upstream_is_refused(&of(&["chat.test"], Valid::Now), |_| {}, "not valid for name \"127.0.0.1\"").await;
-    upstream_is_refused(&Authority::new().issue(&["127.0.0.1"], Valid::Now), |_| {}, "UnknownIssuer").await;
+    upstream_is_refused(&of(&["127.0.0.1"], Valid::Expired), |_| {}, "certificate_expired", "expired").await;
+    upstream_is_refused(&of(&["127.0.0.1"], Valid::NotYet), |_| {}, "certificate_not_yet_valid", "not valid yet").await;
+    upstream_is_refused(&of(&["chat.test"], Valid::Now), |_| {}, "wrong_name", "not valid for name \"127.0.0.1\"")
+        .await;
+    upstream_is_refused(&Authority::new().issue(&["127.0.0.1"], Valid::Now), |_| {}, "unknown_ca", "UnknownIssuer")
+        .await;
     let name = |tls: &mut UpstreamTls| tls.server_name = Some("other.test".try_into().unwrap());
-    upstream_is_refused(&of(&["chat.test"], Valid::Now), name, "not valid for name \"other.test\"").await;
+    upstream_is_refused(&of(&["chat.test"], Valid::Now), name, "wrong_name", "not valid for name \"other.test\"").await;
 }
 
 #[tokio::test]
 async fn a_certificate_that_is_its_own_authority_is_taken_where_it_was_given_as_one() {
-    for (names, valid, words) in [
+    for (names, valid, wrong) in [
         (["127.0.0.1"], Valid::Now, None),
-        (["other.test"], Valid::Now, Some("not valid for name \"127.0.0.1\"")),
-        (["127.0.0.1"], Valid::Expired, Some("expired")),
-        (["127.0.0.1"], Valid::NotYet, Some("not valid yet")),
+        (["other.test"], Valid::Now, Some(("wrong_name", "not valid for name \"127.0.0.1\""))),
+        (["127.0.0.1"], Valid::Expired, Some(("certificate_expired", "expired"))),
+        (["127.0.0.1"], Valid::NotYet, Some(("certificate_not_yet_valid", "not valid yet"))),
     ] {
         let (issued, roots) = Issued::by_itself(&names, valid);
-        let Some(words) = words else {
+        let Some((why, words)) = wrong else {
             session_with_an_upstream_that_shows(&issued, |tls| tls.roots = roots).await;
             continue;
         };
-        upstream_is_refused(&issued, |tls| tls.roots = roots, words).await;
+        upstream_is_refused(&issued, |tls| tls.roots = roots, why, words).await;
     }
     // Another one of the same name is not the one that was given.
     let (_, roots) = Issued::by_itself(&["127.0.0.1"], Valid::Now);
     let (other, _) = Issued::by_itself(&["127.0.0.1"], Valid::Now);
-    upstream_is_refused(&other, |tls| tls.roots = roots, "invalid peer certificate").await;
+    upstream_is_refused(&other, |tls| tls.roots = roots, "bad_certificate", "invalid peer certificate").await;
 }
 
 #[tokio::test]
@@ -131,7 +135,7 @@ async fn a_client_certificate_is_shown_and_its_lack_is_a_failure_of_tls() {
         assert!(strict.accept(rig.accept_tcp().await).await.is_err());
         let (answer, _) = client.receive_all().await;
         assert!(answer.starts_with(b"HTTP/1.1 502 "), "{}", String::from_utf8_lossy(&answer));
-        fails(&mut rig, "default", Some(502), "CertificateRequired").await;
+        fails(&mut rig, "certificate_required", Some(502), "CertificateRequired").await;
         rig.done_with_upgrades().await;
     }
 }
@@ -146,7 +150,7 @@ async fn an_upstream_without_tls_is_a_failure_of_tls() {
     upstream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await.unwrap();
     let (answer, _) = client.receive_all().await;
     assert!(answer.starts_with(b"HTTP/1.1 502 "), "{}", String::from_utf8_lossy(&answer));
-    fails(&mut rig, "default", Some(502), "corrupt message").await;
+    fails(&mut rig, "not_tls", Some(502), "corrupt message").await;
 
     // One that hangs up.
     let mut client = rig.connect().await;
@@ -155,7 +159,7 @@ async fn an_upstream_without_tls_is_a_failure_of_tls() {
     upstream.read_u8().await.unwrap();
     upstream.shutdown().await.unwrap();
     client.receive_all().await;
-    fails(&mut rig, "default", Some(502), "hung up").await;
+    fails(&mut rig, "hung_up", Some(502), "hung up").await;
     rig.done_with_upgrades().await;
 }
 
@@ -168,7 +172,7 @@ async fn a_handshake_takes_no_longer_than_it_may() {
     let _silent = rig.accept_tcp().await;
     let (answer, _) = client.receive_all().await;
     assert!(answer.starts_with(b"HTTP/1.1 502 "), "{}", String::from_utf8_lossy(&answer));
-    fails(&mut rig, "default", Some(502), "no TLS handshake within 50ms").await;
+    fails(&mut rig, "timeout", Some(502), "no TLS handshake within 50ms").await;
     rig.done_with_upgrades().await;
 
     let mut rig = Rig::with_tls(FRONT, |config| config.timeouts.tls = short);
@@ -176,7 +180,8 @@ async fn a_handshake_takes_no_longer_than_it_may() {
     // The head of a record that never comes.
     client.send(&[22, 3, 1]).await;
     client.expect_end().await;
-    fails(&mut rig, "none", None, "no TLS handshake within 50ms").await;
+    let record = fails(&mut rig, "timeout", None, "no TLS handshake within 50ms").await;
+    assert!(record.duration >= short, "{:?}: the clock starts with the handshake", record.duration);
 
     // A client that says nothing has failed at nothing.
     rig.connect_plain().await.expect_end().await;
@@ -192,7 +197,7 @@ async fn a_client_that_speaks_http_is_told_so() {
     assert!(answer.starts_with(b"HTTP/1.1 400 "), "{}", String::from_utf8_lossy(&answer));
     assert!(answer.ends_with(b"this port speaks TLS (https)\n"), "{}", String::from_utf8_lossy(&answer));
     assert_eq!(end, None);
-    fails(&mut rig, "none", Some(400), "HTTP without TLS").await;
+    fails(&mut rig, "not_tls", Some(400), "HTTP without TLS").await;
     rig.done_with_upgrades().await;
 }
 
@@ -203,26 +208,26 @@ async fn clients_that_do_not_get_through_leave_one_line_each() {
     let mut garbage = rig.connect_plain().await;
     garbage.send(b"\x16\x03\x01\x00\x05hello").await;
     garbage.receive_all().await;
-    fails(&mut rig, "none", None, "TLS handshake failed").await;
+    fails(&mut rig, "not_tls", None, "TLS handshake failed").await;
 
     let mut gone = rig.connect_plain().await;
     gone.send(&[22, 3, 1]).await;
     gone.fin().await;
     gone.receive_all().await;
-    fails(&mut rig, "none", None, "hung up").await;
+    fails(&mut rig, "hung_up", None, "hung up").await;
 
     // Does not trust the certificate, and says so.
     let connector = TlsConnector::from(Arc::new(Authority::new().client()));
     let refused = connector.connect("chat.test".try_into().unwrap(), rig.connect_tcp().await).await;
     assert!(refused.is_err());
-    fails(&mut rig, "none", None, "UnknownCA").await;
+    fails(&mut rig, "unknown_ca", None, "UnknownCA").await;
 
     // Wants HTTP/2, and nothing else.
     let mut h2 = authority().client();
     h2.alpn_protocols = vec![b"h2".to_vec()];
     let connector = TlsConnector::from(Arc::new(h2));
     assert!(connector.connect("chat.test".try_into().unwrap(), rig.connect_tcp().await).await.is_err());
-    fails(&mut rig, "none", None, "known protocol").await;
+    fails(&mut rig, "no_application_protocol", None, "known protocol").await;
 
     let mut both = authority().client();
     both.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

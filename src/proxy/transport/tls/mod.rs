@@ -5,9 +5,11 @@
 
 mod acceptor;
 mod connector;
+mod failure;
 mod machine;
 mod stream;
 
 pub(in crate::proxy) use acceptor::{AcceptError, Acceptor};
 pub(in crate::proxy) use connector::Connector;
+pub(in crate::proxy) use failure::failure_of;
 pub(in crate::proxy) use stream::{TlsError, TlsStream, alert_of, is_tls_failure};
