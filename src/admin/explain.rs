@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use axum::Json;
 use axum::extract::Path;
-use axum::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use super::accept::wants_html;
 use crate::close::CloseCode;
 use crate::close::catalog::{self, Explanation, HIGHEST_CODE};
 
@@ -25,10 +26,7 @@ pub(super) async fn explain(Path(code): Path<String>, headers: HeaderMap) -> Res
         return (StatusCode::NOT_FOUND, format!("close codes go from 0 to {HIGHEST_CODE}\n")).into_response();
     };
     let explanation = catalog::explanation(code);
-    let wants_html = headers.get_all(ACCEPT).iter().any(|accept| {
-        accept.to_str().is_ok_and(|accept| accept.split(',').any(|range| range.trim().starts_with("text/html")))
-    });
-    if wants_html {
+    if wants_html(&headers) {
         let html = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, POLICY), (VARY, "accept")];
         (html, page(&explanation)).into_response()
     } else {

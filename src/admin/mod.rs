@@ -5,12 +5,15 @@
 //!
 //! Neither readiness nor liveness asks an upstream: whether that is up is the business of its own probes.
 
+mod accept;
+mod activity;
 mod closes;
 mod descriptors;
 mod explain;
 mod health;
 mod host;
 mod metrics;
+mod page;
 mod query;
 mod router;
 mod serve;

@@ -2,20 +2,21 @@
 
 use axum::Router;
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::get;
 
-use super::{Admin, closes, explain, health, host, metrics, sessions, stream};
+use super::{Admin, activity, closes, explain, health, host, metrics, page, sessions, stream};
 
-const ADMIN_INDEX: &str = "closewatch
+const ADMIN_INDEX: &str = "closewatch: a browser gets a live page here
 
 /metrics   Prometheus series
 /livez     200 as long as this process answers
 /readyz    200 until a drain begins, then 503
 /closes    the latest closures and failed handshakes, a JSON line each: ?limit=100&class=abnormal&code=1006
 /closes/stream  the same as they come, as server-sent events
+/activity  the last 15 minutes in numbers, as JSON
 /sessions  the live sessions: ?limit=100
 /explain/1006  what a close code means, and what to do
 ";
@@ -29,6 +30,10 @@ const METRICS_INDEX: &str = "closewatch
 /// All paths, for the operator's own address. The `Host` of every request is checked.
 pub fn admin_router(admin: Admin) -> Router {
     let router = common(ADMIN_INDEX)
+        .route("/", get(async |headers: HeaderMap| page::page_or(ADMIN_INDEX, &headers)))
+        .route("/page.js", get(page::script))
+        .route("/page.css", get(page::style))
+        .route("/activity", get(activity::activity))
         .route("/closes", get(closes::closes))
         .route("/closes/stream", get(stream::stream))
         .route("/explain/{code}", get(explain::explain))
@@ -39,12 +44,11 @@ pub fn admin_router(admin: Admin) -> Router {
 
 /// Metrics and health only, for an address that a whole network may reach.
 pub fn metrics_router(admin: Admin) -> Router {
-    finished(common(METRICS_INDEX), admin)
+    finished(common(METRICS_INDEX).route("/", get(async || METRICS_INDEX)), admin)
 }
 
 fn common(index: &'static str) -> Router<Admin> {
     Router::new()
-        .route("/", get(async move || index))
         .route("/metrics", get(metrics::metrics))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))

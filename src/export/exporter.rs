@@ -7,9 +7,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::broadcast;
+use tokio::time::Instant;
 
 use super::otlp::{Durations, Flushing, Otlp};
-use super::{CloseLog, Event, JsonStyle, LiveSessions, LogOptions, Metrics, OtlpError, Ring, RouteMetrics, Sink};
+use super::{
+    Activity, CloseLog, Event, JsonStyle, LiveSessions, LogOptions, Metrics, OtlpError, Recent, Ring, RouteMetrics,
+    Sink,
+};
 use crate::close::{
     CloseCode, CloseRecord, CloseSink, CodeRules, HandshakeRecord, Outcome, Propagation, Rejection, RequestHeaders,
     RouteSink, Session,
@@ -57,6 +61,8 @@ struct Outputs {
     /// `None` if nothing goes out over OTLP.
     otlp: Option<Otlp>,
     recent: Ring,
+    activity: Activity,
+    started: Instant,
     live: LiveSessions,
     feed: broadcast::Sender<Arc<Event>>,
     json: JsonStyle,
@@ -113,6 +119,8 @@ impl Exporter {
             log,
             otlp,
             recent: Ring::new(options.recent),
+            activity: Activity::default(),
+            started: Instant::now(),
             live: LiveSessions::new(),
             feed: broadcast::Sender::new(FEED),
             json: options.json,
@@ -149,6 +157,11 @@ impl Exporter {
     /// The latest events.
     pub fn recent(&self) -> &Ring {
         &self.0.recent
+    }
+
+    /// The last quarter of an hour in numbers.
+    pub fn activity(&self) -> Recent {
+        self.0.activity.recent(self.0.started.elapsed())
     }
 
     /// The live sessions.
@@ -195,6 +208,7 @@ impl CloseSink for Exporter {
 
 impl Outputs {
     fn publish(&self, event: Event) {
+        self.activity.count(&event, self.started.elapsed());
         let event = Arc::new(event);
         self.recent.push(Arc::clone(&event));
         // Fails if nobody listens, which is the usual case.

@@ -7,6 +7,7 @@
 //! One record drives all outputs, so they cannot disagree. None of them can make traffic wait: a full queue drops the
 //! record and counts it.
 
+mod activity;
 mod close_log;
 mod event;
 mod exporter;
@@ -18,6 +19,7 @@ mod otlp;
 mod ring;
 mod text;
 
+pub use activity::{Activity, Recent};
 pub use close_log::{CloseLog, LogOptions, QUEUE};
 pub use event::Event;
 pub use exporter::{ExportOptions, Exporter, FEED, StartError};

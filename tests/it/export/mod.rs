@@ -6,6 +6,7 @@ mod golden;
 mod json;
 mod labels;
 mod metrics;
+mod page;
 pub(crate) mod records;
 mod stream;
 mod text;

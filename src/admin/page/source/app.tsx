@@ -1,0 +1,65 @@
+import { Bars } from './bars';
+import { Chart } from './chart';
+import { resume } from './feed';
+import { Now } from './now';
+import { Recent } from './recent';
+import { RecordDialog } from './record';
+import { LiveSessions } from './sessions';
+import { activity, connection, paused, waiting } from './state';
+
+export function App() {
+  const numbers = activity.value;
+  return (
+    <>
+      <header>
+        <h1>closewatch</h1>
+        <span class="instance">{numbers ? `${numbers.instance ?? ''} · ${numbers.version}` : ''}</span>
+        <Status />
+        <button
+          type="button"
+          class="pause"
+          aria-pressed={paused.value}
+          onClick={() => (paused.value ? resume() : (paused.value = true))}
+        >
+          {paused.value ? `Resume${waiting.value > 0 ? ` (${waiting.value} new)` : ''}` : 'Pause'}
+        </button>
+      </header>
+      <main>
+        <Now />
+        <Chart />
+        <div class="pair">
+          <Bars
+            id="idle"
+            title="Idle time at the end"
+            hint="Silence before a session ended, last 15 minutes. A peak is a timeout of somebody."
+            bars={numbers?.idle ?? []}
+          />
+          <Bars
+            id="lifetime"
+            title="Lifetime at the end"
+            hint="Age of sessions that ended, last 15 minutes. A peak is a limit, or a crash that ended many."
+            bars={numbers?.lifetime ?? []}
+          />
+        </div>
+        <Recent />
+        <LiveSessions />
+      </main>
+      <RecordDialog />
+    </>
+  );
+}
+
+function Status() {
+  const state = paused.value ? 'paused' : connection.value;
+  const text = {
+    connecting: 'connecting',
+    live: 'live',
+    lost: 'connection lost, trying again',
+    paused: 'paused',
+  }[state];
+  return (
+    <span role="status" class={`status ${state}`}>
+      {text}
+    </span>
+  );
+}

@@ -1,0 +1,88 @@
+import { roughly } from './format';
+import type { Bar } from './model';
+
+/** The axis goes from a tenth of a second over six decades, with a bar for what is below and one for what is above. */
+const PER_DECADE = 8;
+const COUNT = 6 * PER_DECADE + 2;
+const TICKS: [number, string][] = [
+  [100, '0.1 s'],
+  [1000, '1 s'],
+  [10_000, '10 s'],
+  [60_000, '1 min'],
+  [600_000, '10 min'],
+  [3_600_000, '1 h'],
+  [36_000_000, '10 h'],
+];
+
+/** A bar of which more than chance can explain. */
+interface Cluster {
+  at: number;
+  bar: Bar;
+}
+
+/** Where a time stands on the axis, in bars. */
+function place(ms: number): number {
+  return Math.log10(ms / 100) * PER_DECADE + 1;
+}
+
+function position(bar: Bar): number {
+  return bar.from_ms === 0 ? 0 : Math.round(place(bar.from_ms));
+}
+
+/** Bars that hold at least a tenth of all, five sessions, and three times what their neighbours hold on average. */
+function clusters(counts: number[], bars: Bar[]): Cluster[] {
+  const all = counts.reduce((sum, count) => sum + count, 0);
+  const found = bars.flatMap((bar) => {
+    const at = position(bar);
+    const near = [-3, -2, 2, 3].map((by) => counts[at + by] ?? 0);
+    const usual = near.reduce((sum, count) => sum + count, 0) / near.length;
+    const highest = bar.count >= (counts[at - 1] ?? 0) && bar.count > (counts[at + 1] ?? 0);
+    const stands = at > 0 && highest && bar.count >= 5 && bar.count >= all / 10 && bar.count >= 3 * usual;
+    return stands ? [{ at, bar }] : [];
+  });
+  return found.sort((one, other) => other.bar.count - one.bar.count).slice(0, 3);
+}
+
+/** Times as bars, with their clusters named. */
+export function Bars({ id, title, hint, bars }: { id: string; title: string; hint: string; bars: Bar[] }) {
+  const counts = new Array<number>(COUNT).fill(0);
+  for (const bar of bars) counts[position(bar)] = bar.count;
+  const most = Math.max(1, ...counts);
+  const all = counts.reduce((sum, count) => sum + count, 0);
+  const found = clusters(counts, bars);
+  return (
+    <section aria-labelledby={id}>
+      <h2 id={id}>{title}</h2>
+      <p class="hint">{hint}</p>
+      <svg class="bars" viewBox={`0 0 ${COUNT * 10} 120`} preserveAspectRatio="none" aria-hidden="true">
+        {bars.map((bar) => {
+          const at = position(bar);
+          const height = Math.max(2, (110 * bar.count) / most);
+          const marked = found.some((cluster) => cluster.at === at);
+          return (
+            <rect key={at} class={marked ? 'marked' : ''} x={at * 10 + 1} y={120 - height} width={8} height={height} />
+          );
+        })}
+      </svg>
+      <div class="axis" aria-hidden="true">
+        {TICKS.map(([ms, name]) => (
+          <span key={ms} style={{ left: `${(place(ms) / COUNT) * 100}%` }}>
+            {name}
+          </span>
+        ))}
+      </div>
+      {all === 0 ? (
+        <p class="empty">No session has ended yet.</p>
+      ) : (
+        <ul class="clusters">
+          {found.map(({ at, bar }) => (
+            <li key={at}>
+              <b>{bar.count}</b> of {all} around <b>{roughly(bar.mean_ms)}</b>
+            </li>
+          ))}
+          {found.length === 0 && <li>{all} sessions, no cluster</li>}
+        </ul>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,105 @@
+// What the admin address says: a stream of endings, and two answers that are asked for again and again.
+
+import type { Activity, Ending, Entry, Sessions } from './model';
+import { KEPT, activity, connection, entries, notice, paused, rates, sessions, waiting } from './state';
+
+/** Between two looks at the numbers. */
+const POLL_MS = 2000;
+/** A refused stream is asked for again; a lost one the browser asks for again by itself, behind its last event. */
+const RETRY_MS = 3000;
+/** What came is shown this often: a storm must not have the table drawn anew for each ending. */
+const SHOW_MS = 250;
+
+/** Newest last; not shown yet. */
+let pending: Entry[] = [];
+let timer = 0;
+let last: { at: number; began: number; ended: number } | null = null;
+
+export function start(): void {
+  connect();
+  void poll();
+}
+
+/** Shows what has come while the page was paused, and goes on. */
+export function resume(): void {
+  paused.value = false;
+  show();
+  void poll();
+}
+
+function connect(): void {
+  const stream = new EventSource('closes/stream?limit=200');
+  // A process that was started again begins with all it knows, which is not what is here.
+  stream.onopen = () => {
+    connection.value = 'live';
+  };
+  stream.onerror = () => {
+    connection.value = 'lost';
+    if (stream.readyState === EventSource.CLOSED) setTimeout(connect, RETRY_MS);
+  };
+  stream.onmessage = (message) => {
+    add({ id: message.lastEventId, ending: JSON.parse(message.data) as Ending });
+  };
+  stream.addEventListener('missed', (message) => {
+    const { missed } = JSON.parse(message.data) as { missed: number };
+    notice.value = `${missed} endings are missing here: they came too fast, or while there was no connection.`;
+  });
+  stream.addEventListener('sampled', (message) => {
+    const { shown, of } = JSON.parse(message.data) as { shown: number; of: number };
+    notice.value = `Too many at once: ${shown} of ${of} are shown. The numbers above count all.`;
+  });
+}
+
+function add(entry: Entry): void {
+  pending.push(entry);
+  if (pending.length > 2 * KEPT) pending = pending.slice(-KEPT);
+  if (paused.value) waiting.value += 1;
+  else if (timer === 0) timer = window.setTimeout(show, SHOW_MS);
+}
+
+function show(): void {
+  timer = 0;
+  if (paused.value) return;
+  const known = new Set(entries.value.map((entry) => entry.id));
+  const fresh = pending.filter((entry) => !known.has(entry.id)).reverse();
+  pending = [];
+  waiting.value = 0;
+  entries.value = [...fresh, ...entries.value].slice(0, KEPT);
+}
+
+async function poll(): Promise<void> {
+  if (paused.value) return;
+  try {
+    const [numbers, live] = await Promise.all([json<Activity>('activity'), json<Sessions>('sessions?limit=100')]);
+    const now = { at: performance.now(), began: numbers.ended + numbers.sessions, ended: numbers.ended };
+    if (last && now.ended >= last.ended) {
+      const secs = (now.at - last.at) / 1000;
+      rates.value = { opened: Math.max(0, now.began - last.began) / secs, ended: (now.ended - last.ended) / secs };
+    }
+    last = now;
+    activity.value = numbers;
+    sessions.value = live;
+  } catch {
+    // The stream says that the connection is lost.
+    last = null;
+  }
+  clearTimeout(poller);
+  poller = window.setTimeout(poll, POLL_MS);
+}
+
+let poller = 0;
+
+async function json<T>(path: string): Promise<T> {
+  const answer = await fetch(path, { headers: { accept: 'application/json' } });
+  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  return (await answer.json()) as T;
+}
+
+/** An answer that stays the same. */
+export async function explained<T>(code: number): Promise<T | null> {
+  try {
+    return await json<T>(`explain/${code}`);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,72 @@
+import { computed, signal } from '@preact/signals';
+import { clientOf, codesOf, kindOf, mismatch, type Activity, type Ending, type Entry, type Sessions } from './model';
+
+/** Endings that the page keeps, whatever comes: about a megabyte. */
+export const KEPT = 500;
+/** Endings in the table at once. */
+export const SHOWN = 100;
+
+export type Connection = 'connecting' | 'live' | 'lost';
+
+export interface Filters {
+  class: string;
+  code: string;
+  cause: string;
+  initiator: string;
+  route: string;
+  client: string;
+  mismatch: boolean;
+}
+
+export const NO_FILTERS: Filters = {
+  class: '',
+  code: '',
+  cause: '',
+  initiator: '',
+  route: '',
+  client: '',
+  mismatch: false,
+};
+
+export const connection = signal<Connection>('connecting');
+export const paused = signal(false);
+/** Endings that came while the page was paused. */
+export const waiting = signal(0);
+/** The latest first. */
+export const entries = signal<readonly Entry[]>([]);
+/** The last thing that the stream said of what it does not show. */
+export const notice = signal('');
+export const filters = signal<Filters>(NO_FILTERS);
+export const opened = signal<Ending | null>(null);
+export const activity = signal<Activity | null>(null);
+/** Sessions that begin and end a second, over the last polls. */
+export const rates = signal<{ opened: number; ended: number } | null>(null);
+export const sessions = signal<Sessions | null>(null);
+
+export function causeOf(ending: Ending): string {
+  return ending.event === 'websocket.closed' ? ending.cause : ending.outcome;
+}
+
+export function initiatorOf(ending: Ending): string {
+  return ending.event === 'websocket.closed' ? ending.initiator : '';
+}
+
+function takes(filters: Filters, ending: Ending): boolean {
+  const same = (wanted: string, value: string) => wanted === '' || wanted === value;
+  return (
+    same(filters.class, kindOf(ending)) &&
+    (filters.code === '' || codesOf(ending).some((code) => String(code).startsWith(filters.code))) &&
+    same(filters.cause, causeOf(ending)) &&
+    same(filters.initiator, initiatorOf(ending)) &&
+    same(filters.route, ending.route) &&
+    clientOf(ending).includes(filters.client) &&
+    (!filters.mismatch || mismatch(ending) !== null)
+  );
+}
+
+export const taken = computed(() => entries.value.filter((entry) => takes(filters.value, entry.ending)));
+
+/** The different values of the kept endings, for a filter's choices. */
+export function choices(value: (ending: Ending) => string): string[] {
+  return [...new Set(entries.value.map((entry) => value(entry.ending)))].filter((one) => one !== '').sort();
+}

@@ -1,0 +1,265 @@
+// Looks at the live page with a browser, beside a demo: `node play.mjs CLOSEWATCH [SCREENSHOTS]`. Run by tests/page/run.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const [, , closewatch, screenshots] = process.argv;
+const installed = createRequire(join(process.env.PAGE_PACKAGES, 'package.json'));
+const { chromium } = installed('playwright-core');
+const axe = readFileSync(installed.resolve('axe-core'), 'utf8');
+
+// As of tests/peers/browser.mjs: no sandbox, because tests run as root, and no traffic but that of the pages.
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--no-proxy-server',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+const HOSTILE = '<img src=x onerror="window.hacked=1"> <b>4&amp;2</b> \u202e';
+
+/** A demo, and its addresses. */
+async function demo(admin) {
+  const child = spawn(closewatch, ['demo', '--admin', `127.0.0.1:${admin}`, '--rate', '20'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const found = {};
+  for await (const line of createInterface({ input: child.stdout })) {
+    const address = line.match(/^ +(proxy|metrics) +(?:ws|http):\/\/([0-9.:]+)/);
+    if (address) found[address[1]] = address[2];
+    if (line.startsWith('TIME ')) break;
+  }
+  child.stdout.resume();
+  const stop = async () => {
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  };
+  return { proxy: found.proxy, admin: found.metrics, stop };
+}
+
+/** A port that the system gave, for a process that has to be started there twice. */
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function endings(admin) {
+  const answer = await fetch(`http://${admin}/closes?limit=1000`);
+  return (await answer.text()).trim().split('\n').map((line) => JSON.parse(line));
+}
+
+async function check(what, holds) {
+  await holds();
+  console.log(`ok: ${what}`);
+}
+
+async function accessible(page, state) {
+  // By the debugger: the page's policy lets no script in but its own.
+  await page.evaluate(axe);
+  const found = await page.evaluate(async () => {
+    const { violations } = await window.axe.run(document, { resultTypes: ['violations'] });
+    return violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map((node) => node.html).join(' ').slice(0, 300)}`);
+  });
+  const serious = found.filter((line) => /^(serious|critical) /.test(line));
+  assert.deepEqual(serious, [], state);
+}
+
+const port = await freePort();
+let running = await demo(port);
+const { admin } = running;
+const scratch = mkdtempSync(join(tmpdir(), 'closewatch-page-'));
+const browser = await chromium.launch({
+  executablePath: '/usr/bin/chromium',
+  args: FLAGS,
+  env: { ...process.env, TMPDIR: scratch },
+});
+
+try {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 1000 }, colorScheme: 'light' });
+  const page = await context.newPage();
+  const complaints = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  await page.goto(`http://${admin}/`);
+  const rows = page.locator('.endings tbody tr');
+
+  await check('endings, numbers and sessions come', async () => {
+    await rows.nth(20).waitFor();
+    await page.locator('.sessions tbody tr').first().waitFor();
+    await page.locator('.status.live').waitFor();
+    assert.match(await page.locator('.tile').first().innerText(), /^Sessions now\n\d+/);
+  });
+
+  await check('an ending shows within two seconds, with its session', async () => {
+    const client = await context.newPage();
+    await client.evaluate(
+      ([url, reason]) =>
+        new Promise((resolve, reject) => {
+          const socket = new WebSocket(url);
+          socket.onopen = () => socket.close(4321, reason);
+          socket.onclose = resolve;
+          setTimeout(reject, 10_000);
+        }),
+      [`ws://${running.proxy}/chat/echo`, HOSTILE],
+    );
+    const ended = Date.now();
+    const row = rows.filter({ hasText: '4321' });
+    await row.waitFor({ timeout: 2000 });
+    console.log(`    after ${Date.now() - ended} ms`);
+    await client.close();
+    const record = (await endings(admin)).find((ending) => ending.code === 4321);
+    await row.click();
+    const dialog = page.getByRole('dialog');
+    await dialog.waitFor();
+    assert.ok((await dialog.innerText()).includes(record.session));
+  });
+
+  await check('a reason is text, whatever a peer wrote there', async () => {
+    const dialog = page.getByRole('dialog');
+    assert.equal(await dialog.locator('q').textContent(), HOSTILE);
+    assert.equal(await rows.filter({ hasText: '4321' }).locator('.reason').textContent(), HOSTILE);
+    assert.equal(await page.locator('img, b:has-text("4&2")').count(), 0);
+    assert.equal(await page.evaluate(() => window.hacked), undefined);
+  });
+
+  await check('a record says what each side saw, when, and what the code means', async () => {
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('link', { name: '4321' }).waitFor();
+    const text = await dialog.innerText();
+    for (const part of ['Client', 'Upstream', 'Close 4321', 'Time line', 'open', 'operator', '/chat/echo']) {
+      assert.ok(text.includes(part), `${part} in\n${text}`);
+    }
+    await accessible(page, 'a record');
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+  });
+
+  await check('a row opens by keyboard, and the focus comes back', async () => {
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await rows.nth(1).getByRole('button').focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
+    assert.ok(await rows.nth(1).getByRole('button').evaluate((button) => button === document.activeElement));
+  });
+
+  await check('a paused page stands still, and then catches up', async () => {
+    const before = await rows.first().innerText();
+    const resume = page.getByRole('button', { name: /^Resume \(\d{2,} new\)$/ });
+    await resume.waitFor();
+    assert.equal(await rows.first().innerText(), before);
+    await resume.click();
+    await page.waitForFunction((before) => document.querySelector('.endings tbody tr').innerText !== before, before);
+  });
+
+  await check('each filter leaves what it takes', async () => {
+    const column = async (name) => [...new Set(await rows.locator(`.${name}`).allInnerTexts())];
+    const filter = page.getByRole('form', { name: 'Filters' });
+    const clear = filter.getByRole('button', { name: 'Clear' });
+    for (const [label, value, cell] of [
+      ['Class', 'abnormal', 'class'],
+      ['Cause', 'close_handshake', 'cause'],
+      ['Initiator', 'upstream', 'initiator'],
+      ['Route', 'feed', 'route'],
+    ]) {
+      await filter.getByRole('combobox', { name: label, exact: true }).selectOption(value);
+      assert.deepEqual(await column(cell), [value]);
+      await clear.click();
+    }
+    await filter.getByRole('textbox', { name: 'Code' }).fill('1012');
+    assert.deepEqual(await column('code'), ['1012']);
+    await clear.click();
+    await filter.getByRole('textbox', { name: 'Client' }).fill('no such address');
+    await page.getByText('None that all filters take.').waitFor();
+    await clear.click();
+    await filter.getByLabel('Sides saw different codes').check();
+    // The demo has one such scene, which takes a while.
+    await rows.first().waitFor();
+    assert.ok((await column('saw')).every((codes) => /^\d+\/\d+$/.test(codes)));
+    await clear.click();
+    const legend = page.getByRole('button', { name: /^clean \d+/ });
+    await legend.click();
+    assert.deepEqual(await column('class'), ['clean']);
+    await legend.click();
+    assert.ok((await column('class')).length > 1);
+  });
+
+  await check('bars and chart have what ended', async () => {
+    assert.ok((await page.locator('.bars rect').count()) > 4);
+    assert.match(await page.locator('.plot').getAttribute('aria-label'), /15 minutes: \d+ clean, /);
+    const green = await page.locator('.plot canvas').evaluate((canvas) => {
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      // That of class clean: much more green than red and blue.
+      let count = 0;
+      for (let at = 0; at < data.length; at += 4) count += data[at + 1] > data[at] + 60 && data[at + 1] > data[at + 2] + 60;
+      return count;
+    });
+    assert.ok(green > 50, `${green} pixels of class clean`);
+  });
+
+  await check('it fits from 390 to 2560 pixels, light and dark, without a serious finding of axe', async () => {
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme });
+      for (const width of [390, 768, 1440, 2560]) {
+        await page.setViewportSize({ width, height: width < 500 ? 844 : 1000 });
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(wide <= 0, `${wide} pixels beyond ${width}`);
+        if (width === 390 || width === 1440) await accessible(page, `${colorScheme}, ${width}`);
+        if (screenshots) await picture(page, `${width}-${colorScheme}`);
+      }
+    }
+  });
+
+  await check('nothing was refused by the policy, and nothing failed', () => assert.deepEqual(complaints, []));
+
+  await check('it finds an instance again that was started anew', async () => {
+    await running.stop();
+    await page.locator('.status.lost').waitFor();
+    running = await demo(port);
+    await page.locator('.status.live').waitFor({ timeout: 20_000 });
+    const latest = async () => (await endings(admin)).at(-1)?.time;
+    await page.waitForFunction(async (latest) => latest !== undefined, await latest());
+    await rows.nth(5).waitFor();
+  });
+
+  await check('curl gets the list of paths', async () => {
+    const answer = await fetch(`http://${admin}/`);
+    assert.match(answer.headers.get('content-type'), /^text\/plain/);
+    assert.match(await answer.text(), /\/metrics/);
+  });
+} finally {
+  await browser.close();
+  await running.stop();
+  rmSync(scratch, { recursive: true, force: true, maxRetries: 10 });
+}
+
+/** Pictures of the page and of an abnormal record. */
+async function picture(page, name) {
+  mkdirSync(screenshots, { recursive: true });
+  await page.screenshot({ path: join(screenshots, `page-${name}.png`) });
+  if (!/^(390|1440)/.test(name)) return;
+  await page.screenshot({ path: join(screenshots, `whole-${name}.png`), fullPage: true });
+  await page.locator('.endings tbody tr', { hasText: 'upstream_reset' }).first().click();
+  await page.getByRole('dialog').getByText('seen when').waitFor();
+  await page.screenshot({ path: join(screenshots, `record-${name}.png`) });
+  await page.keyboard.press('Escape');
+}
