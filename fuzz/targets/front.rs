@@ -204,4 +204,6 @@ impl RouteSink for Sink {
     fn spilled(&self, _: i64) {}
 
     fn http_response(&self, _: u16) {}
+
+    fn upstream_connections(&self, _: i64) {}
 }

@@ -52,4 +52,7 @@ pub trait RouteSink: Send + Sync {
 
     /// A plain HTTP request was answered with this status.
     fn http_response(&self, status: u16);
+
+    /// A connection to the upstream that is no session's was opened (+1) or closed (-1).
+    fn upstream_connections(&self, change: i64);
 }

@@ -191,7 +191,7 @@ fn read_drain(mut section: Section<'_, '_>, drain: &mut Drain) {
 }
 
 fn read_limits(mut section: Section<'_, '_>, limits: &mut Limits) {
-    read_fields!(section, limits, [sessions, connections, connections_per_source], |v| {
+    read_fields!(section, limits, [sessions, connections, upstream_connections, connections_per_source], |v| {
         Ok(Some(number(v, 0..=usize::MAX)?).filter(|limit| *limit > 0))
     });
     read_fields!(section, limits, [header_bytes], |v| values::size(&text_or_number(v)?, HEADER_BYTES));

@@ -190,6 +190,10 @@ pub struct Limits {
     /// Connections at a time that are no session: silent, asking, answered or kept alive. More are closed. Default none.
     #[serde(serialize_with = "show_count")]
     pub connections: Option<usize>,
+    /// Connections at a time to upstreams that are no session's: of plain requests, in use or kept. Requests that need one more
+    /// are answered 503. Default none.
+    #[serde(serialize_with = "show_count")]
+    pub upstream_connections: Option<usize>,
     /// Connections at a time from one source, sessions included: an IPv4 address, or an IPv6 network of 64 bits. More are
     /// closed. Default none.
     #[serde(serialize_with = "show_count")]
@@ -350,7 +354,14 @@ impl Default for Drain {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { sessions: None, connections: None, connections_per_source: None, header_bytes: 64 * 1024, routes: 200 }
+        Self {
+            sessions: None,
+            connections: None,
+            upstream_connections: None,
+            connections_per_source: None,
+            header_bytes: 64 * 1024,
+            routes: 200,
+        }
     }
 }
 

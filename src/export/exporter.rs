@@ -287,6 +287,10 @@ impl RouteSink for Route {
         self.metrics.spilled(change);
     }
 
+    fn upstream_connections(&self, change: i64) {
+        self.metrics.upstream_connections(change);
+    }
+
     fn http_response(&self, status: u16) {
         self.metrics.http_response(status);
     }

@@ -55,6 +55,7 @@ impl Proxy {
                 shutdown,
                 sessions: Arc::default(),
                 connections: Arc::default(),
+                upstream_connections: Arc::default(),
                 quota: Arc::default(),
                 latest: Weak::clone(latest),
             })
@@ -75,6 +76,7 @@ impl Proxy {
             shutdown: before.shutdown.clone(),
             sessions: Arc::clone(&before.sessions),
             connections: Arc::clone(&before.connections),
+            upstream_connections: Arc::clone(&before.upstream_connections),
             quota: Arc::clone(&before.quota),
             latest: Weak::clone(&before.latest),
         }));

@@ -14,6 +14,7 @@ mod connection;
 pub mod fuzzing;
 mod http;
 mod parsed;
+mod permit;
 mod relay;
 mod routes;
 mod source;

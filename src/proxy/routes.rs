@@ -1,8 +1,8 @@
-//! The routes as the data plane uses them: the configuration's, each with its sink and its pool.
+//! The routes as the data plane uses them: the configuration's, each with its sink and its dialer.
 
 use std::sync::Arc;
 
-use super::http::plain::Pool;
+use super::http::upstreams::Upstream;
 use super::relay::Limits;
 use super::transport::dial::Dialer;
 use super::transport::tls::Connector;
@@ -22,7 +22,6 @@ pub(super) struct Route {
     pub(super) sink: Arc<dyn RouteSink>,
     pub(super) limits: Arc<Limits>,
     pub(super) dialer: Arc<Dialer>,
-    pub(super) pool: Pool,
 }
 
 // === impl Routes ===
@@ -52,6 +51,17 @@ impl Routes {
 // === impl Route ===
 
 impl Route {
+    /// Its upstream, for HTTP.
+    pub(super) fn upstream(&self, limits: &config::Limits) -> Upstream<'_> {
+        Upstream {
+            dialer: &self.dialer,
+            authority: &self.config.upstream.authority,
+            sink: &self.sink,
+            limit: limits.upstream_connections,
+            header_bytes: limits.header_bytes,
+        }
+    }
+
     fn new(route: &config::Route, config: &Config, sink: &dyn CloseSink) -> Self {
         let timeouts = &config.timeouts;
         let dialer = Arc::new(Dialer::new(route, timeouts));
@@ -73,7 +83,6 @@ impl Route {
                 own_reason: config.drain.reason.as_str().into(),
                 splice: config.relay.splice,
             }),
-            pool: Pool::new(&route.upstream, Arc::clone(&dialer), config.limits.header_bytes),
             dialer,
             config: route.clone(),
         }

@@ -24,6 +24,8 @@ pub(super) struct Shared {
     pub(super) sessions: Arc<AtomicUsize>,
     /// Number of connections that are no session.
     pub(super) connections: Arc<AtomicUsize>,
+    /// Number of connections to upstreams that are no session's.
+    pub(super) upstream_connections: Arc<AtomicUsize>,
     pub(super) quota: Arc<Quota>,
     /// The place that holds the state in force.
     pub(super) latest: Weak<ArcSwap<Shared>>,

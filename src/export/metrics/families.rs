@@ -29,6 +29,7 @@ pub(super) struct Families {
     pub(super) http_requests: IntCounterVec,
     pub(super) stalled: IntGauge,
     pub(super) spilled_bytes: IntGauge,
+    pub(super) upstream_connections: IntGauge,
 }
 
 // === impl Families ===
@@ -59,6 +60,7 @@ impl Families {
             http_requests: counter(&names::HTTP_REQUESTS),
             stalled: gauge(&names::SESSIONS_STALLED),
             spilled_bytes: gauge(&names::SPILLED_BYTES),
+            upstream_connections: gauge(&names::UPSTREAM_CONNECTIONS),
         }
     }
 }

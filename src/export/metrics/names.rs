@@ -98,6 +98,11 @@ pub(in crate::export) const SPILLED_BYTES: Family = Family {
     help: "Bytes held in closewatch, in its memory or in a pipe, until a peer takes them.",
     labels: &[],
 };
+pub(in crate::export) const UPSTREAM_CONNECTIONS: Family = Family {
+    name: "closewatch_upstream_connections",
+    help: "Connections to upstreams that are no session's: of plain requests, in use or kept.",
+    labels: &[],
+};
 pub(in crate::export) const DRAINING: Family =
     Family { name: "closewatch_draining", help: "1 from the beginning of a drain on, else 0.", labels: &[] };
 pub(in crate::export) const RECORDS_DROPPED: Family = Family {

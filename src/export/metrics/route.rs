@@ -163,6 +163,11 @@ impl RouteMetrics {
         self.families.spilled_bytes.add(change);
     }
 
+    /// Connections to the upstream that are no session's were opened (+) or closed (-).
+    pub fn upstream_connections(&self, change: i64) {
+        self.families.upstream_connections.add(change);
+    }
+
     /// A plain HTTP request was answered with this status.
     pub fn http_response(&self, status: u16) {
         self.families.http_requests.with_label_values(&[&self.name, status_class(status)]).inc();

@@ -37,11 +37,11 @@ enum State {
     Head { first: bool, until: Instant, head: Head },
     /// A plain request is being answered.
     Answering,
-    /// An upgrade has no answer yet.
-    Upgrading,
-    /// An upgrade is answered by a refusal, the last answer of the connection. `until`: its body is over, the rest is on
-    /// its way.
-    Refused { until: Option<Instant> },
+    /// An upgrade has no answer yet. `behind`: its client has sent something behind its head.
+    Upgrading { behind: bool },
+    /// An upgrade is answered by a refusal. `last`: it is the last answer of the connection. `until`: its body is over, the
+    /// rest of it is on its way.
+    Refused { last: bool, until: Option<Instant> },
     /// The upstream has accepted the upgrade, and the 101 is on its way.
     Switching(Box<Established>),
 }
@@ -50,8 +50,10 @@ enum State {
 enum Head {
     /// These bytes of it have come.
     Partial(Vec<u8>),
-    /// It is complete; or it is no head at all, which hyper finds out by itself.
-    Complete(Option<HeadFacts>, Option<Box<Asked>>),
+    /// It is complete, and these bytes of it have not come to hyper; `behind`: there are more behind it.
+    Complete { facts: HeadFacts, to_come: usize, behind: bool, asked: Option<Box<Asked>> },
+    /// It is no head at all, which hyper finds out by itself.
+    Bad,
 }
 
 /// A deadline that has passed.
@@ -94,7 +96,9 @@ impl RequestState {
         let state = match head {
             None => State::Waiting { first: true, until: first_head },
             Some(head) => {
-                State::Head { first: true, until: first_head, head: Head::Complete(Some(head), asked.map(Box::new)) }
+                let asked = asked.map(Box::new);
+                let head = Head::Complete { facts: head, to_come: head.len, behind: false, asked };
+                State::Head { first: true, until: first_head, head }
             }
         };
         Self { state: Mutex::new(state), first_head, head: timeouts.head, keep_alive: timeouts.keep_alive }
@@ -112,8 +116,10 @@ impl RequestState {
                 *state = State::Head { first: *first, until, head: Head::begin(bytes) };
             }
             State::Head { head, .. } => head.go_on(bytes),
+            // Frames, sent before the 101; or the next request, before this one is answered. Nobody can tell them apart.
+            State::Upgrading { behind } => *behind = true,
             // A body, or a request that is sent ahead.
-            State::Answering | State::Upgrading | State::Refused { .. } | State::Switching(_) => {}
+            State::Answering | State::Refused { .. } | State::Switching(_) => {}
         });
     }
 
@@ -121,39 +127,61 @@ impl RequestState {
     pub(super) fn bytes_left(&self) {
         let later = Instant::now() + self.keep_alive;
         self.with(|state| match state {
-            State::Waiting { first: false, until } | State::Refused { until: Some(until) } => *until = later,
+            State::Waiting { first: false, until } | State::Refused { until: Some(until), .. } => *until = later,
             State::Waiting { first: true, .. }
             | State::Head { .. }
             | State::Answering
-            | State::Upgrading
-            | State::Refused { until: None }
+            | State::Upgrading { .. }
+            | State::Refused { until: None, .. }
             | State::Switching(_) => {}
+        });
+    }
+
+    /// Everything that hyper has written is taken. Behind a refusal that is not the last answer, the next request may come.
+    pub(super) fn flushed(&self) {
+        self.with(|state| {
+            if let State::Refused { last: false, until: Some(until) } = *state {
+                *state = State::Waiting { first: false, until };
+            }
         });
     }
 
     /// hyper has read a head.
     pub(super) fn begin(self: &Arc<Self>, is_upgrade: bool) -> Begun {
-        let next = if is_upgrade { State::Upgrading } else { State::Answering };
-        let (facts, asked) = match self.with(|state| std::mem::replace(state, next)) {
-            State::Head { head: Head::Complete(facts, asked), .. } => (facts, asked),
-            // It was in hyper's buffer already, behind the request before it.
-            State::Waiting { .. }
-            | State::Head { head: Head::Partial(_), .. }
-            | State::Answering
-            | State::Upgrading
-            | State::Refused { .. }
-            | State::Switching(_) => (None, None),
-        };
-        Begun { ambiguous: facts.is_some_and(|facts| facts.ambiguous), asked, in_flight: InFlight(Arc::clone(self)) }
+        let in_flight = InFlight(Arc::clone(self));
+        self.with(|state| {
+            let (ambiguous, behind, asked) = match std::mem::replace(state, State::Answering) {
+                State::Head { head: Head::Complete { facts, behind, asked, .. }, .. } => {
+                    (facts.ambiguous, behind, asked)
+                }
+                // It was in hyper's buffer already, behind the request before it: where it ends is not known here.
+                State::Waiting { .. }
+                | State::Head { head: Head::Partial(_) | Head::Bad, .. }
+                | State::Answering
+                | State::Upgrading { .. }
+                | State::Refused { .. }
+                | State::Switching(_) => (false, true, None),
+            };
+            if is_upgrade {
+                *state = State::Upgrading { behind };
+            }
+            Begun { ambiguous, asked, in_flight }
+        })
     }
 
-    /// The answer to an upgrade is known: a 101 if there is a session-to-be, a refusal if not.
-    pub(super) fn answer_upgrade(&self, established: Option<Established>) {
-        let next = match established {
-            None => State::Refused { until: None },
-            Some(established) => State::Switching(Box::new(established)),
-        };
-        self.with(|state| *state = next);
+    /// The upstream has switched: the 101 is on its way.
+    pub(super) fn switch(&self, established: Box<Established>) {
+        self.with(|state| *state = State::Switching(established));
+    }
+
+    /// An upgrade is refused. Gives whether the connection may go on, if `keep` says so: bytes that the client has sent
+    /// behind its request were meant for a session, and nobody may read them as a request (request smuggling).
+    pub(super) fn refuse(&self, keep: bool) -> bool {
+        self.with(|state| {
+            let goes_on = keep && matches!(state, State::Upgrading { behind: false });
+            *state = State::Refused { last: !goes_on, until: None };
+            goes_on
+        })
     }
 
     /// The body of an answer is over, or given up.
@@ -161,9 +189,9 @@ impl RequestState {
         let later = Instant::now() + self.keep_alive;
         self.with(|state| match state {
             State::Answering => *state = State::Waiting { first: false, until: later },
-            State::Refused { until } => *until = Some(later),
+            State::Refused { until, .. } => *until = Some(later),
             // hyper gave it up, because the client is gone: an upgrade that is still pending is owed its answer.
-            State::Upgrading | State::Switching(_) | State::Waiting { .. } | State::Head { .. } => {}
+            State::Upgrading { .. } | State::Switching(_) | State::Waiting { .. } | State::Head { .. } => {}
         });
     }
 
@@ -177,23 +205,23 @@ impl RequestState {
         });
     }
 
-    /// Whether a FIN is half-close and the session's business: while an upgrade, the last request, is on its way.
+    /// Whether a FIN is half-close and the session's business: while an upgrade is on its way.
     pub(super) fn is_upgrade(&self) -> bool {
-        self.with(|state| matches!(state, State::Upgrading | State::Refused { .. } | State::Switching(_)))
+        self.with(|state| matches!(state, State::Upgrading { .. } | State::Refused { .. } | State::Switching(_)))
     }
 
     /// Whether an upgrade was left without an answer.
     pub(super) fn owes_an_answer(&self) -> bool {
-        self.with(|state| matches!(state, State::Upgrading))
+        self.with(|state| matches!(state, State::Upgrading { .. }))
     }
 
-    /// Whether hyper may be told to take no more requests: not before the first, and not during an upgrade, which is the
-    /// last anyhow and whose 101 must not say that anything is closed.
+    /// Whether hyper may be told to take no more requests: not before the first, and not during an upgrade, whose
+    /// 101 must not say that anything is closed.
     pub(super) fn may_retire(&self) -> bool {
         self.with(|state| match state {
             State::Waiting { first, .. } | State::Head { first, .. } => !*first,
             State::Answering => true,
-            State::Upgrading | State::Refused { .. } | State::Switching(_) => false,
+            State::Upgrading { .. } | State::Refused { .. } | State::Switching(_) => false,
         })
     }
 
@@ -204,12 +232,12 @@ impl RequestState {
 
     /// The session-to-be, if the upstream has switched.
     pub(super) fn take_established(&self) -> Option<Established> {
-        self.with(|state| match std::mem::replace(state, State::Refused { until: None }) {
+        self.with(|state| match std::mem::replace(state, State::Refused { last: true, until: None }) {
             State::Switching(established) => Some(*established),
             before @ (State::Waiting { .. }
             | State::Head { .. }
             | State::Answering
-            | State::Upgrading
+            | State::Upgrading { .. }
             | State::Refused { .. }) => {
                 *state = before;
                 None
@@ -223,7 +251,7 @@ impl RequestState {
             State::Waiting { first: true, until } | State::Head { until, .. } => until.checked_sub(self.head),
             State::Waiting { first: false, .. }
             | State::Answering
-            | State::Upgrading
+            | State::Upgrading { .. }
             | State::Refused { .. }
             | State::Switching(_) => None,
         })
@@ -238,8 +266,8 @@ impl RequestState {
         let next_look = now + self.head.min(self.keep_alive);
         let (until, late) = self.with(|state| match state {
             State::Head { until, .. } => (*until, Late::Head),
-            State::Waiting { until, .. } | State::Refused { until: Some(until) } => (*until, Late::Quiet),
-            State::Answering | State::Upgrading | State::Refused { until: None } | State::Switching(_) => {
+            State::Waiting { until, .. } | State::Refused { until: Some(until), .. } => (*until, Late::Quiet),
+            State::Answering | State::Upgrading { .. } | State::Refused { until: None, .. } | State::Switching(_) => {
                 (next_look, Late::Quiet)
             }
         });
@@ -256,7 +284,15 @@ impl Head {
     }
 
     fn go_on(&mut self, bytes: &[u8]) {
-        let Self::Partial(before) = self else { return };
+        let before = match self {
+            Self::Partial(before) => before,
+            Self::Complete { to_come, behind, .. } => {
+                *behind |= bytes.len() > *to_come;
+                *to_come = to_come.saturating_sub(bytes.len());
+                return;
+            }
+            Self::Bad => return,
+        };
         let known = before.len();
         before.extend_from_slice(bytes);
         // However small the pieces are: it is parsed when its end may have come.
@@ -271,8 +307,11 @@ impl Head {
     fn read(bytes: &[u8]) -> Option<Self> {
         match head::request(bytes, &mut Room::new()) {
             Parsed::Partial => None,
-            Parsed::Whole(head) => Some(Self::Complete(Some(head.facts()), None)),
-            Parsed::Other => Some(Self::Complete(None, None)),
+            Parsed::Whole(head) => {
+                let facts = head.facts();
+                Some(Self::Complete { facts, to_come: 0, behind: bytes.len() > facts.len, asked: None })
+            }
+            Parsed::Other => Some(Self::Bad),
         }
     }
 }

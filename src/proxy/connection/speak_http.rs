@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,7 +22,10 @@ use crate::close::{Outcome, Request as RequestFacts, Text};
 use crate::proxy::http::answer::{Body, answer};
 use crate::proxy::http::facts::facts_of_broken_head;
 use crate::proxy::http::headers;
+use crate::proxy::http::plain::{PlainError, forward};
+use crate::proxy::http::upstreams::Upstreams;
 use crate::proxy::http::websocket;
+use crate::proxy::routes::Route;
 use crate::proxy::source::client::Client;
 use crate::proxy::source::forwarded;
 use crate::proxy::state::Shared;
@@ -30,7 +33,7 @@ use crate::proxy::transport::leg::Leg;
 use crate::proxy::transport::rewind::Rewind;
 use crate::proxy::upgrade::handshake::Handshake;
 use crate::proxy::upgrade::stages::Established;
-use crate::proxy::upgrade::through_hyper::upgrade;
+use crate::proxy::upgrade::through_hyper::{Reply, upgrade};
 use crate::shutdown::{Phase, Shutdown};
 
 /// The longest target that hyper reads; it refuses a longer one with 414.
@@ -59,10 +62,11 @@ pub(super) async fn speak_http(
     client: &Client,
 ) -> Option<(Established, Leg, Vec<u8>)> {
     let state = Arc::new(request);
+    let upstreams = Upstreams::new(Arc::clone(&proxy.upstream_connections), proxy.config.timeouts.keep_alive);
     let service = service_fn(|request: Request<_>| {
         // At once: hyper looks for what follows the head before it polls the answer.
         let begun = state.begin(websocket::asks_for_websocket(request.headers()));
-        Box::pin(answer_request(proxy, client, request, begun, &state))
+        Box::pin(answer_request(proxy, client, request, begun, &state, &upstreams))
     });
     let header_bytes = proxy.config.limits.header_bytes;
     let mut connection = http1::Builder::new()
@@ -74,7 +78,7 @@ pub(super) async fn speak_http(
         .timer(TokioTimer::new())
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(ClientStream::new(leg, Arc::clone(&state))), service);
-    let ended = drive(&proxy.shutdown, &state, &mut connection).await;
+    let ended = drive(&proxy.shutdown, &state, &upstreams, &mut connection).await;
     let parts = connection.into_parts();
     let stream = parts.io.into_inner();
     let last_words: &[u8] = match (ended, state.take_established()) {
@@ -122,6 +126,7 @@ fn refusal(error: &hyper::Error, head: &[u8]) -> (StatusCode, &'static [u8]) {
 async fn drive<S>(
     shutdown: &Shutdown,
     state: &RequestState,
+    upstreams: &Upstreams,
     connection: &mut http1::Connection<TokioIo<ClientStream>, S>,
 ) -> Ended
 where
@@ -147,10 +152,10 @@ where
                 seen = Some(phase);
             }
         }
-        let draining = seen >= Some(Phase::Draining);
+        let (unready, draining) = (seen >= Some(Phase::Unready), seen >= Some(Phase::Draining));
         loop {
             // An answer that comes in this very look has to say that it is the last.
-            if draining && !retired && state.is_answering() {
+            if unready && !retired && state.is_answering() {
                 retired = true;
                 Pin::new(&mut *connection).graceful_shutdown();
             }
@@ -169,7 +174,10 @@ where
         }
         while timer.as_mut().poll(cx).is_ready() {
             match state.due() {
-                Ok(due) => timer.as_mut().reset(due),
+                Ok(due) => {
+                    let idle = upstreams.close_idle();
+                    timer.as_mut().reset(idle.map_or(due, |idle| idle.min(due)));
+                }
                 Err(late) => return Poll::Ready(Ended::Late(late)),
             }
         }
@@ -185,13 +193,23 @@ async fn answer_request(
     mut request: Request<Incoming>,
     begun: Begun,
     state: &RequestState,
+    upstreams: &Upstreams,
 ) -> Result<Response<Body>, Infallible> {
     let Begun { ambiguous, asked, in_flight } = begun;
     let proxy = &proxy.latest();
     headers::settle_host(&mut request);
     let response = if websocket::asks_for_websocket(request.headers()) {
-        let (response, established) = upgrade(proxy, client, request, ambiguous, asked).await;
-        state.answer_upgrade(established);
+        let (mut response, keep) = match upgrade(proxy, client, upstreams, request, ambiguous, asked).await {
+            Reply::Switched(response, established) => {
+                state.switch(established);
+                return Ok(response);
+            }
+            Reply::Refused { response, kept } => (response, kept && proxy.shutdown.phase() == Phase::Running),
+            Reply::Failed(response) => (response, false),
+        };
+        if !state.refuse(keep) {
+            response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+        }
         response
     } else {
         let route = proxy.routes.find(headers::host(&request), request.uri().path()).cloned();
@@ -204,10 +222,10 @@ async fn answer_request(
             answer(StatusCode::BAD_REQUEST, "no tunnels are opened here")
         } else if let Some(route) = route {
             forwarded::append(request.headers_mut(), client, &proxy.config.forwarded, proxy.scheme());
-            match route.pool.forward(request).await {
+            match forward(upstreams, route.upstream(&proxy.config.limits), request).await {
                 Ok(response) => response,
                 Err(error) => {
-                    tracing::debug!(client = %client.address, route = %route.facts.name, error = &error as &dyn std::error::Error, "request failed");
+                    note_failure(&error, client, &route);
                     answer(error.status(), &error.to_string())
                 }
             }
@@ -218,6 +236,17 @@ async fn answer_request(
         response
     };
     Ok(response.map(|body| AnswerBody::new(body, in_flight).boxed()))
+}
+
+/// Says in the log why a request had no answer of the upstream.
+fn note_failure(error: &PlainError, client: &Client, route: &Route) {
+    let (client, route) = (&client.address, &route.facts.name);
+    let cause = error as &dyn std::error::Error;
+    if let PlainError::Ended(_) = error {
+        tracing::warn!(%client, %route, error = cause, "502: the request is not sent a second time, it could be done twice");
+    } else {
+        tracing::debug!(%client, %route, error = cause, "request failed");
+    }
 }
 
 /// A head that is no request may have been meant as an upgrade: it stands with the failed ones.
@@ -256,9 +285,14 @@ mod tests {
     use crate::config::Timeouts;
     use crate::proxy::connection::request::{AnswerBody, RequestState};
     use crate::proxy::connection::stream::ClientStream;
+    use crate::proxy::http::upstreams::Upstreams;
     use crate::proxy::transport::leg::Leg;
     use crate::proxy::transport::rewind::Rewind;
     use crate::shutdown::{Phase, Shutdown};
+
+    fn none() -> Upstreams {
+        Upstreams::new(Arc::default(), Timeouts::default().keep_alive)
+    }
 
     /// A worker may find both in one look.
     #[tokio::test]
@@ -282,7 +316,8 @@ mod tests {
         let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         client.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
         {
-            let mut driving = pin!(drive(&shutdown, &state, &mut connection));
+            let upstreams = none();
+            let mut driving = pin!(drive(&shutdown, &state, &upstreams, &mut connection));
             tokio::select! {
                 biased;
                 _ = &mut driving => panic!("it ended before it was asked"),
@@ -317,7 +352,7 @@ mod tests {
         let stream = ClientStream::new(Rewind::new(Leg::Unix(ours)), Arc::clone(&state));
         let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         client.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\nGET /half").await.unwrap();
-        let ended = drive(&shutdown, &state, &mut connection).await;
+        let ended = drive(&shutdown, &state, &none(), &mut connection).await;
         assert!(matches!(ended, Ended::Late(Late::Quiet)), "another end");
         // As if it were late with the head.
         let saying = connection.into_parts().io.into_inner().say_last(TOO_SLOW);

@@ -87,6 +87,7 @@ impl AsyncWrite for ClientStream {
     /// hyper flushes the stream when it has written everything, and not before.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.flushed = true;
+        self.request.flushed();
         Pin::new(&mut self.leg).poll_flush(cx)
     }
 

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Bytes;
 
 /// A body that passes through, or one of closewatch's own.
@@ -23,4 +23,9 @@ pub(in crate::proxy) fn answer(status: StatusCode, text: &str) -> Response<Body>
         headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
     }
     response
+}
+
+/// No body.
+pub(in crate::proxy) fn empty() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed()
 }

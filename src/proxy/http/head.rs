@@ -43,6 +43,10 @@ pub(in crate::proxy) enum RequestHead<'h, 'b> {
 /// The facts of a head that hyper does not tell.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::proxy) struct HeadFacts {
+    /// The bytes of the head.
+    pub(in crate::proxy) len: usize,
+    /// It is a valid upgrade, whose target may have characters that hyper refuses.
+    pub(in crate::proxy) upgrade: bool,
     /// It can be read in two ways, though hyper takes it for one: it has two lengths (RFC 9112 §6.1), or a line that ends in
     /// a bare LF (§2.2).
     pub(in crate::proxy) ambiguous: bool,
@@ -141,7 +145,7 @@ impl Room<'_> {
 impl RequestHead<'_, '_> {
     pub(in crate::proxy) const fn facts(&self) -> HeadFacts {
         match self {
-            Self::Upgrade(_) => HeadFacts { ambiguous: false },
+            Self::Upgrade(upgrade) => HeadFacts { len: upgrade.head.bytes.len(), upgrade: true, ambiguous: false },
             Self::Other(facts) => *facts,
         }
     }
@@ -161,7 +165,7 @@ impl<'h, 'b> Head<'h, 'b> {
 
     fn read_facts(&self) -> HeadFacts {
         let two_lengths = self.has(&CONTENT_LENGTH) && self.has(&TRANSFER_ENCODING);
-        HeadFacts { ambiguous: two_lengths || !has_strict_lines(self.bytes) }
+        HeadFacts { len: self.bytes.len(), upgrade: false, ambiguous: two_lengths || !has_strict_lines(self.bytes) }
     }
 
     /// The headers, as name and value.

@@ -5,4 +5,6 @@ pub(super) mod facts;
 pub(super) mod head;
 pub(super) mod headers;
 pub(super) mod plain;
+pub(super) mod upstream;
+pub(super) mod upstreams;
 pub(super) mod websocket;

@@ -1,29 +1,15 @@
-//! Plain HTTP: what is not an upgrade passes through, over pooled connections.
+//! Plain HTTP: a request that is no upgrade passes through, over the client's own upstream connection.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Request, Response, StatusCode, Uri, header};
+use http::uri::Authority;
+use http::{Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
-use hyper_util::client::legacy::connect::{Connected, Connection};
-use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
-use super::answer::Body;
+use super::answer::{Body, empty};
 use super::headers;
-use crate::config::Upstream;
-use crate::proxy::transport::dial::{DialError, Dialer};
-use crate::proxy::transport::leg::Leg;
-
-/// The keep-alive connections to one upstream.
-pub(in crate::proxy) struct Pool {
-    client: Client<Connect, Incoming>,
-    authority: Authority,
-}
+use super::upstream::Unanswered;
+use super::upstreams::{OpenError, Upstream, Upstreams};
+use crate::proxy::transport::dial::DialError;
 
 /// Why a request got no answer from the upstream.
 #[derive(Debug, thiserror::Error)]
@@ -34,111 +20,106 @@ pub(in crate::proxy) enum PlainError {
     /// No coding but chunks was asked for.
     #[error("the upstream's answer is in a transfer coding that nobody asked for")]
     Coding,
-    /// The request did not come through.
+    /// A 101 to a request that asked for no WebSocket.
+    #[error("the upstream switched protocols though nobody asked")]
+    Switched,
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Over a kept connection, and the request may not be sent twice.
+    #[error("the upstream ended its kept connection without an answer")]
+    Ended(#[source] hyper::Error),
     #[error("no answer from the upstream")]
-    Upstream(#[source] Error),
+    Unanswered(#[source] hyper::Error),
 }
 
-#[derive(Clone)]
-struct Connect(Arc<Dialer>);
-
-// === impl Pool ===
-
-impl Pool {
-    pub(in crate::proxy) fn new(upstream: &Upstream, dialer: Arc<Dialer>, header_bytes: usize) -> Self {
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .http1_preserve_header_case(true)
-            .http1_max_buf_size(header_bytes)
-            .set_host(false)
-            .build(Connect(dialer));
-        Self { client, authority: upstream.authority.clone() }
-    }
-
-    /// Passes a request on, and its answer back.
-    pub(in crate::proxy) async fn forward(&self, mut request: Request<Incoming>) -> Result<Response<Body>, PlainError> {
-        let path = request.uri().path_and_query().cloned().ok_or(PlainError::Target)?;
-        let uri = origin(&self.authority, path).map_err(|_| PlainError::Target)?;
-        if request.version() == http::Version::HTTP_10 && !request.headers().contains_key(header::HOST) {
-            // HTTP/1.0 need not say it, HTTP/1.1 must (RFC 9112 §3.2).
-            let host = self.authority.as_str().parse().map_err(|_| PlainError::Target)?;
-            request.headers_mut().insert(header::HOST, host);
-        }
-        *request.uri_mut() = uri;
-        *request.version_mut() = http::Version::HTTP_11;
-        headers::remove_hop_by_hop(request.headers_mut());
-        if !request.body().is_end_stream() && request.body().size_hint().exact().is_none() {
-            // hyper takes a GET of unknown length for one without a body, unless it is told (RFC 9110 §9.3.1).
-            let chunked = header::HeaderValue::from_static("chunked");
-            request.headers_mut().insert(header::TRANSFER_ENCODING, chunked);
-        }
-        let mut response = self.client.request(request).await.map_err(PlainError::Upstream)?;
-        let mut codings = response.headers().get_all(header::TRANSFER_ENCODING).iter();
-        match (codings.next().map(header::HeaderValue::as_bytes), codings.next()) {
-            (None, _) => {}
-            // Of two lengths the other is void (RFC 9112 §6.3).
-            (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => {
-                response.headers_mut().remove(header::CONTENT_LENGTH);
+/// Passes a request on, and its answer back.
+pub(in crate::proxy) async fn forward(
+    upstreams: &Upstreams,
+    upstream: Upstream<'_>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, PlainError> {
+    let mut request = prepare(request, upstream.authority)?.map(BodyExt::boxed);
+    if let Some(mut connection) = upstreams.take(upstream) {
+        let (first, again) = with_copy(request);
+        match connection.send(first).await {
+            Ok(response) => {
+                upstreams.keep(upstream, connection);
+                return finish(response);
             }
-            (Some(_), _) => return Err(PlainError::Coding),
+            Err(Unanswered::NotSent(unsent, _)) => request = *unsent,
+            Err(Unanswered::Silent(error)) => request = again.ok_or(PlainError::Ended(error))?,
+            Err(Unanswered::Broken(error)) => return Err(PlainError::Unanswered(error)),
         }
-        headers::remove_hop_by_hop(response.headers_mut());
-        *response.version_mut() = http::Version::HTTP_11;
-        Ok(response.map(BodyExt::boxed))
     }
+    let mut connection = upstreams.open(upstream).await?;
+    let response = connection.send(request).await.map_err(|error| PlainError::Unanswered(error.into_error()))?;
+    upstreams.keep(upstream, connection);
+    finish(response)
 }
+
+/// The request as the upstream gets it.
+fn prepare(mut request: Request<Incoming>, authority: &Authority) -> Result<Request<Incoming>, PlainError> {
+    let path = request.uri().path_and_query().cloned().ok_or(PlainError::Target)?;
+    if request.version() == http::Version::HTTP_10 && !request.headers().contains_key(header::HOST) {
+        // HTTP/1.0 need not say it, HTTP/1.1 must (RFC 9112 §3.2).
+        let host = authority.as_str().parse().map_err(|_| PlainError::Target)?;
+        request.headers_mut().insert(header::HOST, host);
+    }
+    *request.uri_mut() = Uri::from(path);
+    *request.version_mut() = http::Version::HTTP_11;
+    headers::remove_hop_by_hop(request.headers_mut());
+    if !request.body().is_end_stream() && request.body().size_hint().exact().is_none() {
+        // hyper takes a GET of unknown length for one without a body, unless it is told (RFC 9110 §9.3.1).
+        let chunked = header::HeaderValue::from_static("chunked");
+        request.headers_mut().insert(header::TRANSFER_ENCODING, chunked);
+    }
+    Ok(request)
+}
+
+/// The request, and a copy of it if it may be sent twice: a backend may have acted on it before it hung up, and only these
+/// methods change nothing (RFC 9110 §9.2.1, RFC 9112 §9.3.1).
+fn with_copy(request: Request<Body>) -> (Request<Body>, Option<Request<Body>>) {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let (parts, body) = request.into_parts();
+    let copy = (safe && body.is_end_stream()).then(|| Request::from_parts(parts.clone(), empty()));
+    (Request::from_parts(parts, body), copy)
+}
+
+/// The answer as the client gets it.
+fn finish(mut response: Response<Incoming>) -> Result<Response<Body>, PlainError> {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(PlainError::Switched);
+    }
+    let mut codings = response.headers().get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next().map(header::HeaderValue::as_bytes), codings.next()) {
+        (None, _) => {}
+        // Of two lengths the other is void (RFC 9112 §6.3).
+        (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => {
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+        }
+        (Some(_), _) => return Err(PlainError::Coding),
+    }
+    headers::remove_hop_by_hop(response.headers_mut());
+    *response.version_mut() = http::Version::HTTP_11;
+    Ok(response.map(BodyExt::boxed))
+}
+
+// === impl PlainError ===
 
 impl PlainError {
-    /// What the client is told.
-    pub(in crate::proxy) fn status(&self) -> StatusCode {
+    /// The status that the client is given.
+    pub(in crate::proxy) const fn status(&self) -> StatusCode {
         match self {
             Self::Target => StatusCode::BAD_REQUEST,
-            Self::Coding => StatusCode::BAD_GATEWAY,
-            Self::Upstream(error) => {
-                let mut cause = std::error::Error::source(error);
-                while let Some(error) = cause {
-                    if let Some(DialError::Timeout(_) | DialError::ResolverTimeout { .. }) = error.downcast_ref() {
-                        return StatusCode::GATEWAY_TIMEOUT;
-                    }
-                    cause = error.source();
-                }
-                StatusCode::BAD_GATEWAY
+            Self::Open(OpenError::OverLimit) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Open(OpenError::Dial(DialError::Timeout(_) | DialError::ResolverTimeout { .. })) => {
+                StatusCode::GATEWAY_TIMEOUT
             }
+            Self::Open(OpenError::Dial(_) | OpenError::Closed(_))
+            | Self::Coding
+            | Self::Switched
+            | Self::Ended(_)
+            | Self::Unanswered(_) => StatusCode::BAD_GATEWAY,
         }
-    }
-}
-
-fn origin(authority: &Authority, path: PathAndQuery) -> Result<Uri, http::uri::InvalidUriParts> {
-    let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(Scheme::HTTP);
-    parts.authority = Some(authority.clone());
-    parts.path_and_query = Some(path);
-    Uri::from_parts(parts)
-}
-
-// === impl Connect ===
-
-impl tower_service::Service<Uri> for Connect {
-    type Response = TokioIo<Leg>;
-    type Error = DialError;
-    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Leg>, DialError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), DialError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let dialer = Arc::clone(&self.0);
-        Box::pin(async move {
-            let leg = dialer.dial(&[]).await?.leg;
-            dialer.keep_alive(&leg);
-            Ok(TokioIo::new(leg))
-        })
-    }
-}
-
-impl Connection for Leg {
-    fn connected(&self) -> Connected {
-        Connected::new()
     }
 }

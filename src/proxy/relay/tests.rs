@@ -56,6 +56,7 @@ impl RouteSink for NoSink {
     fn stalled(&self, _: i64) {}
     fn spilled(&self, _: i64) {}
     fn http_response(&self, _: u16) {}
+    fn upstream_connections(&self, _: i64) {}
 }
 
 async fn pair() -> (TcpStream, TcpStream) {
@@ -124,6 +125,7 @@ async fn the_task_of_a_session_is_small() {
         sink: Arc::new(NoSink),
         sessions: Arc::default(),
         connections: Arc::default(),
+        upstream_connections: Arc::default(),
         quota: Arc::default(),
         latest: Weak::new(),
         shutdown,

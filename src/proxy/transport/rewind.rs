@@ -13,17 +13,17 @@ pub(in crate::proxy) struct Rewind {
     leg: Leg,
     read: Vec<u8>,
     given: usize,
-    speech: Speech,
+    writes: Writes,
 }
 
-/// What becomes of what is written.
-enum Speech {
+/// The fate of what is written.
+enum Writes {
     /// It is sent.
     Sent,
-    /// It is what was sent before, in other words, and is swallowed. Nothing is read until it comes: an answer to no request
-    /// would be an error.
-    Awaited(Option<Waker>),
-    /// It came, and was swallowed.
+    /// It repeats a request that was sent before, in other words, and is swallowed. Nothing is read until it comes: an answer
+    /// to no request would be an error.
+    Repeated(Option<Waker>),
+    /// The repetition has begun; it ends with the flush.
     Swallowed,
 }
 
@@ -37,12 +37,12 @@ impl Rewind {
 
     /// A leg of which `read` was read already.
     pub(in crate::proxy) const fn with(leg: Leg, read: Vec<u8>) -> Self {
-        Self { leg, read, given: 0, speech: Speech::Sent }
+        Self { leg, read, given: 0, writes: Writes::Sent }
     }
 
     /// A leg that was sent its request already, and whose answer begins with `read`.
     pub(in crate::proxy) const fn answer(leg: Leg, read: Vec<u8>) -> Self {
-        Self { leg, read, given: 0, speech: Speech::Awaited(None) }
+        Self { leg, read, given: 0, writes: Writes::Repeated(None) }
     }
 
     /// The leg, and what was put back and is not read yet.
@@ -53,18 +53,18 @@ impl Rewind {
 
     /// Whether what is written now is to be swallowed.
     fn swallows(&mut self) -> bool {
-        if let Speech::Awaited(reader) = &mut self.speech {
+        if let Writes::Repeated(reader) = &mut self.writes {
             reader.take().into_iter().for_each(Waker::wake);
-            self.speech = Speech::Swallowed;
+            self.writes = Writes::Swallowed;
         }
-        matches!(self.speech, Speech::Swallowed)
+        matches!(self.writes, Writes::Swallowed)
     }
 }
 
 impl AsyncRead for Rewind {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if let Speech::Awaited(reader) = &mut this.speech {
+        if let Writes::Repeated(reader) = &mut this.writes {
             *reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
@@ -102,7 +102,11 @@ impl AsyncWrite for Rewind {
         true
     }
 
+    /// hyper flushes when it has written a whole request: what it writes behind that is another one.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Writes::Swallowed = self.writes {
+            self.writes = Writes::Sent;
+        }
         Pin::new(&mut self.leg).poll_flush(cx)
     }
 

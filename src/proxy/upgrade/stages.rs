@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::error::UpgradeError;
 use super::handshake::Handshake;
-use super::permit::Permit;
 use crate::close::{Address, Request as RequestFacts};
+use crate::proxy::permit::Permit;
 use crate::proxy::routes::Route;
 use crate::proxy::transport::leg::Leg;
 use crate::wire::ReservedBits;

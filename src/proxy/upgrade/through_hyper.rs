@@ -1,23 +1,23 @@
 //! An upgrade through hyper: whatever cannot be relayed byte for byte.
 
-use std::pin::pin;
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Empty};
-use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::{Request, Response, StatusCode, header, request};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 
+use super::admit::admit;
 use super::error::{UpgradeError, chain};
 use super::handshake::Handshake;
-use super::permit::{Permit, admit};
 use super::stages::{Asked, Established};
 use crate::close::{Address, Outcome};
-use crate::proxy::http::answer::{Body, answer};
+use crate::proxy::http::answer::{Body, answer, empty};
 use crate::proxy::http::facts::{joined, request_facts};
 use crate::proxy::http::headers::{self, TraceHeaders};
+use crate::proxy::http::upstream::{Unanswered, UpstreamConnection};
+use crate::proxy::http::upstreams::Upstreams;
 use crate::proxy::http::websocket::{self, reserved_bits};
+use crate::proxy::permit::Permit;
 use crate::proxy::routes::Route;
 use crate::proxy::source::client::Client;
 use crate::proxy::source::forwarded;
@@ -27,32 +27,43 @@ use crate::proxy::transport::leg::Leg;
 use crate::proxy::transport::rewind::Rewind;
 use crate::proxy::transport::tls::failure_of;
 
-/// What the upstream said.
-enum Answer {
-    Switched { upstream: Leg, early: Vec<u8>, response: Response<Body> },
-    Refused { response: Response<Body> },
+/// The end of an upgrade request, with the answer for the client.
+pub(in crate::proxy) enum Reply {
+    /// The upstream has switched.
+    Switched(Response<Body>, Box<Established>),
+    /// The upstream has refused. `kept`: its connection is kept for the client's next request.
+    Refused { response: Response<Body>, kept: bool },
+    /// It was not asked, or gave no valid answer.
+    Failed(Response<Body>),
 }
 
-/// Passes an upgrade request on, unless it was `asked` already. Gives the answer for the client, and the session-to-be if
-/// the upstream switched.
+/// The upstream's answer.
+enum Answer {
+    Switched { upstream: Leg, address: Address, early: Vec<u8>, response: Response<Body> },
+    Refused { connection: UpstreamConnection, response: Response<Body> },
+}
+
+/// Passes an upgrade request on, unless it was `asked` already.
 pub(in crate::proxy) async fn upgrade(
     proxy: &Arc<Shared>,
     client: &Client,
+    upstreams: &Upstreams,
     mut request: Request<Incoming>,
     ambiguous: bool,
     asked: Option<Box<Asked>>,
-) -> (Response<Body>, Option<Established>) {
+) -> Reply {
     let mut facts = request_facts(&request, proxy.config.log.query);
     let values = |name: &_| request.headers().get_all(name).iter().map(header::HeaderValue::as_bytes).collect();
     facts.real_address = forwarded::real_address(client, &proxy.config.forwarded, values).map(Box::new);
     facts.forwarded_for = forwarded::untrusted_hops(client, &proxy.config.forwarded, values);
     let (handshake, attempt) = if let Some(asked) = asked {
         let Asked { route, permit, handshake, answer } = *asked;
-        let answer = match answer {
-            Ok((leg, address, read)) => {
-                put(proxy, request, Rewind::answer(leg, read)).await.map(|answer| (address, answer))
+        let answer = match (answer, websocket::check_upgrade(&request).cloned()) {
+            (Ok((leg, address, read)), Ok(key)) => {
+                exchange(proxy, Rewind::answer(leg, read), address, upstream_head(request), &key).await
             }
-            Err(error) => Err(error),
+            (Ok(_), Err(bad)) => Err(bad.into()),
+            (Err(error), _) => Err(error),
         };
         (handshake, answer.map(|answer| (route, permit, answer)))
     } else {
@@ -63,13 +74,15 @@ pub(in crate::proxy) async fn upgrade(
         let handshake =
             Handshake::begin(sink, facts.clone(), client.address.clone(), proxy.shutdown.clone()).traced(trace);
         let attempt = match check(proxy, &request, ambiguous, route) {
-            Ok((route, permit)) => ask(proxy, client, request, &route).await.map(|answer| (route, permit, answer)),
+            Ok((route, permit)) => {
+                ask(proxy, client, upstreams, request, &route).await.map(|answer| (route, permit, answer))
+            }
             Err(error) => Err(error),
         };
         (handshake, attempt)
     };
     match attempt {
-        Ok((route, permit, (upstream_address, Answer::Switched { upstream, early, response }))) => {
+        Ok((route, permit, Answer::Switched { upstream, address, early, response })) => {
             let selected = |name| {
                 let values = response.headers().get_all(name).iter();
                 joined(values.map(header::HeaderValue::as_bytes))
@@ -79,16 +92,15 @@ pub(in crate::proxy) async fn upgrade(
             let reserved_bits = reserved_bits(facts.extensions.as_ref());
             let handshake = handshake.switching();
             let request = facts;
+            let upstream_address = address;
             let established =
                 Established { route, upstream, upstream_address, early, request, reserved_bits, handshake, permit };
-            (response, Some(established))
+            Reply::Switched(response, Box::new(established))
         }
-        Ok((_, _, (_, Answer::Refused { mut response }))) => {
+        Ok((route, _, Answer::Refused { connection, response })) => {
             handshake.end(Outcome::Refused, response.status(), None);
-            // What the client may have sent behind its request was meant for a session: nobody else may read it as a
-            // request (request smuggling).
-            close_behind(&mut response);
-            (response, None)
+            let kept = upstreams.keep(route.upstream(&proxy.config.limits), connection);
+            Reply::Refused { response, kept }
         }
         Err(error) => {
             let (outcome, status) = error.outcome();
@@ -96,9 +108,7 @@ pub(in crate::proxy) async fn upgrade(
             tracing::debug!(client = %client.address, outcome = %outcome, "upgrade failed: {detail}");
             let tls_error = failure_of(&error).filter(|_| outcome == Outcome::TlsFailed);
             handshake.tls_failed(tls_error).end(outcome, status, Some(detail.as_str().into()));
-            let mut response = answer(status, &error.to_string());
-            close_behind(&mut response);
-            (response, None)
+            Reply::Failed(answer(status, &error.to_string()))
         }
     }
 }
@@ -121,78 +131,82 @@ fn check(
     Ok((route, admit(proxy)?))
 }
 
-/// Dials the upstream, and puts the client's request to it.
+/// Puts the client's request to the upstream: over the connection that is kept for this client, or a new one.
 async fn ask(
     proxy: &Shared,
     client: &Client,
+    upstreams: &Upstreams,
     mut request: Request<Incoming>,
     route: &Route,
-) -> Result<(Address, Answer), UpgradeError> {
-    let Reached { leg, address, .. } = route.dialer.dial(&[]).await?;
-    forwarded::append(request.headers_mut(), client, &proxy.config.forwarded, proxy.scheme());
-    Ok((address, put(proxy, request, Rewind::new(leg)).await?))
-}
-
-/// Puts the client's request to an upstream, within `timeouts.handshake`.
-async fn put(proxy: &Shared, request: Request<Incoming>, upstream: Rewind) -> Result<Answer, UpgradeError> {
-    let key = websocket::check_upgrade(&request)?.clone();
-    let (mut parts, _) = request.into_parts();
-    if let Some(path) = parts.uri.path_and_query().cloned() {
-        // An absolute target is for proxies; an upstream reads the path, and `Host`, which says the rest (RFC 9112 §3.2.1).
-        parts.uri = http::Uri::from(path);
-    }
-    let patience = proxy.config.timeouts.handshake;
-    let request = Request::from_parts(parts, Empty::new());
-    let exchange = exchange(upstream, request, &key, proxy.config.limits.header_bytes);
-    tokio::time::timeout(patience, exchange).await.unwrap_or(Err(UpgradeError::Timeout(patience)))
-}
-
-/// One request, one answer, on a connection of its own.
-async fn exchange(
-    upstream: Rewind,
-    request: Request<Empty<Bytes>>,
-    key: &header::HeaderValue,
-    header_bytes: usize,
 ) -> Result<Answer, UpgradeError> {
-    let (mut sender, mut connection) = http1::Builder::new()
-        .preserve_header_case(true)
-        .max_buf_size(header_bytes)
-        .max_header_size(header_bytes)
-        .handshake(TokioIo::new(upstream))
-        .await
-        .map_err(UpgradeError::Closed)?;
-    let response = {
-        let mut response = pin!(sender.send_request(request));
-        let mut driven = false;
-        std::future::poll_fn(|cx| {
-            // The answer comes while the connection is driven; how the connection fares is said in the answer.
-            driven = driven || connection.poll_without_shutdown(cx).is_ready();
-            response.as_mut().poll(cx)
-        })
-        .await
-    };
-    let response = response
-        .map_err(|error| if error.is_parse() { UpgradeError::NotHttp(error) } else { UpgradeError::Closed(error) })?;
+    forwarded::append(request.headers_mut(), client, &proxy.config.forwarded, proxy.scheme());
+    let key = websocket::check_upgrade(&request)?.clone();
+    let head = upstream_head(request);
+    if let Some(mut connection) = upstreams.take(route.upstream(&proxy.config.limits)) {
+        match put(proxy, &mut connection, head.clone()).await? {
+            Ok(response) => return judge(connection, response, &key).await,
+            // It ended while nothing was under way. A GET can be sent again (RFC 9112 §9.3.1).
+            Err(Unanswered::NotSent(..) | Unanswered::Silent(_)) => {}
+            Err(Unanswered::Broken(error)) => return Err(unanswered(error)),
+        }
+    }
+    let Reached { leg, address, .. } = route.dialer.dial(&[]).await?;
+    exchange(proxy, Rewind::new(leg), address, head, &key).await
+}
+
+/// One request, one answer, on a connection that is new to hyper.
+async fn exchange(
+    proxy: &Shared,
+    upstream: Rewind,
+    address: Address,
+    head: request::Parts,
+    key: &header::HeaderValue,
+) -> Result<Answer, UpgradeError> {
+    let header_bytes = proxy.config.limits.header_bytes;
+    let mut connection =
+        UpstreamConnection::new(upstream, address, header_bytes).await.map_err(UpgradeError::Closed)?;
+    let response = put(proxy, &mut connection, head).await?.map_err(|error| unanswered(error.into_error()))?;
+    judge(connection, response, key).await
+}
+
+/// Sends an upgrade request, and waits for its answer within `timeouts.handshake`.
+async fn put(
+    proxy: &Shared,
+    connection: &mut UpstreamConnection,
+    head: request::Parts,
+) -> Result<Result<Response<Incoming>, Unanswered>, UpgradeError> {
+    let patience = proxy.config.timeouts.handshake;
+    let exchange = connection.send_upgrade(Request::from_parts(head, empty()));
+    tokio::time::timeout(patience, exchange).await.map_err(|_| UpgradeError::Timeout(patience))
+}
+
+async fn judge(
+    connection: UpstreamConnection,
+    response: Response<Incoming>,
+    key: &header::HeaderValue,
+) -> Result<Answer, UpgradeError> {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        // The body is still to come: the connection lives on for it, and ends with it.
-        drop(sender);
-        tokio::spawn(connection);
-        return Ok(Answer::Refused { response: response.map(BodyExt::boxed) });
+        return Ok(Answer::Refused { connection, response: response.map(BodyExt::boxed) });
     }
     if !websocket::accepts(&response, key) {
         return Err(UpgradeError::BadSwitch);
     }
-    let parts = connection.into_parts();
-    let (upstream, unread) = parts.io.into_inner().into_parts();
-    let early = [&*parts.read_buf, &unread].concat();
-    Ok(Answer::Switched { upstream, early, response: response.map(|_| answer_body()) })
+    let address = connection.address.clone();
+    let (upstream, early) = connection.into_leg().await.ok_or(UpgradeError::BadSwitch)?;
+    // A 101 has no body (RFC 9110 §15.2).
+    Ok(Answer::Switched { upstream, address, early, response: response.map(|_| empty()) })
 }
 
-/// A 101 has no body (RFC 9110 §15.2).
-fn answer_body() -> Body {
-    Empty::new().map_err(|never| match never {}).boxed()
+/// The head of an upgrade request as the upstream gets it: an absolute target is for proxies, an upstream reads the path, and
+/// `Host`, which says the rest (RFC 9112 §3.2.1).
+fn upstream_head(request: Request<Incoming>) -> request::Parts {
+    let (mut head, _) = request.into_parts();
+    if let Some(path) = head.uri.path_and_query().cloned() {
+        head.uri = http::Uri::from(path);
+    }
+    head
 }
 
-fn close_behind(response: &mut Response<Body>) {
-    response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+fn unanswered(error: hyper::Error) -> UpgradeError {
+    if error.is_parse() { UpgradeError::NotHttp(error) } else { UpgradeError::Closed(error) }
 }

@@ -12,9 +12,9 @@ use http::header::{HeaderName, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL}
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::admit::admit;
 use super::error::UpgradeError;
 use super::handshake::Handshake;
-use super::permit::{Permit, admit};
 use super::stages::{Asked, Established};
 use crate::close::{Address, HttpVersion, Request as RequestFacts, Text};
 use crate::config::XForwarded;
@@ -23,6 +23,7 @@ use crate::proxy::http::head::{self, Head, HeadFacts, RequestHead, Room};
 use crate::proxy::http::headers;
 use crate::proxy::http::websocket::{accept_for, reserved_bits};
 use crate::proxy::parsed::Parsed;
+use crate::proxy::permit::Permit;
 use crate::proxy::routes::Route;
 use crate::proxy::source::client::Client;
 use crate::proxy::source::forwarded;
@@ -94,11 +95,7 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
                         head_facts = Some(head.facts());
                         return match head {
                             RequestHead::Upgrade(upgrade) if upgrade.head.bytes.len() <= most => {
-                                let request = admit_verbatim(proxy.latest(), client, &upgrade);
-                                if request.is_none() {
-                                    head::encode_target(&mut read);
-                                }
-                                request
+                                admit_verbatim(proxy.latest(), client, &upgrade)
                             }
                             RequestHead::Upgrade(_) | RequestHead::Other(_) => None,
                         };
@@ -119,7 +116,7 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
         // hyper knows how long a client is waited for on the way out.
         () = draining => None,
     };
-    let Some(request) = request else { return Opening::Http { leg, read, head: head_facts, asked: None } };
+    let Some(request) = request else { return Opening::http(leg, read, head_facts, None) };
     let Request { proxy, route, permit, handshake, mut facts, accept, head, len } = request;
 
     let asking = ask(&proxy, &route, &head, &accept);
@@ -134,8 +131,7 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
         None => Opening::Over,
         Some(Ok(Answer { upstream, address, bytes: early, switch: None })) => {
             let asked = Asked { route, permit, handshake, answer: Ok((upstream, address, early)) };
-            head::encode_target(&mut read);
-            Opening::Http { leg, read, head: head_facts, asked: Some(asked) }
+            Opening::http(leg, read, head_facts, Some(asked))
         }
         Some(Ok(Answer { upstream, address, bytes: mut early, switch: Some(switch) })) => {
             let handshake = handshake.switching();
@@ -161,8 +157,7 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
         }
         Some(Err(error)) => {
             let asked = Asked { route, permit, handshake, answer: Err(error) };
-            head::encode_target(&mut read);
-            Opening::Http { leg, read, head: head_facts, asked: Some(asked) }
+            Opening::http(leg, read, head_facts, Some(asked))
         }
     }
 }
@@ -303,6 +298,22 @@ async fn while_client_stays<T>(
         Poll::Pending
     })
     .await
+}
+
+// === impl Opening ===
+
+impl Opening {
+    /// hyper goes on. The upstream has been asked with the target as it came, or is not asked at all.
+    fn http(leg: Leg, mut read: Vec<u8>, mut head: Option<HeadFacts>, asked: Option<Asked>) -> Self {
+        if let Some(head) = &mut head
+            && head.upgrade
+        {
+            let before = read.len();
+            head::encode_target(&mut read);
+            head.len += read.len() - before;
+        }
+        Self::Http { leg, read, head, asked }
+    }
 }
 
 // === impl Switch ===

@@ -38,7 +38,9 @@ async fn while_it_is_only_unready_it_says_so_and_takes_everybody() {
     let (mut client, mut upstream) = running.session().await;
     client.say(&text("hello")).await;
     upstream.hear(&text("hello")).await;
-    assert!(!answered(&running, &mut kept).await.contains("connection: close"));
+    // A client that is answered now need not be surprised by the end: it is told to come back on a new connection.
+    assert!(answered(&running, &mut kept).await.contains("\r\nconnection: close\r\n"));
+    kept.expect_fin().await;
 
     client.reset();
     upstream.expect_reset().await;

@@ -122,7 +122,7 @@ async fn upgrades_that_are_not_answered_yet_count_towards_the_limit() {
     assert_eq!(Answer::to(&mut second).await.status, 503);
     fails(&mut rig, "default", Outcome::OverLimit, Some(503)).await;
     // A refused upgrade gives its place back.
-    upstream.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").await;
+    upstream.send(b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").await;
     assert_eq!(Answer::to(&mut first).await.status, 403);
     fails(&mut rig, "default", Outcome::Refused, Some(403)).await;
     let (mut client, mut upstream) = rig.session().await;
@@ -137,15 +137,14 @@ async fn an_upgrade_may_be_the_second_request_of_a_connection() {
     let mut rig = Rig::new();
     let mut client = rig.connect().await;
     client.send(b"GET /page HTTP/1.1\r\nHost: chat.test\r\n\r\n").await;
-    let mut pooled = rig.accept().await;
-    assert!(pooled.receive_head().await.starts_with("GET /page HTTP/1.1\r\n"));
-    pooled.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage").await;
+    let mut upstream = rig.accept().await;
+    assert!(upstream.receive_head().await.starts_with("GET /page HTTP/1.1\r\n"));
+    upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage").await;
     client.receive_head().await;
     client.expect(b"page").await;
 
     client.send(REQUEST.as_bytes()).await;
-    // Never over the pooled connection, which is still up.
-    let mut upstream = rig.accept().await;
+    // Over the upstream connection that its requests go over, as it would without closewatch.
     assert!(upstream.receive_head().await.starts_with("GET /chat HTTP/1.1\r\n"));
     upstream.send(SWITCH.as_bytes()).await;
     assert!(client.receive_head().await.starts_with("HTTP/1.1 101 "));

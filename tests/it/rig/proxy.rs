@@ -302,6 +302,8 @@ impl Rig {
     async fn end(&mut self) {
         self.advance(Phase::Abort);
         self.story.within("the proxy to end", &mut self.serving).await.unwrap().unwrap();
+        self.until("the upstream connections of plain requests to be closed", |seen| seen.upstream_connections == 0)
+            .await;
         let seen = self.seen();
         if let Ok(record) = self.told.records.try_recv() {
             self.fail(&format!("a record that the test does not know: {:?}", record.verdict));

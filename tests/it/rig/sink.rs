@@ -24,6 +24,7 @@ pub(crate) struct Seen {
     /// Gauges.
     pub(crate) stalled: i64,
     pub(crate) spilled: i64,
+    pub(crate) upstream_connections: i64,
     /// The most that `spilled` ever was.
     pub(crate) most_spilled: i64,
     /// Statuses of plain HTTP.
@@ -149,6 +150,10 @@ impl RouteSink for RigRouteSink {
 
     fn stalled(&self, change: i64) {
         self.shared.see(|seen| seen.stalled += change);
+    }
+
+    fn upstream_connections(&self, change: i64) {
+        self.shared.see(|seen| seen.upstream_connections += change);
     }
 
     fn spilled(&self, change: i64) {

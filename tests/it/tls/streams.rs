@@ -156,7 +156,7 @@ async fn plain_http_and_refusals_pass_and_end_in_order() {
     let mut upstream = rig.accept().await;
     let head = upstream.receive_head().await;
     assert!(head.to_lowercase().contains("x-forwarded-proto: https\r\n"), "{head}");
-    upstream.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno").await;
+    upstream.send(b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno").await;
     let (answer, end) = client.receive_all().await;
     assert!(answer.starts_with(b"HTTP/1.1 403 Forbidden\r\n"), "{answer:?}");
     assert_eq!(end, None, "close_notify before the FIN");

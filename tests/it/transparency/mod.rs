@@ -5,6 +5,7 @@ mod ends;
 mod faults;
 mod heads;
 mod limits;
+mod own_connections;
 mod plain;
 mod slow;
 mod splice;

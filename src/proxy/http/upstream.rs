@@ -1,0 +1,220 @@
+//! An HTTP/1.1 connection to an upstream, driven by a task of its own.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, Parts, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::answer::Body;
+use crate::close::{Address, RouteSink};
+use crate::proxy::permit::Permit;
+use crate::proxy::transport::leg::Leg;
+use crate::proxy::transport::rewind::Rewind;
+
+/// A connection to an upstream that speaks HTTP. It ends when this is dropped.
+pub(in crate::proxy) struct UpstreamConnection {
+    sender: SendRequest<Body>,
+    driver: AbortOnDropHandle<Option<Parts<TokioIo<UpstreamStream>>>>,
+    shared: Arc<Shared>,
+    /// A request was sent over it.
+    used: bool,
+    pub(in crate::proxy) address: Address,
+}
+
+/// A counted connection to an upstream: in its limit, and in the metrics.
+pub(in crate::proxy) struct UpstreamPlace {
+    sink: Arc<dyn RouteSink>,
+    _permit: Permit,
+}
+
+/// Why an upstream gave no answer.
+#[derive(Debug)]
+pub(in crate::proxy) enum Unanswered {
+    /// The connection ended before the request was sent: here it is again.
+    NotSent(Box<Request<Body>>, hyper::Error),
+    /// The connection ended before a byte of an answer came.
+    Silent(hyper::Error),
+    /// It ended, or broke the protocol, in the middle of an answer.
+    Broken(hyper::Error),
+}
+
+/// The facts that the stream and the connection share: both are in other tasks.
+#[derive(Default)]
+struct Shared {
+    /// Bytes that the upstream has sent.
+    received: AtomicU64,
+    /// The request is an upgrade: the leg is given back if the connection ends with a 101.
+    upgrading: AtomicBool,
+    /// Its place in `limits.upstream_connections`, until it is closed. One that may become a session has none.
+    place: Mutex<Option<UpstreamPlace>>,
+}
+
+/// The leg while hyper has it: counts what comes.
+struct UpstreamStream {
+    leg: Rewind,
+    shared: Arc<Shared>,
+}
+
+// === impl UpstreamConnection ===
+
+impl UpstreamConnection {
+    /// Speaks HTTP on `leg`, with heads of at most `header_bytes`.
+    pub(in crate::proxy) async fn new(leg: Rewind, address: Address, header_bytes: usize) -> hyper::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let stream = UpstreamStream { leg, shared: Arc::clone(&shared) };
+        let (sender, mut connection) = http1::Builder::new()
+            .preserve_header_case(true)
+            .max_buf_size(header_bytes)
+            .max_header_size(header_bytes)
+            .handshake(TokioIo::new(stream))
+            .await?;
+        let driver = tokio::spawn({
+            let shared = Arc::clone(&shared);
+            async move {
+                // How it went is said in the answer.
+                let _ = std::future::poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
+                drop(shared.place().take());
+                // Without an upgrade it is closed here, and not when it is next wanted.
+                shared.upgrading.load(Ordering::Relaxed).then(|| connection.into_parts())
+            }
+        });
+        Ok(Self { sender, driver: AbortOnDropHandle::new(driver), shared, used: false, address })
+    }
+
+    /// Gives it a place in the limit, if it has none yet.
+    pub(in crate::proxy) fn take_place(&self, place: impl FnOnce() -> Option<UpstreamPlace>) -> bool {
+        let mut taken = self.shared.place();
+        if taken.is_none() {
+            *taken = place();
+        }
+        taken.is_some()
+    }
+
+    /// The upstream has ended it.
+    pub(in crate::proxy) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// The last answer is over, and another request can be sent.
+    pub(in crate::proxy) fn is_idle(&self) -> bool {
+        self.sender.is_ready()
+    }
+
+    /// Sends a request, and gives the head of its answer. The connection has to be kept until the body has come.
+    pub(in crate::proxy) async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Unanswered> {
+        // A new connection takes it at once, and says better what went wrong.
+        if std::mem::replace(&mut self.used, true)
+            && let Err(error) = self.sender.ready().await
+        {
+            return Err(Unanswered::NotSent(Box::new(request), error));
+        }
+        let before = self.shared.received.load(Ordering::Relaxed);
+        match self.sender.try_send_request(request).await {
+            Ok(response) => Ok(response),
+            Err(mut failed) => match failed.take_message() {
+                Some(request) => Err(Unanswered::NotSent(Box::new(request), failed.into_error())),
+                None if self.shared.received.load(Ordering::Relaxed) == before => {
+                    Err(Unanswered::Silent(failed.into_error()))
+                }
+                None => Err(Unanswered::Broken(failed.into_error())),
+            },
+        }
+    }
+
+    /// The same for an upgrade, behind whose 101 the connection can be [taken](Self::into_leg).
+    pub(in crate::proxy) async fn send_upgrade(
+        &mut self,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, Unanswered> {
+        self.shared.upgrading.store(true, Ordering::Relaxed);
+        let response = self.send(request).await?;
+        let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        self.shared.upgrading.store(switches, Ordering::Relaxed);
+        Ok(response)
+    }
+
+    /// The leg behind a 101, and the bytes that came behind that. `None` if there was no 101.
+    pub(in crate::proxy) async fn into_leg(self) -> Option<(Leg, Vec<u8>)> {
+        let parts = self.driver.await.ok().flatten()?;
+        let (leg, unread) = parts.io.into_inner().leg.into_parts();
+        Some((leg, [&*parts.read_buf, &unread].concat()))
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn place(&self) -> MutexGuard<'_, Option<UpstreamPlace>> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl UpstreamPlace ===
+
+impl UpstreamPlace {
+    pub(in crate::proxy) fn new(permit: Permit, sink: Arc<dyn RouteSink>) -> Self {
+        sink.upstream_connections(1);
+        Self { sink, _permit: permit }
+    }
+}
+
+impl Drop for UpstreamPlace {
+    fn drop(&mut self) {
+        self.sink.upstream_connections(-1);
+    }
+}
+
+// === impl Unanswered ===
+
+impl Unanswered {
+    pub(in crate::proxy) fn into_error(self) -> hyper::Error {
+        match self {
+            Self::NotSent(_, error) | Self::Silent(error) | Self::Broken(error) => error,
+        }
+    }
+}
+
+// === impl UpstreamStream ===
+
+impl AsyncRead for UpstreamStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.leg).poll_read(cx, buf);
+        self.shared.received.fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
+        read
+    }
+}
+
+impl AsyncWrite for UpstreamStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.leg).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.leg).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.leg.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.leg).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.leg).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,115 @@
+//! The upstream connections of one client connection.
+//!
+//! A backend may tie a user to a connection (NTLM, Negotiate). So a client's requests go over connections that no other
+//! client's requests go over: one for each upstream, opened when it is first needed, and ended with the client's own.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::uri::Authority;
+use tokio::time::Instant;
+
+use super::upstream::{UpstreamConnection, UpstreamPlace};
+use crate::close::RouteSink;
+use crate::proxy::permit::Permit;
+use crate::proxy::transport::dial::{DialError, Dialer, Reached};
+use crate::proxy::transport::rewind::Rewind;
+
+/// The upstream connections of one client connection. Its requests come one at a time, so one for each upstream is enough.
+pub(in crate::proxy) struct Upstreams {
+    kept: Mutex<Vec<Kept>>,
+    /// Number of upstream connections of all clients.
+    open: Arc<AtomicUsize>,
+    keep_alive: Duration,
+}
+
+/// One upstream, and the settings with which a connection to it is opened.
+#[derive(Clone, Copy)]
+pub(in crate::proxy) struct Upstream<'r> {
+    pub(in crate::proxy) dialer: &'r Arc<Dialer>,
+    /// Its host, for a request that names none.
+    pub(in crate::proxy) authority: &'r Authority,
+    pub(in crate::proxy) sink: &'r Arc<dyn RouteSink>,
+    /// `limits.upstream_connections`.
+    pub(in crate::proxy) limit: Option<usize>,
+    /// `limits.header_bytes`.
+    pub(in crate::proxy) header_bytes: usize,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::proxy) enum OpenError {
+    #[error("too many connections to upstreams")]
+    OverLimit,
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    #[error("the upstream hung up at once")]
+    Closed(#[source] hyper::Error),
+}
+
+struct Kept {
+    dialer: Arc<Dialer>,
+    connection: UpstreamConnection,
+    /// When it was last known to be in use.
+    used: Instant,
+}
+
+// === impl Upstreams ===
+
+impl Upstreams {
+    /// None yet. `open` counts those of all clients; one that is idle for `keep_alive` is closed.
+    pub(in crate::proxy) const fn new(open: Arc<AtomicUsize>, keep_alive: Duration) -> Self {
+        Self { kept: Mutex::new(Vec::new()), open, keep_alive }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Vec<Kept>) -> T) -> T {
+        work(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The connection that is kept to an upstream, if it is still up.
+    pub(in crate::proxy) fn take(&self, upstream: Upstream<'_>) -> Option<UpstreamConnection> {
+        self.close_idle();
+        self.with(|kept| {
+            let at = kept.iter().position(|kept| Arc::ptr_eq(&kept.dialer, upstream.dialer))?;
+            Some(kept.swap_remove(at).connection)
+        })
+    }
+
+    /// A new connection. It has to be [kept](Self::keep) for as long as an answer comes over it.
+    pub(in crate::proxy) async fn open(&self, upstream: Upstream<'_>) -> Result<UpstreamConnection, OpenError> {
+        let place = self.place(upstream).ok_or(OpenError::OverLimit)?;
+        let Reached { leg, address, .. } = upstream.dialer.dial(&[]).await?;
+        upstream.dialer.keep_alive(&leg);
+        let connection = UpstreamConnection::new(Rewind::new(leg), address, upstream.header_bytes).await;
+        let connection = connection.map_err(OpenError::Closed)?;
+        connection.take_place(|| Some(place));
+        Ok(connection)
+    }
+
+    /// Keeps a connection, over which the body of an answer may still come. `false`: only for that body, because there are
+    /// too many.
+    pub(in crate::proxy) fn keep(&self, upstream: Upstream<'_>, connection: UpstreamConnection) -> bool {
+        let keeps = connection.take_place(|| self.place(upstream));
+        self.with(|kept| kept.push(Kept { dialer: Arc::clone(upstream.dialer), connection, used: Instant::now() }));
+        keeps
+    }
+
+    fn place(&self, upstream: Upstream<'_>) -> Option<UpstreamPlace> {
+        Some(UpstreamPlace::new(Permit::take(&self.open, upstream.limit)?, Arc::clone(upstream.sink)))
+    }
+
+    /// Closes the connections that have been idle for too long. Gives the instant at which the next may have been.
+    pub(in crate::proxy) fn close_idle(&self) -> Option<Instant> {
+        let now = Instant::now();
+        self.with(|kept| {
+            kept.retain_mut(|kept| {
+                if !kept.connection.is_idle() {
+                    kept.used = now;
+                }
+                !kept.connection.is_closed() && kept.used + self.keep_alive > now
+            });
+            kept.iter().map(|kept| kept.used + self.keep_alive).min()
+        })
+    }
+}
