@@ -3,8 +3,6 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use http::StatusCode;
-use jiff::Timestamp;
 use tokio::time::Instant;
 use ulid::Ulid;
 
@@ -13,7 +11,7 @@ use super::last_words::{TOO_LATE, say_last};
 use super::request::RequestState;
 use super::secure::secure;
 use super::speak_http::speak_http;
-use crate::close::{Address, Live, Outcome, Rejection, Session};
+use crate::close::{Address, Live, Rejection, Session};
 use crate::proxy::permit::Permit;
 use crate::proxy::relay::session::SessionFile;
 use crate::proxy::relay::{Relay, Run};
@@ -64,10 +62,9 @@ async fn open_session(
     let Established { route, upstream, upstream_address, early: upstream_early, request, .. } = established;
     let Established { reserved_bits, handshake, permit, .. } = established;
     let trace = handshake.trace();
-    // One instant: an id begins with its time.
-    let (opened_at, took) = (Timestamp::now(), handshake.elapsed());
-    handshake.end(Outcome::Upgraded, StatusCode::SWITCHING_PROTOCOLS, None);
+    let (opened_at, took) = handshake.open();
     let session = Session {
+        // One instant: an id begins with its time.
         id: Ulid::from_datetime(opened_at.into()),
         route: Arc::clone(&route.facts),
         opened_at,

@@ -67,7 +67,7 @@ impl Handshake {
     }
 
     /// The time since its request was read, or its TLS handshake begun.
-    pub(in crate::proxy) fn elapsed(&self) -> Duration {
+    fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
 
@@ -92,15 +92,33 @@ impl Handshake {
         self.file(outcome, Some(status.as_u16()), detail);
     }
 
+    /// The 101 was written. Gives that instant, at which the session opens, and how long the handshake took.
+    pub(in crate::proxy) fn open(mut self) -> (Timestamp, Duration) {
+        let (time, took) = (Timestamp::now(), self.elapsed());
+        self.file_at(time, took, Outcome::Upgraded, Some(StatusCode::SWITCHING_PROTOCOLS.as_u16()), None);
+        (time, took)
+    }
+
     fn file(&mut self, outcome: Outcome, status: Option<u16>, detail: Option<Text>) {
+        self.file_at(Timestamp::now(), self.elapsed(), outcome, status, detail);
+    }
+
+    fn file_at(
+        &mut self,
+        time: Timestamp,
+        duration: Duration,
+        outcome: Outcome,
+        status: Option<u16>,
+        detail: Option<Text>,
+    ) {
         self.filed = true;
         self.sink.handshake(HandshakeRecord {
             outcome,
             status,
             request: std::mem::take(&mut self.request),
             client: self.client.clone(),
-            duration: self.elapsed(),
-            time: Timestamp::now(),
+            duration,
+            time,
             tls_error: self.tls_error,
             detail,
             trace: self.trace.take(),
