@@ -72,6 +72,7 @@ impl Instance {
         for route in &config.routes {
             exporter.declare_route(&route.name, &route.codes);
         }
+        exporter.metrics().certificates_taken(&config.certificates());
         Ok(Self { config, source, exporter, shutdown: Shutdown::new(), sockets })
     }
 
@@ -134,7 +135,14 @@ impl Instance {
             tokio::spawn(admin::serve(listener, router, handed_on(self.shutdown.clone())));
         }
         let watching = proxy.clone();
-        tokio::spawn(async move { watching.watch_certificates().await });
+        let exporter = self.exporter.clone();
+        tokio::spawn(async move {
+            let tell = |reloaded: &Result<Vec<_>, _>| match reloaded {
+                Ok(certificates) => exporter.metrics().certificates_taken(certificates),
+                Err(_) => exporter.metrics().certificates_refused(),
+            };
+            watching.watch_certificates(tell).await;
+        });
         let mut workers = start_workers(self.config.workers, &proxy, &front).map_err(StartError::Start)?;
         let address = front.local_addr();
         drop(front);

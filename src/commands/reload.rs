@@ -58,8 +58,11 @@ impl Reloader {
             self.exporter.declare_route(&route.name, &route.codes);
         }
         self.exporter.resample(&config.otel);
+        self.exporter.metrics().certificates_taken(&config.certificates());
         let effective = config.to_string();
+        let routes: Vec<_> = config.routes.iter().map(|route| route.name.clone()).collect();
         self.proxy.reload(config);
+        self.exporter.keep_routes(routes.iter().map(String::as_str));
         self.exporter.metrics().config_taken(Timestamp::now());
         tracing::info!("configuration reloaded: {effective}");
     }

@@ -9,13 +9,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::forwarded::Forwarded;
 use super::log_only::LogOnly;
 use super::otel::Otel;
 use super::route::{ClassTable, Route};
-use super::tls::{Tls, UpstreamTls};
+use super::tls::{Tls, UpstreamTls, validity};
 use super::upstream::Upstream;
 use super::values::{show_address, show_count, show_duration, show_limit, show_path, show_switch};
 use super::words::words;
@@ -262,6 +263,13 @@ impl Config {
     /// The route that a request takes; see [`find`](super::find).
     pub fn route(&self, host: Option<&str>, path: &str) -> Option<&Route> {
         super::routes::find(self.routes.iter().map(|route| (route, route)), host, path)
+    }
+
+    /// The certificates that closewatch shows, to clients or to upstreams: their files, and until when they are valid.
+    pub fn certificates(&self) -> Vec<(PathBuf, Timestamp)> {
+        let upstreams = self.routes.iter().filter_map(|route| route.upstream_tls.as_ref());
+        let upstreams = upstreams.filter_map(|tls| validity(tls.cert.as_deref(), tls.identity.as_deref()));
+        validity(self.tls.cert.as_deref(), self.tls.identity.as_deref()).into_iter().chain(upstreams).collect()
     }
 
     /// The defaults, before anything says where sessions go.

@@ -232,6 +232,11 @@ fn check_time(certificate: &CertificateDer<'_>) -> Result<(), String> {
     }
 }
 
+/// The file of a certificate, and until when the certificate is valid. `None` if there is none.
+pub fn validity(file: Option<&Path>, identity: Option<&CertifiedKey>) -> Option<(PathBuf, Timestamp)> {
+    Some((file?.to_owned(), expiry(identity?)?))
+}
+
 /// Until when a certificate is valid.
 pub fn expiry(identity: &CertifiedKey) -> Option<Timestamp> {
     /// The year 9999, the last that a certificate can name (RFC 5280 §4.1.2.5).

@@ -1,6 +1,6 @@
 //! The sink that joins all outputs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,14 +15,17 @@ use super::{
     Sink,
 };
 use crate::close::{
-    CloseCode, CloseRecord, CloseSink, CodeRules, HandshakeRecord, Outcome, Propagation, Rejection, RequestHeaders,
-    RouteSink, Session,
+    CloseCode, CloseRecord, CloseSink, CodeRules, HandshakeRecord, NO_ROUTE, Outcome, Propagation, Rejection,
+    RequestHeaders, RouteSink, Session,
 };
 use crate::config::Otel;
 use crate::wire::{MessageKind, Peer};
 
 /// Events that a subscriber of the feed may lag behind before it misses some.
 pub const FEED: usize = 1024;
+
+/// Routes that are gone from the configuration and keep their series: a last scrape still finds them. Each takes some 120 KB.
+pub const GONE_ROUTES: usize = 100;
 
 /// The settings of all outputs.
 #[derive(Clone, Debug)]
@@ -68,7 +71,15 @@ struct Outputs {
     json: JsonStyle,
     own_codes: Vec<CloseCode>,
     /// Not the routes themselves: they hold these outputs, which would then never be dropped.
-    routes: Mutex<HashMap<Arc<str>, Arc<RouteMetrics>>>,
+    routes: Mutex<Routes>,
+}
+
+/// The routes that have series.
+#[derive(Debug, Default)]
+struct Routes {
+    known: HashMap<Arc<str>, Arc<RouteMetrics>>,
+    /// Those of them that no configuration has any more, the longest gone first.
+    gone: VecDeque<Arc<str>>,
 }
 
 /// One route's way to the outputs.
@@ -134,7 +145,31 @@ impl Exporter {
     pub fn declare_route(&self, name: &str, rules: &CodeRules) {
         self.0.metrics.expect(name, rules, &self.0.own_codes);
         let mut routes = self.0.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        routes.entry(name.into()).or_insert_with(|| Arc::new(self.0.metrics.route(name)));
+        routes.known.entry(name.into()).or_insert_with(|| Arc::new(self.0.metrics.route(name)));
+    }
+
+    /// Forgets routes that are not among `names`, the routes of a new configuration: the series of those that went last stay, and
+    /// those that sessions still move. So no number of reloads makes the metrics grow without bound.
+    pub fn keep_routes<'n>(&self, names: impl IntoIterator<Item = &'n str>) {
+        let configured: HashSet<_> = names.into_iter().chain([NO_ROUTE]).collect();
+        let mut routes = self.0.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let Routes { known, gone } = &mut *routes;
+        gone.retain(|name| !configured.contains(&**name));
+        let newly: Vec<_> =
+            known.keys().filter(|name| !configured.contains(&***name) && !gone.contains(*name)).cloned().collect();
+        gone.extend(newly);
+        let mut excess = gone.len().saturating_sub(GONE_ROUTES);
+        gone.retain(|name| {
+            // Held by nobody but the map.
+            let is_unused = known.get(name).is_none_or(|metrics| Arc::strong_count(metrics) == 1);
+            let is_forgotten = excess > 0 && is_unused;
+            if is_forgotten {
+                excess -= 1;
+                known.remove(name);
+                self.0.metrics.forget_route(name);
+            }
+            !is_forgotten
+        });
     }
 
     /// Samples spans as `otel` says, from now on.
@@ -192,7 +227,7 @@ impl CloseSink for Exporter {
     fn route(&self, name: &str) -> Arc<dyn RouteSink> {
         let name: Arc<str> = name.into();
         let mut routes = self.0.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        let metrics = routes.entry(Arc::clone(&name)).or_insert_with(|| {
+        let metrics = routes.known.entry(Arc::clone(&name)).or_insert_with(|| {
             self.0.metrics.expect(&name, &CodeRules::default(), &self.0.own_codes);
             Arc::new(self.0.metrics.route(&name))
         });

@@ -22,7 +22,7 @@ mod text;
 pub use activity::{Activity, Recent};
 pub use close_log::{CloseLog, LogOptions, QUEUE};
 pub use event::Event;
-pub use exporter::{ExportOptions, Exporter, FEED, StartError};
+pub use exporter::{ExportOptions, Exporter, FEED, GONE_ROUTES, StartError};
 pub use json::{JsonStyle, SessionFields, to_json};
 pub(crate) use line_writer::LineWriter;
 pub use live::{LiveSession, LiveSessions};

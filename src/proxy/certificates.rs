@@ -1,15 +1,17 @@
 //! Certificates that are replaced while closewatch runs.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::sleep;
 
 use super::accept::Proxy;
 use super::transport::tls::{Acceptor, Connector};
-use crate::config::TlsFault;
+use crate::config::{TlsFault, validity};
 
 /// How often the files are looked at. Not inotify: it does not see what changes behind a symbolic link, as in a volume of
 /// Kubernetes, or on the other side of a network file system.
@@ -19,28 +21,30 @@ const PERIOD: Duration = Duration::from_secs(1);
 type Stamp = Option<(u64, u64, u64, i64, i64)>;
 
 impl Proxy {
-    /// Reads all certificates and keys anew, for the handshakes that come. If anything is wrong with any of them, none is
-    /// changed. Reads files, so it blocks.
-    pub fn reload_certificates(&self) -> Result<(), TlsFault> {
+    /// Reads all certificates and keys anew, for the handshakes that come, and gives until when each is valid. If anything is wrong
+    /// with any of them, none is changed. Reads files, so it blocks.
+    pub fn reload_certificates(&self) -> Result<Vec<(PathBuf, Timestamp)>, TlsFault> {
         let inner = self.inner();
         let front = inner.acceptor.as_ref().map(|acceptor| acceptor.load().map(|identity| (acceptor, identity)));
         let front = front.transpose()?;
         let connectors: Vec<_> = inner.routes.connectors().collect();
         let loaded = connectors.iter().map(|connector| connector.load()).collect::<Result<Vec<_>, _>>()?;
+        let mut certificates = Vec::new();
         if let Some((acceptor, Some(identity))) = front {
-            acceptor.show(identity);
+            certificates.extend(acceptor.show(identity));
         }
         for (connector, settings) in connectors.into_iter().zip(loaded) {
             connector.change(&settings);
+            certificates.extend(validity(settings.cert.as_deref(), settings.identity.as_deref()));
         }
-        Ok(())
+        Ok(certificates)
     }
 
-    /// Reloads certificates when their files change, for as long as it is polled.
+    /// Reloads certificates when their files change, for as long as it is polled, and tells what came of it.
     ///
     /// A change is believed when it has been the same for two looks: certificate and key are two files, and are not
     /// written in one moment.
-    pub async fn watch_certificates(&self) {
+    pub async fn watch_certificates(&self, tell: impl Fn(&Result<Vec<(PathBuf, Timestamp)>, TlsFault>)) {
         if let Some(acceptor) = &self.inner().acceptor {
             acceptor.announce();
         }
@@ -50,10 +54,17 @@ impl Proxy {
             sleep(PERIOD).await;
             let now = self.stamps().await;
             if now != loaded && now == before {
+                let same_files = now.keys().eq(loaded.keys());
                 loaded.clone_from(&now);
                 let proxy = self.clone();
-                match tokio::task::spawn_blocking(move || proxy.reload_certificates()).await {
-                    Ok(Ok(())) => tracing::info!("certificates reloaded: their files have changed"),
+                let reloaded = tokio::task::spawn_blocking(move || proxy.reload_certificates()).await;
+                if let Ok(outcome) = &reloaded {
+                    tell(outcome);
+                }
+                match reloaded {
+                    Ok(Ok(_)) if same_files => tracing::info!("certificates reloaded: their files have changed"),
+                    // Another configuration names other files: they may have changed since it read them, or not.
+                    Ok(Ok(_)) => {}
                     Ok(Err(fault)) => tracing::warn!(%fault, "the certificates stay as they are"),
                     Err(error) => tracing::error!(%error, "the certificates stay as they are"),
                 }
@@ -63,15 +74,15 @@ impl Proxy {
     }
 
     /// Off this thread: a file system may take its time.
-    async fn stamps(&self) -> Vec<Stamp> {
+    async fn stamps(&self) -> BTreeMap<PathBuf, Stamp> {
         let inner = self.inner();
         let front = inner.acceptor.iter().flat_map(Acceptor::files);
         let files: Vec<PathBuf> =
             front.chain(inner.routes.connectors().flat_map(Connector::files)).map(Path::to_owned).collect();
         if files.is_empty() {
-            return Vec::new();
+            return BTreeMap::new();
         }
-        let stamps = move || files.iter().map(|file| stamp(file)).collect();
+        let stamps = move || files.into_iter().map(|file| (file.clone(), stamp(&file))).collect();
         tokio::task::spawn_blocking(stamps).await.unwrap_or_default()
     }
 }

@@ -9,8 +9,8 @@ use closewatch::export::Sink;
 use closewatch::wire::Violation;
 use serde_json::Value;
 
-use crate::instance::{Child, Metrics, Output, Running, status};
-use crate::rig::{close, ping, pong};
+use crate::instance::{Child, Metrics, Output, Running, Workspace, status};
+use crate::rig::{Valid, authority, close, ping, pong};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -98,9 +98,21 @@ fn assert_same(document: &str, documented: &BTreeSet<String>, existing: &BTreeSe
 
 // === metrics ===
 
-/// The answer of `/metrics` once there was a session: a histogram is there when something was measured.
+/// The answer of `/metrics` once there was a session: a histogram is there when something was measured, and the expiry of
+/// certificates when there is one.
 async fn exposition() -> String {
-    let mut running = Running::start().await;
+    let workspace = Workspace::new();
+    let issued = authority().issue(&["chat.test"], Valid::Now);
+    let [cert, key] = [("cert.pem", &issued.cert), ("key.pem", &issued.key)].map(|(name, content)| {
+        std::fs::write(workspace.path(name), content).unwrap();
+        workspace.path(name).display().to_string()
+    });
+    let config = format!(
+        "[[routes]]\nname = \"default\"\nupstream = \"{{upstream}}\"\n\
+         [[routes]]\nname = \"secured\"\npath = \"/secured\"\nupstream = \"https://127.0.0.1:9\"\n\
+         upstream_tls = {{ cert = {cert:?}, key = {key:?}, insecure = \"on\" }}\n"
+    );
+    let mut running = Running::within(workspace, &config, &[], Output::Read).await;
     let (mut client, mut upstream) = running.session().await;
     upstream.say(&ping(b"")).await;
     client.hear(&ping(b"")).await;

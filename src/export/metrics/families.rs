@@ -1,6 +1,8 @@
 //! The families that have a route, made and registered once.
 
-use prometheus::core::Collector;
+use std::collections::HashMap;
+
+use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
 
 use super::names::{self, Family};
@@ -61,6 +63,45 @@ impl Families {
             stalled: gauge(&names::SESSIONS_STALLED),
             spilled_bytes: gauge(&names::SPILLED_BYTES),
             upstream_connections: gauge(&names::UPSTREAM_CONNECTIONS),
+        }
+    }
+
+    /// Removes every series of a route.
+    pub(super) fn forget(&self, route: &str) {
+        for counters in [
+            &self.opened,
+            &self.closes,
+            &self.saw_mismatch,
+            &self.handshakes,
+            &self.messages,
+            &self.frame_bytes,
+            &self.undelivered_bytes,
+            &self.violations,
+            &self.blind_sessions,
+            &self.http_requests,
+        ] {
+            remove_route(counters, route);
+        }
+        for histograms in [
+            &self.session_duration,
+            &self.idle_before_close,
+            &self.close_handshake,
+            &self.handshake_duration,
+            &self.ping_rtt,
+        ] {
+            remove_route(histograms, route);
+        }
+    }
+}
+
+fn remove_route<B: MetricVecBuilder>(series: &MetricVec<B>, route: &str) {
+    for family in series.collect() {
+        for metric in family.get_metric() {
+            let labels: HashMap<_, _> = metric.get_label().iter().map(|label| (label.name(), label.value())).collect();
+            if labels.get("route") == Some(&route) {
+                // It was there a moment ago; if it is gone, so much the better.
+                let _ = series.remove(&labels);
+            }
         }
     }
 }

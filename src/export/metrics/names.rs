@@ -117,13 +117,18 @@ pub(in crate::export) const CONNECTIONS_REJECTED: Family = Family {
 };
 pub(in crate::export) const CONFIG_RELOAD_SUCCESS: Family = Family {
     name: "closewatch_config_reload_success",
-    help: "1 if the last configuration given was taken, 0 if it was refused and the one before it is still in force.",
+    help: "1 if the last configuration and the last change of certificates were taken, 0 if one was refused: the one before is in force.",
     labels: &[],
 };
 pub(in crate::export) const CONFIG_LAST_RELOAD: Family = Family {
     name: "closewatch_config_last_reload_timestamp_seconds",
     help: "When a configuration was last taken, in seconds since 1970.",
     labels: &[],
+};
+pub(in crate::export) const CERTIFICATE_EXPIRY: Family = Family {
+    name: "closewatch_tls_certificate_expiry_timestamp_seconds",
+    help: "Until when a certificate that closewatch shows is valid, in seconds since 1970.",
+    labels: &["file"],
 };
 pub(in crate::export) const BUILD_INFO: Family =
     Family { name: "closewatch_build_info", help: "1; the labels say what runs here.", labels: &["version"] };

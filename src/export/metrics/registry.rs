@@ -1,6 +1,8 @@
 //! The registry of one process, and what concerns no route.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
@@ -23,6 +25,17 @@ pub struct Metrics {
     connections_rejected: IntCounterVec,
     config_reload_success: IntGauge,
     config_last_reload: IntGauge,
+    certificate_expiry: IntGaugeVec,
+    reloads: Mutex<Reloads>,
+}
+
+/// The outcome of the last reloads.
+#[derive(Debug, Default)]
+struct Reloads {
+    config_refused: bool,
+    certificates_refused: bool,
+    /// The files that have a series.
+    certificates: BTreeSet<String>,
 }
 
 /// An output that can lose records.
@@ -62,6 +75,8 @@ impl Metrics {
             connections_rejected,
             config_reload_success: gauge(&names::CONFIG_RELOAD_SUCCESS),
             config_last_reload: gauge(&names::CONFIG_LAST_RELOAD),
+            certificate_expiry: registered(&registry, certificate_expiry()),
+            reloads: Mutex::default(),
             registry,
         }
     }
@@ -89,13 +104,45 @@ impl Metrics {
 
     /// A configuration was taken, at the start or on request.
     pub fn config_taken(&self, at: Timestamp) {
-        self.config_reload_success.set(1);
+        self.reloaded(|reloads| reloads.config_refused = false);
         self.config_last_reload.set(at.as_second());
     }
 
     /// A configuration was refused; the one before it stays.
     pub fn config_refused(&self) {
-        self.config_reload_success.set(0);
+        self.reloaded(|reloads| reloads.config_refused = true);
+    }
+
+    /// The certificates were read; each file with the end of its validity.
+    pub fn certificates_taken(&self, certificates: &[(PathBuf, Timestamp)]) {
+        self.reloaded(|reloads| {
+            reloads.certificates_refused = false;
+            let files: BTreeSet<_> = certificates.iter().map(|(file, _)| file.display().to_string()).collect();
+            for gone in reloads.certificates.difference(&files) {
+                // Fails if there is none, which is as well.
+                let _ = self.certificate_expiry.remove_label_values(&[gone]);
+            }
+            reloads.certificates = files;
+        });
+        for (file, until) in certificates {
+            self.certificate_expiry.with_label_values(&[&file.display().to_string()]).set(until.as_second());
+        }
+    }
+
+    /// Changed certificates were refused; the ones before stay.
+    pub fn certificates_refused(&self) {
+        self.reloaded(|reloads| reloads.certificates_refused = true);
+    }
+
+    fn reloaded(&self, note: impl FnOnce(&mut Reloads)) {
+        let mut reloads = self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
+        note(&mut reloads);
+        self.config_reload_success.set(i64::from(!reloads.config_refused && !reloads.certificates_refused));
+    }
+
+    /// Removes every series of a route.
+    pub fn forget_route(&self, name: &str) {
+        self.families.forget(name);
     }
 
     /// The counter of records that `sink` lost.
@@ -138,6 +185,11 @@ impl Sink {
             Self::Otlp => "otlp",
         }
     }
+}
+
+fn certificate_expiry() -> IntGaugeVec {
+    let names::Family { name, help, labels } = names::CERTIFICATE_EXPIRY;
+    IntGaugeVec::new(Opts::new(name, help), labels).expect("names and labels are constants, valid and different")
 }
 
 fn build_info() -> IntGaugeVec {

@@ -1,10 +1,11 @@
 //! The exposition as a whole.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use closewatch::close::{CloseRecord, CloseSink, CodeRules, NO_ROUTE, Outcome, Rejection, RouteSink};
 use closewatch::config::LogTarget;
-use closewatch::export::{Event, ExportOptions, Exporter, LogOptions, Sink};
+use closewatch::export::{Event, ExportOptions, Exporter, GONE_ROUTES, LogOptions, Sink};
 use closewatch::wire::{MessageKind, Peer};
 
 use super::golden::assert_golden;
@@ -171,4 +172,28 @@ fn the_feed_and_the_latest_entries_have_what_the_log_has() {
     let latest: Vec<_> = exporter.recent().latest(10, |_| true).iter().map(|event| name(event)).collect();
     assert_eq!(latest, ["drain", "refused"]);
     assert_eq!(exporter.recent().latest(1, |event| name(event) == "drain").len(), 1);
+}
+
+#[test]
+fn reloads_with_ever_new_routes_do_not_grow_the_metrics_without_bound() {
+    let exporter = silent();
+    let rules = CodeRules::default();
+    // A session of a route that is long gone still moves its series.
+    exporter.declare_route("held", &rules);
+    let held = exporter.route("held");
+    for number in 0..3 * GONE_ROUTES {
+        let name = format!("route-{number}");
+        exporter.declare_route(&name, &rules);
+        exporter.route(&name).http_response(200);
+        exporter.keep_routes([name.as_str(), "stays"]);
+    }
+    exporter.declare_route("stays", &rules);
+    held.http_response(200);
+    let text = String::from_utf8(exporter.metrics().encode()).unwrap();
+    let routes: HashSet<_> = text.lines().filter_map(|line| line.split("route=\"").nth(1)?.split('"').next()).collect();
+    // With the one that is configured, the one that is held, and the one that stays.
+    assert!(routes.len() <= GONE_ROUTES + 3, "{}", routes.len());
+    let newest = format!("route-{}", 3 * GONE_ROUTES - 1);
+    assert!(routes.contains("held") && routes.contains("stays") && routes.contains(&*newest), "{routes:?}");
+    assert!(!routes.contains("route-0"));
 }

@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::instance::{Output, Running, Workspace};
+use crate::instance::{Output, Running, Workspace, until};
 use crate::rig::{Authority, Issued, Legs, REQUEST, Rig, Valid, authority, text};
 
 /// The certificate that the proxy shows to a client that trusts `authority`.
@@ -44,7 +44,7 @@ async fn a_new_certificate_is_shown_and_live_sessions_do_not_notice() {
     let mut rig = Rig::with_tls(Legs { client: true, upstream: false }, |config| config.tls = tls);
     let watching = tokio::spawn({
         let proxy = rig.data_plane();
-        async move { proxy.watch_certificates().await }
+        async move { proxy.watch_certificates(|_| ()).await }
     });
     let (mut client, mut upstream) = rig.session().await;
     assert_eq!(shown(&rig).await, der(&old));
@@ -132,4 +132,49 @@ async fn a_hangup_takes_tls_with_the_rest_of_the_configuration_or_none_of_it() {
     upstream.hear(&text("still here")).await;
     client.reset();
     assert_eq!(running.record().await["cause"], "client_reset");
+}
+
+#[tokio::test]
+async fn a_certificate_has_its_expiry_in_the_metrics_and_one_that_is_refused_is_seen_there() {
+    const EXPIRY: &str = "closewatch_tls_certificate_expiry_timestamp_seconds";
+    let workspace = Workspace::new();
+    let [old, new] = [0, 1].map(|_| authority().issue(&["chat.test"], Valid::Now));
+    let file = |name: &str| workspace.path(name).display().to_string();
+    replace(&workspace, "cert.pem", &old.cert);
+    replace(&workspace, "key.pem", &old.key);
+    let config = |cert: &str, key: &str| {
+        format!("upstream = \"{{upstream}}\"\n[tls]\ncert = {:?}\nkey = {:?}\n", file(cert), file(key))
+    };
+    let mut running = Running::with(&config("cert.pem", "key.pem"), &[], Output::Read).await;
+    let until_success = async |running: &Running, expected: u64| {
+        until("the outcome of the reload", async || {
+            running.scrape().await.sum("closewatch_config_reload_success", &[]) == expected
+        })
+        .await;
+    };
+    let expiry = closewatch::config::expiry(&old.identity()).unwrap().as_second();
+    let shown = running.scrape().await.sum(EXPIRY, &[("file", &file("cert.pem"))]);
+    assert_eq!(i64::try_from(shown).unwrap(), expiry);
+
+    replace(&workspace, "cert.pem", "no certificate");
+    until_success(&running, 0).await;
+    replace(&workspace, "cert.pem", &new.cert);
+    replace(&workspace, "key.pem", &new.key);
+    until_success(&running, 1).await;
+    running.child.logs(&["certificates reloaded: their files have changed"]).await;
+
+    // Another list of files is no change of files: the configuration has just read them.
+    replace(&workspace, "other.pem", &old.cert);
+    replace(&workspace, "other-key.pem", &old.key);
+    running.reload(&config("other.pem", "other-key.pem"));
+    running.child.logs(&["configuration reloaded"]).await;
+    running.child.logs(&["certificate in front", "other.pem"]).await;
+    let metrics = running.get("/metrics").await.body;
+    assert!(
+        metrics.contains("other.pem") && !metrics.contains(&file("cert.pem")),
+        "the file that is gone has no series"
+    );
+    replace(&workspace, "other.pem", "no certificate");
+    until_success(&running, 0).await;
+    assert!(!running.child.log_so_far().contains("their files have changed"));
 }

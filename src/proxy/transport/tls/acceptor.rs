@@ -1,10 +1,11 @@
 //! TLS in front: what clients speak ends here.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -12,7 +13,7 @@ use tokio::net::TcpStream;
 
 use super::machine::Machine;
 use super::stream::{TlsError, TlsStream};
-use crate::config::{Tls, TlsFault, expiry, provider};
+use crate::config::{Tls, TlsFault, expiry, provider, validity};
 
 /// What is agreed on by ALPN (RFC 7301).
 pub(super) const ALPN: &[u8] = b"http/1.1";
@@ -77,10 +78,12 @@ impl Acceptor {
         self.settings.load()
     }
 
-    /// Shows `identity` to the clients that come from now on.
-    pub(in crate::proxy) fn show(&self, identity: Arc<CertifiedKey>) {
+    /// Shows `identity` to the clients that come from now on. Gives its file, and until when it is valid.
+    pub(in crate::proxy) fn show(&self, identity: Arc<CertifiedKey>) -> Option<(PathBuf, Timestamp)> {
+        let valid = validity(self.settings.cert.as_deref(), Some(&identity));
         *self.identity.0.write().unwrap_or_else(PoisonError::into_inner) = identity;
         self.announce();
+        valid
     }
 
     /// Says in the log until when the certificate is valid.
