@@ -1,4 +1,4 @@
-//! Accepting clients.
+//! The listener: accepts clients and starts a task for each.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -22,17 +22,18 @@ use crate::shutdown::{Phase, Shutdown};
 /// Connections that may wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
-/// How long accepting rests when the process has no descriptor or memory left: the connections that are up go on.
+/// The pause of accepting when the process has no descriptor or memory left; open connections go on meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The data plane. One for the process; each worker calls [`Proxy::serve`] on its own runtime.
 #[derive(Clone)]
 pub struct Proxy(Arc<ArcSwap<Shared>>);
 
-/// Opens a listening socket; port 0 takes a free one. Errors as the kernel says them: in use, not permitted, not ours.
+/// Opens a listening socket; port 0 takes a free one. Gives the kernel's error if the address is in
+/// use, not permitted, or not of this host.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restart must not wait for the sessions of the process before to leave TIME_WAIT.
+    // A restart must not wait until the sessions of the previous process have left TIME_WAIT.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -82,12 +83,12 @@ impl Proxy {
         }));
     }
 
-    /// The waits of the configuration in force.
+    /// The timeouts of the configuration in force.
     pub fn timeouts(&self) -> Timeouts {
         self.0.load().config.timeouts.clone()
     }
 
-    /// What is in force.
+    /// The state in force.
     pub(super) fn inner(&self) -> Arc<Shared> {
         self.0.load_full()
     }
@@ -95,7 +96,7 @@ impl Proxy {
     /// Serves the clients of `listener` on the current runtime until [`Phase::Draining`], and those that it has taken
     /// until they are done. Every worker has a clone of the one listening socket: nothing is lost when one of them stops.
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
-        // What comes from it inherits that.
+        // Accepted sockets inherit the option.
         SockRef::from(&listener).set_tcp_nodelay(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let connections = TaskTracker::new();
@@ -117,8 +118,8 @@ impl Proxy {
                 Err(error) => resting |= self.rest(&error, resting).await,
             }
         }
-        // Closing a listener resets those that wait behind it, unless another process has it too. They have done nothing
-        // wrong, and are told so.
+        // Closing a listener resets the connections in its queue, unless another process has it too. They are served, and
+        // answered that this instance drains.
         let listener = listener.into_std()?;
         while !shutdown.has_successor()
             && let Ok((stream, address)) = listener.accept()

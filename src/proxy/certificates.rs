@@ -1,4 +1,4 @@
-//! Certificates that are replaced while closewatch runs.
+//! The reload of certificates and keys, on request or when their files change.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,24 +13,24 @@ use super::accept::Proxy;
 use super::transport::tls::{Acceptor, Connector};
 use crate::config::{TlsFault, validity};
 
-/// How often the files are looked at. Not inotify: it does not see what changes behind a symbolic link, as in a volume of
+/// The interval between two looks at the files. Not inotify: it does not see what changes behind a symbolic link, as in a volume of
 /// Kubernetes, or on the other side of a network file system.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// A file as it was: device, inode, size, and when it changed last.
+/// The identity of a file's contents: device, inode, size and time of the last change.
 type Stamp = Option<(u64, u64, u64, i64, i64)>;
 
 impl Proxy {
-    /// Reads all certificates and keys anew, for the handshakes that come, and gives until when each is valid. If anything is wrong
-    /// with any of them, none is changed. Reads files, so it blocks.
+    /// Reads all certificates and keys again, for handshakes from now on, and gives until when each is valid. If any file is
+    /// wrong, nothing changes. Reading files blocks.
     pub fn reload_certificates(&self) -> Result<Vec<(PathBuf, Timestamp)>, TlsFault> {
         let inner = self.inner();
-        let front = inner.acceptor.as_ref().map(|acceptor| acceptor.load().map(|identity| (acceptor, identity)));
-        let front = front.transpose()?;
+        let listener = inner.acceptor.as_ref().map(|acceptor| acceptor.load().map(|identity| (acceptor, identity)));
+        let listener = listener.transpose()?;
         let connectors: Vec<_> = inner.routes.connectors().collect();
         let loaded = connectors.iter().map(|connector| connector.load()).collect::<Result<Vec<_>, _>>()?;
         let mut certificates = Vec::new();
-        if let Some((acceptor, Some(identity))) = front {
+        if let Some((acceptor, Some(identity))) = listener {
             certificates.extend(acceptor.show(identity));
         }
         for (connector, settings) in connectors.into_iter().zip(loaded) {
@@ -40,10 +40,10 @@ impl Proxy {
         Ok(certificates)
     }
 
-    /// Reloads certificates when their files change, for as long as it is polled, and tells what came of it.
+    /// Reloads certificates when their files change, for as long as it is polled, and tells the result.
     ///
-    /// A change is believed when it has been the same for two looks: certificate and key are two files, and are not
-    /// written in one moment.
+    /// A change counts once two looks in a row have found the same: certificate and key are two files, and are not written at
+    /// the same moment.
     pub async fn watch_certificates(&self, tell: impl Fn(&Result<Vec<(PathBuf, Timestamp)>, TlsFault>)) {
         if let Some(acceptor) = &self.inner().acceptor {
             acceptor.announce();
@@ -73,12 +73,13 @@ impl Proxy {
         }
     }
 
-    /// Off this thread: a file system may take its time.
-    async fn stamps(&self) -> BTreeMap<PathBuf, Stamp> {
+    /// A change counts once two looks in a row have found the same: certificate and key are two files, and are not written at
+    /// the same moment.
+    pub async fn watch_certificates(&self, tell: impl Fn(&Result<Vec<(PathBuf, Timestamp)>, TlsFault>)) {
         let inner = self.inner();
-        let front = inner.acceptor.iter().flat_map(Acceptor::files);
+        let listener = inner.acceptor.iter().flat_map(Acceptor::files);
         let files: Vec<PathBuf> =
-            front.chain(inner.routes.connectors().flat_map(Connector::files)).map(Path::to_owned).collect();
+            listener.chain(inner.routes.connectors().flat_map(Connector::files)).map(Path::to_owned).collect();
         if files.is_empty() {
             return BTreeMap::new();
         }

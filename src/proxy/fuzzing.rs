@@ -1,4 +1,4 @@
-//! What the fuzz targets may ask of the private pieces.
+//! Access to private parsers, for the fuzz targets.
 
 use http::Request;
 use tokio::net::TcpStream;
@@ -37,18 +37,18 @@ pub fn is_upgrade<B>(request: &Request<B>) -> bool {
     asks_for_websocket(request.headers()) && check_upgrade(request).is_ok() && !names_two_hosts(request.headers())
 }
 
-/// What a connection of a source that has to send a PROXY protocol header begins with.
+/// The first bytes of a connection whose source has to send a PROXY protocol header.
 #[derive(Debug, PartialEq)]
 pub enum Beginning {
     /// Not yet a whole header.
     Partial,
-    /// None.
+    /// Not a header.
     Other,
-    /// A header of so many bytes, and who it says the client is.
+    /// A header of this many bytes, and the client that it announces.
     Header(usize, Option<Address>),
 }
 
-/// What `bytes` begin with.
+/// The header that `bytes` begin with, if any.
 pub fn beginning(bytes: &[u8]) -> Beginning {
     match proxy_protocol::parse(bytes) {
         Parsed::Partial => Beginning::Partial,

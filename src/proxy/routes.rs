@@ -9,13 +9,13 @@ use super::transport::tls::Connector;
 use crate::close::{CloseCode, CloseSink, NO_ROUTE, RouteFacts, RouteSink};
 use crate::config::{self, Config};
 
-/// All routes, and what is done with a request that none takes.
+/// All routes, and the sink for requests that none of them takes.
 pub(super) struct Routes {
     routes: Vec<Arc<Route>>,
     pub(super) none: Arc<dyn RouteSink>,
 }
 
-/// One route, with everything a session needs of it resolved.
+/// One route, with all handles that its sessions need.
 pub(super) struct Route {
     pub(super) config: config::Route,
     pub(super) facts: Arc<RouteFacts>,
@@ -32,7 +32,7 @@ impl Routes {
         Self { routes, none: sink.route(NO_ROUTE) }
     }
 
-    /// What speaks TLS to the upstreams.
+    /// The connectors of all upstreams with TLS.
     pub(super) fn connectors(&self) -> impl Iterator<Item = &Connector> {
         self.routes.iter().filter_map(|route| route.dialer.connector())
     }

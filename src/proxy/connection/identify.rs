@@ -7,7 +7,7 @@ use crate::proxy::state::Shared;
 use crate::proxy::transport::leg::Leg;
 use crate::shutdown::Phase;
 
-/// Who the client is. If its socket's peer is one that speaks the PROXY protocol, it must: what does not is turned away.
+/// The client's addresses. A source from which the PROXY protocol is expected must send its header, or is turned away.
 pub(super) async fn identify(proxy: &Shared, leg: &mut Leg, address: Address) -> Option<Client> {
     let mut client = Client { address, proxied: None };
     let forwarded = &proxy.config.forwarded;

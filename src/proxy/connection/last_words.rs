@@ -8,21 +8,22 @@ use tokio::io::AsyncWriteExt;
 use crate::proxy::transport::leg::Leg;
 use crate::proxy::transport::read_buffer;
 
-/// How long a client may take to read the last answer and hang up, so that no reset overtakes it.
+/// The time that a client has to read the last answer and hang up, so that no reset overtakes it: several round trips of a
+/// slow network, and short for a drain.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// What is said to a client that does not come to the end of its request's head.
+/// The answer to a head that is not complete in time.
 pub(super) const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// What is said where hyper only hangs up: to HTTP/2 that nobody has agreed on.
+/// The answer to HTTP/2 without negotiation, where hyper only closes the connection.
 pub(super) const NOT_HTTP_1: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// What is said to a client that speaks HTTP where TLS is spoken.
+/// The answer to plain HTTP on a port with TLS.
 pub(super) const NO_TLS: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n\
     content-length: 41\r\n\r\nclosewatch: this port speaks TLS (https)\n";
 
-/// What is said to a client whose upgrade is still not answered when the process ends.
+/// The answer to an upgrade that is still pending when the process ends.
 pub(super) const TOO_LATE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 

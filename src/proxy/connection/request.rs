@@ -116,7 +116,7 @@ impl RequestState {
                 *state = State::Head { first: *first, until, head: Head::begin(bytes) };
             }
             State::Head { head, .. } => head.go_on(bytes),
-            // Frames, sent before the 101; or the next request, before this one is answered. Nobody can tell them apart.
+            // Frames sent before the 101, or the next request sent before this one is answered: the two cannot be told apart.
             State::Upgrading { behind } => *behind = true,
             // A body, or a request that is sent ahead.
             State::Answering | State::Refused { .. } | State::Switching(_) => {}
@@ -205,12 +205,12 @@ impl RequestState {
         });
     }
 
-    /// Whether a FIN is half-close and the session's business: while an upgrade is on its way.
+    /// Whether a FIN is kept from hyper: during an upgrade it is half-close, which the session passes on.
     pub(super) fn is_upgrade(&self) -> bool {
         self.with(|state| matches!(state, State::Upgrading { .. } | State::Refused { .. } | State::Switching(_)))
     }
 
-    /// Whether an upgrade was left without an answer.
+    /// Whether an upgrade is still without an answer.
     pub(super) fn owes_an_answer(&self) -> bool {
         self.with(|state| matches!(state, State::Upgrading { .. }))
     }
@@ -245,7 +245,7 @@ impl RequestState {
         })
     }
 
-    /// When the head that is coming began, or its connection if there was none before it; now, if none is.
+    /// The instant at which the present head began, or the connection if this is its first head; now if no head is coming.
     pub(super) fn head_began(&self) -> Instant {
         self.with(|state| match state {
             State::Waiting { first: true, until } | State::Head { until, .. } => until.checked_sub(self.head),
@@ -295,7 +295,7 @@ impl Head {
         };
         let known = before.len();
         before.extend_from_slice(bytes);
-        // However small the pieces are: it is parsed when its end may have come.
+        // Parsed only when its end may have come, so small pieces cost no more than large ones.
         if head::may_be_complete(before, known)
             && let Some(complete) = Self::read(before)
         {

@@ -16,8 +16,7 @@ use crate::proxy::upgrade::error::chain;
 use crate::proxy::upgrade::handshake::Handshake;
 use crate::shutdown::Phase;
 
-/// The client's leg with TLS on it, if that is what is spoken here. A failure stands with the failed upgrades: for a
-/// browser it is one.
+/// The client's leg, with TLS on it if that is configured. A failure is filed as a failed upgrade: for a browser it is one.
 pub(super) async fn secure(proxy: &Shared, leg: Leg, client: &Client) -> Option<Leg> {
     let (acceptor, socket) = match (&proxy.acceptor, leg) {
         (Some(acceptor), Leg::Tcp(socket)) => (acceptor, socket),
@@ -25,15 +24,15 @@ pub(super) async fn secure(proxy: &Shared, leg: Leg, client: &Client) -> Option<
     };
     let began = Instant::now();
     let accepting = acceptor.accept(socket, proxy.config.timeouts.tls);
-    let hurry = async {
+    let deadline = async {
         proxy.shutdown.reached(Phase::Draining).await;
         tokio::time::sleep(FIRST_REQUEST).await;
     };
     let accepted = tokio::select! {
         biased;
         accepted = accepting => accepted,
-        // On the way out nobody is waited for that has not even asked.
-        () = hurry => return None,
+        // A drain does not wait for clients that have sent no request.
+        () = deadline => return None,
     };
     let failed = |why: Option<TlsFailure>, detail: &str| {
         tracing::debug!(client = %client.address, detail, "no TLS with a client");

@@ -26,13 +26,13 @@ use crate::wire::Peer;
 
 /// Serves one client, from its first byte to the last of its session.
 pub(in crate::proxy) fn serve(proxy: Arc<Shared>, leg: Leg, client: Address) -> impl Future<Output = ()> + Send {
-    // Boxed, and gone before the relay begins: a session holds nothing of its handshake, and of the configuration only what
-    // its route gave it.
+    // Boxed, and dropped before the relay begins: a session keeps nothing of its handshake, and of the configuration only its
+    // route's part.
     let opening = Box::pin(open_session(proxy, leg, client));
     async move {
         let Some((session, places)) = opening.await else { return };
         session.await;
-        // Behind the record: who waits for the place may look for it.
+        // After the record: a test or an operator that waits for a free place may read the record then.
         drop(places);
     }
 }
@@ -83,7 +83,8 @@ async fn open_session(
     Some((relay.run(proxy.shutdown.clone()), (permit, place)))
 }
 
-/// Gives the session-to-be whose 101 has been written, the client's leg, and what the client sent behind its request.
+/// Gives the session-to-be whose 101 has been written, the client's leg, and the bytes that the client sent behind its
+/// request.
 async fn shake_hands(proxy: &Arc<Shared>, leg: Leg, client: &Client) -> Option<(Established, Leg, Vec<u8>)> {
     let began = Instant::now();
     let (leg, read, head, asked) = if proxy.config.relay.verbatim {
@@ -99,9 +100,9 @@ async fn shake_hands(proxy: &Arc<Shared>, leg: Leg, client: &Client) -> Option<(
     } else {
         (leg, Vec::new(), None, None)
     };
-    // It may stay for long, and quiet.
+    // With keep-alive it may stay idle for long.
     leg.keep_alive(proxy.config.timeouts.dead_peer);
     let request = RequestState::new(began, &proxy.config.timeouts, head, asked);
-    // A box of its own: it is several times what an upgrade needs.
+    // A box of its own: its future is several times the size of an upgrade's.
     Box::pin(speak_http(proxy, Rewind::with(leg, read), request, client)).await
 }

@@ -39,15 +39,15 @@ use crate::shutdown::{Phase, Shutdown};
 /// The longest target that hyper reads; it refuses a longer one with 414.
 const MAX_TARGET: usize = u16::MAX as usize - 1;
 
-/// How HTTP on a connection came to its end.
-enum Ended {
+/// The end of HTTP on a connection.
+enum HttpEnd {
     /// hyper is done: the connection has been used up, or switched.
     Done,
-    /// What the client sent is not a request.
+    /// The client sent something that is not a request.
     BadHead(hyper::Error),
     /// The connection broke.
     Broken,
-    /// Its time was over.
+    /// A deadline has passed.
     Late(Late),
     /// closewatch is on its way out.
     Closing,
@@ -64,7 +64,7 @@ pub(super) async fn speak_http(
     let state = Arc::new(request);
     let upstreams = Upstreams::new(Arc::clone(&proxy.upstream_connections), proxy.config.timeouts.keep_alive);
     let service = service_fn(|request: Request<_>| {
-        // At once: hyper looks for what follows the head before it polls the answer.
+        // Before the future: hyper reads behind the head before it polls the answer.
         let begun = state.begin(websocket::asks_for_websocket(request.headers()));
         Box::pin(answer_request(proxy, client, request, begun, &state, &upstreams))
     });
@@ -82,20 +82,20 @@ pub(super) async fn speak_http(
     let parts = connection.into_parts();
     let stream = parts.io.into_inner();
     let last_words: &[u8] = match (ended, state.take_established()) {
-        (Ended::Done, Some(established)) => {
+        (HttpEnd::Done, Some(established)) => {
             let (leg, unread) = stream.into_leg();
             return Some((established, leg, [&*parts.read_buf, &unread].concat()));
         }
-        (Ended::Closing, None) if state.owes_an_answer() => TOO_LATE,
+        (HttpEnd::Closing, None) if state.owes_an_answer() => TOO_LATE,
         // The client was gone before its 101 was written: dropping the session-to-be files that.
-        (_, Some(_)) | (Ended::Broken | Ended::Late(Late::Quiet) | Ended::Closing, None) => return None,
-        (Ended::Done, None) => &[],
-        (Ended::BadHead(error), None) => {
+        (_, Some(_)) | (HttpEnd::Broken | HttpEnd::Late(Late::Quiet) | HttpEnd::Closing, None) => return None,
+        (HttpEnd::Done, None) => &[],
+        (HttpEnd::BadHead(error), None) => {
             let (status, words) = refusal(&error, &parts.read_buf);
             file_bad_head(proxy, client, &state, &parts.read_buf, status, &error.to_string());
             words
         }
-        (Ended::Late(Late::Head), None) => {
+        (HttpEnd::Late(Late::Head), None) => {
             let detail = "no whole request head in time";
             file_bad_head(proxy, client, &state, &parts.read_buf, StatusCode::REQUEST_TIMEOUT, detail);
             TOO_SLOW
@@ -128,7 +128,7 @@ async fn drive<S>(
     state: &RequestState,
     upstreams: &Upstreams,
     connection: &mut http1::Connection<TokioIo<ClientStream>, S>,
-) -> Ended
+) -> HttpEnd
 where
     S: hyper::service::HttpService<Incoming, ResBody = Body, Future: Unpin> + Unpin,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -142,7 +142,7 @@ where
             changed.set(shutdown.changed());
             let phase = shutdown.phase();
             if phase >= Phase::Closing {
-                return Poll::Ready(Ended::Closing);
+                return Poll::Ready(HttpEnd::Closing);
             }
             if phase >= Phase::Draining {
                 state.drain();
@@ -154,18 +154,19 @@ where
         }
         let (unready, draining) = (seen >= Some(Phase::Unready), seen >= Some(Phase::Draining));
         loop {
-            // An answer that comes in this very look has to say that it is the last.
+            // Before the poll: an answer that comes in it has to say that it is the last.
             if unready && !retired && state.is_answering() {
                 retired = true;
                 Pin::new(&mut *connection).graceful_shutdown();
             }
             match Pin::new(&mut *connection).poll(cx) {
-                Poll::Ready(Ok(())) => return Poll::Ready(Ended::Done),
-                Poll::Ready(Err(error)) if error.is_parse() => return Poll::Ready(Ended::BadHead(error)),
-                Poll::Ready(Err(_)) => return Poll::Ready(Ended::Broken),
+                Poll::Ready(Ok(())) => return Poll::Ready(HttpEnd::Done),
+                Poll::Ready(Err(error)) if error.is_parse() => return Poll::Ready(HttpEnd::BadHead(error)),
+                Poll::Ready(Err(_)) => return Poll::Ready(HttpEnd::Broken),
                 Poll::Pending => {}
             }
-            // Behind the look at what has come, and not before the first request: hyper would hang up on both.
+            // After the poll, so that a request which has come is read, and not before the first request: hyper would close the
+            // connection on both.
             if retired || !draining || !state.may_retire() {
                 break;
             }
@@ -178,7 +179,7 @@ where
                     let idle = upstreams.close_idle();
                     timer.as_mut().reset(idle.map_or(due, |idle| idle.min(due)));
                 }
-                Err(late) => return Poll::Ready(Ended::Late(late)),
+                Err(late) => return Poll::Ready(HttpEnd::Late(late)),
             }
         }
         Poll::Pending
@@ -238,7 +239,7 @@ async fn answer_request(
     Ok(response.map(|body| AnswerBody::new(body, in_flight).boxed()))
 }
 
-/// Says in the log why a request had no answer of the upstream.
+/// Logs why a request had no answer from the upstream.
 fn note_failure(error: &PlainError, client: &Client, route: &Route) {
     let (client, route) = (&client.address, &route.facts.name);
     let cause = error as &dyn std::error::Error;
@@ -249,7 +250,7 @@ fn note_failure(error: &PlainError, client: &Client, route: &Route) {
     }
 }
 
-/// A head that is no request may have been meant as an upgrade: it stands with the failed ones.
+/// Files a head that is not a request with the failed upgrades: it may have been meant as one.
 fn file_bad_head(proxy: &Shared, client: &Client, state: &RequestState, head: &[u8], status: StatusCode, detail: &str) {
     let facts = RequestFacts {
         real_address: client.proxied.clone().map(Box::new),
@@ -281,7 +282,7 @@ mod tests {
     use tokio::sync::oneshot;
     use tokio::time::Instant;
 
-    use super::{Ended, Late, TOO_SLOW, drive};
+    use super::{HttpEnd, Late, TOO_SLOW, drive};
     use crate::config::Timeouts;
     use crate::proxy::connection::request::{AnswerBody, RequestState};
     use crate::proxy::connection::stream::ClientStream;
@@ -294,7 +295,7 @@ mod tests {
         Upstreams::new(Arc::default(), Timeouts::default().keep_alive)
     }
 
-    /// A worker may find both in one look.
+    /// One poll may find both.
     #[tokio::test]
     async fn an_answer_that_comes_as_a_drain_begins_says_that_it_is_the_last() {
         let (mut client, ours) = UnixStream::pair().unwrap();
@@ -353,7 +354,7 @@ mod tests {
         let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         client.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\nGET /half").await.unwrap();
         let ended = drive(&shutdown, &state, &none(), &mut connection).await;
-        assert!(matches!(ended, Ended::Late(Late::Quiet)), "another end");
+        assert!(matches!(ended, HttpEnd::Late(Late::Quiet)), "another end");
         // As if it were late with the head.
         let saying = connection.into_parts().io.into_inner().say_last(TOO_SLOW);
         let mut heard = Vec::new();

@@ -29,7 +29,7 @@ impl ClientStream {
 
     /// Says `words`, if any, behind everything that hyper had to say, and ends the connection.
     pub(super) async fn say_last(self, words: &[u8]) {
-        // Of an answer that the client has not taken to its end the rest is lost with hyper: words would land inside it.
+        // hyper still holds the rest of an answer, which is lost with it: more words would land inside that answer.
         if self.flushed {
             say_last(&mut self.into_leg().0, words).await;
         }
@@ -58,8 +58,8 @@ impl AsyncRead for ClientStream {
         if some {
             self.request.bytes_came(&buf.filled()[before..]);
         }
-        // A FIN while the upgrade is on its way is half-close, and the session's business; a reset is an error, and hyper
-        // drops the handshake for it.
+        // A FIN during an upgrade is half-close, which the session passes on. A reset is an error: hyper then drops the
+        // handshake.
         let half_closed = matches!(read, Poll::Ready(Ok(()))) && !some;
         if half_closed && self.request.is_upgrade() { Poll::Pending } else { read }
     }

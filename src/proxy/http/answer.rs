@@ -16,7 +16,7 @@ pub(in crate::proxy) fn answer(status: StatusCode, text: &str) -> Response<Body>
     let headers: &mut HeaderMap = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
     if status == StatusCode::BAD_REQUEST {
-        // Where a bad request ends is a guess: what follows is not read as the next one.
+        // The end of a bad request can only be guessed, so nothing behind it is read as another request.
         headers.insert(header::CONNECTION, header::HeaderValue::from_static("close"));
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -25,7 +25,7 @@ pub(in crate::proxy) fn answer(status: StatusCode, text: &str) -> Response<Body>
     response
 }
 
-/// No body.
+/// An empty body.
 pub(in crate::proxy) fn empty() -> Body {
     Empty::new().map_err(|never| match never {}).boxed()
 }

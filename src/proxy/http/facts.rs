@@ -8,7 +8,7 @@ use crate::proxy::source::forwarded::join;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What a record keeps of a request: copies, so that nothing holds on to a buffer.
+/// The facts of a request for its record: copies, so that the record keeps no buffer alive.
 pub(in crate::proxy) fn request_facts<B>(request: &Request<B>, with_query: bool) -> RequestFacts {
     let path = match request.uri().path_and_query() {
         Some(path) if with_query => path.as_str(),

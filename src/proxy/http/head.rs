@@ -1,8 +1,7 @@
-//! The heads of an upgrade, read without taking them apart: what is valid beyond doubt goes on byte for byte, everything
-//! else is hyper's to judge.
+//! Heads of requests and of 101 answers, parsed in place: a valid upgrade and its 101 can then be relayed byte for byte.
 //!
-//! Strict on purpose: whatever two readers could read differently (bare CR or LF, a body, repeated or odd headers) is
-//! *not* an upgrade here. hyper then has the last word, with the same bytes put back.
+//! Strict on purpose: a head that two readers could read differently (bare CR or LF, a body, repeated or odd headers) is
+//! *not* an upgrade here. hyper then reads the same bytes again, and judges.
 
 use std::mem::MaybeUninit;
 
@@ -36,11 +35,11 @@ pub(in crate::proxy) struct Head<'h, 'b> {
 pub(in crate::proxy) enum RequestHead<'h, 'b> {
     /// A valid upgrade that every reader reads alike.
     Upgrade(UpgradeHead<'h, 'b>),
-    /// Any other, for hyper to judge.
+    /// Any other head; hyper judges it.
     Other(HeadFacts),
 }
 
-/// The facts of a head that hyper does not tell.
+/// Facts of a head that hyper does not give.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::proxy) struct HeadFacts {
     /// The bytes of the head.
@@ -110,7 +109,7 @@ pub(in crate::proxy) fn switch<'h, 'b>(bytes: &'b [u8], accept: &str, room: &'h 
     }
 }
 
-/// Whether a target goes on as it is: a path, and whatever else of visible ASCII the client wrote. Clients that do not
+/// Whether a target is relayed unchanged: it begins with a slash, and all of it is visible ASCII. Clients that do not
 /// percent-encode (`?filter={"room":1}`) work with backends that take it, and nginx passes it too.
 fn is_visible_path(target: &str) -> bool {
     target.starts_with('/') && target.bytes().all(|byte| byte.is_ascii_graphic())
@@ -218,10 +217,10 @@ impl RequestHeaders for Head<'_, '_> {
     }
 }
 
-/// Whether CR and LF come as a pair only.
+/// Whether every CR is followed by an LF, and every LF preceded by a CR.
 fn has_strict_lines(head: &[u8]) -> bool {
     let rest = head.get(1..).unwrap_or_default();
-    // All are looked at, without a way out on the way: whole vectors at a time.
+    // No early return: the compiler then compares whole vectors at a time.
     let odd = head.iter().zip(rest).fold(0, |odd, (this, next)| odd | u8::from((*this == b'\r') != (*next == b'\n')));
     odd == 0 && head.first() != Some(&b'\n') && head.last() != Some(&b'\r')
 }

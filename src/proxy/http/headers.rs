@@ -1,4 +1,4 @@
-//! Headers on their way through: what is hop-by-hop, what an upgrade needs, what is added.
+//! Headers on their way through: hop-by-hop headers are removed, headers of a trace are set.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::proxy::source::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWA
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-/// Headers that are the upstream's, whoever names them in `Connection`: routing, framing and trust stand on them.
+/// Headers that reach the upstream even if `Connection` names them: routing, framing and trust depend on them.
 const END_TO_END: [HeaderName; 15] = [
     header::HOST,
     header::CONTENT_LENGTH,
@@ -30,19 +30,19 @@ const END_TO_END: [HeaderName; 15] = [
     header::SEC_WEBSOCKET_VERSION,
 ];
 
-/// Headers as those look for them who read trace contexts.
+/// A header map in the form that readers of trace contexts take.
 pub(in crate::proxy) struct TraceHeaders<'h>(pub(in crate::proxy) &'h HeaderMap);
 
-/// Whether a header with this name is for the upstream, not for the next hop.
+/// Whether a header with this name must reach the upstream, even if `Connection` names it.
 pub(in crate::proxy) fn is_end_to_end(name: &str) -> bool {
     END_TO_END.iter().any(|known| known.as_str().eq_ignore_ascii_case(name))
 }
 
-/// Removes what concerns one connection only (RFC 9110 §7.6.1), `Upgrade` included.
+/// Removes the headers of one connection only (RFC 9110 §7.6.1), `Upgrade` included.
 pub(in crate::proxy) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = tokens(headers, &header::CONNECTION)
         .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
-        // A peer may name its own extensions here, but not take away what others stand on.
+        // A peer may name its own extensions here, but must not remove headers that others depend on.
         .filter(|name| !END_TO_END.contains(name))
         .collect();
     let always = [header::CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE];
@@ -55,7 +55,7 @@ pub(in crate::proxy) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Begins the trace of an upgrade, if sessions are traced: its place there, and the headers that say so to the upstream.
+/// Begins the trace of an upgrade, if sessions are traced: gives its span, and the headers that tell the upstream.
 pub(in crate::proxy) fn begin_trace(
     sink: &dyn RouteSink,
     headers: &dyn RequestHeaders,
@@ -76,23 +76,23 @@ pub(in crate::proxy) fn replace(headers: &mut HeaderMap, with: Vec<(&'static str
     }
 }
 
-/// Makes an absolute target's host the request's `Host`, whatever that said (RFC 9112 §3.2.2): what routes are chosen by,
-/// what the record keeps and what the upstream reads are then one. Two hosts stay two: that is an error of its own.
+/// Replaces `Host` by the host of an absolute target (RFC 9112 §3.2.2), so that route, record and upstream see the same one.
+/// Two `Host` headers stay: the request is refused for them.
 pub(in crate::proxy) fn settle_host<B>(request: &mut Request<B>) {
     let Some(authority) = request.uri().authority().filter(|_| !names_two_hosts(request.headers())) else { return };
-    // Credentials in a target are nobody's business (RFC 9110 §4.2.4).
+    // Credentials in a target are not passed on (RFC 9110 §4.2.4).
     let host = authority.as_str().rsplit('@').next().unwrap_or_default();
     if let Ok(host) = HeaderValue::from_str(host) {
         request.headers_mut().insert(header::HOST, host);
     }
 }
 
-/// The host that routes are chosen by.
+/// The host by which the route is chosen.
 pub(in crate::proxy) fn host<B>(request: &Request<B>) -> Option<&str> {
     sole(request.headers(), &header::HOST)?.to_str().ok()
 }
 
-/// Whether the request names two hosts, of which two readers may take different ones (RFC 9112 §3.2).
+/// Whether there is more than one `Host`: two readers may take different ones (RFC 9112 §3.2).
 pub(in crate::proxy) fn names_two_hosts(headers: &HeaderMap) -> bool {
     headers.get_all(header::HOST).iter().count() > 1
 }

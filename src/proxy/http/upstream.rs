@@ -38,7 +38,7 @@ pub(in crate::proxy) struct UpstreamPlace {
 /// Why an upstream gave no answer.
 #[derive(Debug)]
 pub(in crate::proxy) enum Unanswered {
-    /// The connection ended before the request was sent: here it is again.
+    /// The connection ended before anything of this request was sent.
     NotSent(Box<Request<Body>>, hyper::Error),
     /// The connection ended before a byte of an answer came.
     Silent(hyper::Error),
@@ -57,7 +57,7 @@ struct Shared {
     place: Mutex<Option<UpstreamPlace>>,
 }
 
-/// The leg while hyper has it: counts what comes.
+/// The leg while hyper has it: counts the bytes that come.
 struct UpstreamStream {
     leg: Rewind,
     shared: Arc<Shared>,
@@ -79,7 +79,7 @@ impl UpstreamConnection {
         let driver = tokio::spawn({
             let shared = Arc::clone(&shared);
             async move {
-                // How it went is said in the answer.
+                // Its result is part of the answer that `send` gives.
                 let _ = std::future::poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
                 drop(shared.place().take());
                 // Without an upgrade it is closed here, and not when it is next wanted.
@@ -110,7 +110,7 @@ impl UpstreamConnection {
 
     /// Sends a request, and gives the head of its answer. The connection has to be kept until the body has come.
     pub(in crate::proxy) async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Unanswered> {
-        // A new connection takes it at once, and says better what went wrong.
+        // A new connection takes the request at once, and its error names the cause.
         if std::mem::replace(&mut self.used, true)
             && let Err(error) = self.sender.ready().await
         {

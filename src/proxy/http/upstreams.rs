@@ -51,7 +51,7 @@ pub(in crate::proxy) enum OpenError {
 struct Kept {
     dialer: Arc<Dialer>,
     connection: UpstreamConnection,
-    /// When it was last known to be in use.
+    /// The last instant at which it was seen in use.
     used: Instant,
 }
 
@@ -87,8 +87,8 @@ impl Upstreams {
         Ok(connection)
     }
 
-    /// Keeps a connection, over which the body of an answer may still come. `false`: only for that body, because there are
-    /// too many.
+    /// Keeps a connection; the body of an answer may still be coming over it. Gives `false` if the limit allows no more of
+    /// them: then it is kept for that body only, and the client's connection has to end behind it.
     pub(in crate::proxy) fn keep(&self, upstream: Upstream<'_>, connection: UpstreamConnection) -> bool {
         let keeps = connection.take_place(|| self.place(upstream));
         self.with(|kept| kept.push(Kept { dialer: Arc::clone(upstream.dialer), connection, used: Instant::now() }));
@@ -99,7 +99,7 @@ impl Upstreams {
         Some(UpstreamPlace::new(Permit::take(&self.open, upstream.limit)?, Arc::clone(upstream.sink)))
     }
 
-    /// Closes the connections that have been idle for too long. Gives the instant at which the next may have been.
+    /// Closes the connections that have been idle for too long. Gives the earliest instant at which another one may be due.
     pub(in crate::proxy) fn close_idle(&self) -> Option<Instant> {
         let now = Instant::now();
         self.with(|kept| {

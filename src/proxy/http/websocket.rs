@@ -7,7 +7,7 @@ use super::headers::{has_token, is_end_to_end, sole, tokens};
 use crate::close::Text;
 use crate::wire::ReservedBits;
 
-/// What is wrong with an upgrade request.
+/// A fault of an upgrade request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::proxy) enum BadUpgrade {
     #[error("a WebSocket upgrade is a GET (RFC 6455 section 4.1)")]
@@ -29,7 +29,7 @@ pub(in crate::proxy) fn asks_for_websocket(headers: &HeaderMap) -> bool {
     has_token(headers, &header::UPGRADE, "websocket") && has_token(headers, &header::CONNECTION, "upgrade")
 }
 
-/// Checks a request for a WebSocket against RFC 6455 §4.2.1, as far as it concerns whoever passes it on. Gives its key.
+/// Checks a request for a WebSocket against RFC 6455 §4.2.1, as far as a proxy has to. Gives its key.
 pub(in crate::proxy) fn check_upgrade<B>(request: &Request<B>) -> Result<&HeaderValue, BadUpgrade> {
     let headers = request.headers();
     if request.method() != Method::GET {
@@ -42,7 +42,7 @@ pub(in crate::proxy) fn check_upgrade<B>(request: &Request<B>) -> Result<&Header
     if !empty || headers.contains_key(header::TRANSFER_ENCODING) {
         return Err(BadUpgrade::Body);
     }
-    // Relayed as it is, it would take the header away from whoever reads it behind the next proxy.
+    // Relayed unchanged, it would make the next proxy remove that header.
     if tokens(headers, &header::CONNECTION).any(is_end_to_end) {
         return Err(BadUpgrade::Connection);
     }
@@ -50,8 +50,8 @@ pub(in crate::proxy) fn check_upgrade<B>(request: &Request<B>) -> Result<&Header
     sole(headers, &header::SEC_WEBSOCKET_KEY).ok_or(BadUpgrade::Key)
 }
 
-/// Whether a 101 is the right answer to an upgrade with `key` (RFC 6455 §4.1): it must be, or the upstream is not talking
-/// WebSocket, and what follows is not frames.
+/// Whether a 101 is the right answer to an upgrade with `key` (RFC 6455 §4.1): if it is not, the upstream does
+/// not speak WebSocket, and no frames follow.
 pub(in crate::proxy) fn accepts<B>(response: &Response<B>, key: &HeaderValue) -> bool {
     let expected = accept_for(key.as_bytes());
     response.status() == StatusCode::SWITCHING_PROTOCOLS
@@ -64,7 +64,7 @@ pub(in crate::proxy) fn accept_for(key: &[u8]) -> String {
     tokio_tungstenite::tungstenite::handshake::derive_accept_key(key)
 }
 
-/// What the selected extensions mean for the reserved bits.
+/// The meaning that the selected extensions give to the reserved bits of a frame.
 pub(in crate::proxy) fn reserved_bits(extensions: Option<&Text>) -> ReservedBits {
     let Some(extensions) = extensions else { return ReservedBits::None };
     let mut names = extensions.as_str().split(',').map(|extension| extension.split(';').next().unwrap_or("").trim());

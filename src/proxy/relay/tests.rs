@@ -95,7 +95,7 @@ async fn relay() -> (Relay, [TcpStream; 2]) {
     (Relay::new(file, Arc::new(limits), legs, ReservedBits::None), [client, upstream])
 }
 
-/// How often the relay is polled while `peers` do something and then nothing, with the session still up.
+/// The number of polls of the relay while `peers` do something and then nothing, with the session still up.
 async fn polls(relay: Relay, peers: impl Future<Output = [TcpStream; 2]>) -> usize {
     let mut running = pin!(relay.run(Shutdown::new()));
     let mut counted = 0;

@@ -1,4 +1,4 @@
-//! Who a client is: by its socket, by the word of a balancer, by the headers of a trusted proxy.
+//! A client's addresses: that of its socket, and the one that a balancer announces for it.
 
 use std::net::IpAddr;
 
@@ -10,19 +10,20 @@ use crate::config::Forwarded;
 pub(in crate::proxy) struct Client {
     /// The socket's peer.
     pub(in crate::proxy) address: Address,
-    /// Who that peer speaks for, by PROXY protocol.
+    /// The address that the peer announced with the PROXY protocol.
     pub(in crate::proxy) proxied: Option<Address>,
 }
 
 // === impl Client ===
 
 impl Client {
-    /// Who speaks HTTP on the connection: what the upstream is told, and what connections are counted by.
+    /// The address of the HTTP peer: the announced one if there is one. Connections are counted by it, and the upstream is
+    /// told it.
     pub(in crate::proxy) fn source(&self) -> &Address {
         self.proxied.as_ref().unwrap_or(&self.address)
     }
 
-    /// Whether what the source says of others is believed.
+    /// Whether `forwarded.trusted` covers the source: then its forwarded headers are believed.
     pub(in crate::proxy) fn is_trusted(&self, forwarded: &Forwarded) -> bool {
         ip(self.source()).is_some_and(|ip| forwarded.trusts(ip))
     }

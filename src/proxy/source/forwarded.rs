@@ -1,5 +1,5 @@
-//! The headers in which proxies tell whom they speak for: `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded`, read and
-//! written.
+//! The headers in which proxies pass the client's address on: `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded`, read
+//! and written.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,8 +67,8 @@ fn warn_of_a_hop(client: &Client, forwarded: &Forwarded) {
     );
 }
 
-/// Says who the client is: `X-Forwarded-For` is appended to, `-Proto` and `-Host` are set, whatever the client wrote there;
-/// of a trusted source these two are kept.
+/// Adds the client: its address is appended to `X-Forwarded-For`, `-Proto` and `-Host` are replaced. A trusted source keeps
+/// its own values of these two.
 pub(in crate::proxy) fn append(headers: &mut HeaderMap, client: &Client, forwarded: &Forwarded, scheme: &'static str) {
     match forwarded.x_forwarded {
         XForwarded::Pass => return,
@@ -117,8 +117,8 @@ pub(in crate::proxy) fn join<'h>(values: impl Iterator<Item = &'h [u8]>) -> Vec<
     all
 }
 
-/// The last in the chain of trust that goes on from `real` through `hops`, the nearest first. Who is no address ends it:
-/// "unknown", or a name that only the proxy understands.
+/// The last in the chain of trust that goes on from `real` through `hops`, the nearest first. A hop that is not an
+/// address ends the chain: "unknown", or a name that only the proxy understands.
 fn last(
     mut real: Option<Address>,
     forwarded: &Forwarded,
@@ -139,7 +139,7 @@ fn elements(list: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut at) = (false, list.len());
     list.rsplit(move |byte| {
         at -= 1;
-        // Only of a quote: so no byte is counted twice, however many there are.
+        // Called for quotes only, so no backslash is counted twice and the scan stays linear.
         let escapes = || list[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
         quoted ^= *byte == b'"' && escapes() % 2 == 0;
         !quoted && *byte == separator
@@ -195,7 +195,7 @@ mod tests {
             (&["2001:db8::1"], Some("2001:db8::1")),
             (&["[2001:db8::1]"], Some("2001:db8::1")),
             (&["::ffff:203.0.113.7"], Some("203.0.113.7")),
-            // What is behind an unknown hop was said by somebody unknown.
+            // The hops before an unknown one cannot be trusted.
             (&["6.6.6.6, unknown, 10.0.0.1"], Some("10.0.0.1")),
             (&["unknown"], None),
             (&[""], None),
@@ -235,14 +235,14 @@ mod tests {
         let says = &["203.0.113.7"];
         let header = AddressHeader::XForwardedFor;
         assert_eq!(real("192.0.2.1:1", None, header, says), None);
-        // Trust in the balancer is not trust in whom it speaks for.
+        // Trust in a balancer does not cover the address that it announces.
         assert_eq!(real("127.0.0.1:1", Some("192.0.2.1:2"), header, says).as_deref(), Some("192.0.2.1:2"));
         assert_eq!(real("127.0.0.1:1", Some("10.0.0.1:2"), header, says).as_deref(), Some("203.0.113.7"));
         assert_eq!(real("127.0.0.1:1", None, AddressHeader::Off, says), None);
     }
 
     proptest! {
-        /// Whatever a client sends: the address of it that a trusted proxy appends is found.
+        /// The address that a trusted proxy appends is found behind any text that a client sends.
         #[test]
         fn nothing_that_a_client_says_hides_it(said in "[ -~]{0,40}|[\\\\\",;= ]{0,10}", joined: bool) {
             for (header, appended) in [

@@ -1,4 +1,4 @@
-//! Connections, counted by where they come from.
+//! The number of connections from each source, for `limits.connections_per_source`.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::close::Address;
 
-/// How many connections each source has. Locked when a connection begins or ends, and only while a limit is configured.
+/// The number of connections of each source. It is locked when a connection begins or ends, and only while a limit is
+/// configured.
 #[derive(Default)]
 pub(in crate::proxy) struct Quota(Mutex<HashMap<IpAddr, usize>>);
 
@@ -19,7 +20,8 @@ pub(in crate::proxy) struct Place {
 // === impl Quota ===
 
 impl Quota {
-    /// A place for one connection more from `source`, of which `limit` are allowed. Who has no IP address is not counted.
+    /// A place for one connection more from `source`, of which `limit` are allowed. A client without an IP address is
+    /// not counted.
     pub(in crate::proxy) fn take(
         self: &Arc<Self>,
         source: &Address,
@@ -41,7 +43,7 @@ impl Quota {
     }
 }
 
-/// A source has all it may have.
+/// The source already has as many connections as it may have.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::proxy) struct Exceeded;
 
@@ -59,7 +61,7 @@ impl Drop for Place {
     }
 }
 
-/// What counts as one source: an IPv4 address, or the IPv6 network of 64 bits that a subscriber has to themselves.
+/// The source that an address belongs to: an IPv4 address, or the IPv6 network of 64 bits that a subscriber has to themselves.
 fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),

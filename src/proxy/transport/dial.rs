@@ -1,4 +1,4 @@
-//! Reaching an upstream.
+//! The dialer: resolves and connects to an upstream, with TLS if it is configured.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -21,9 +21,9 @@ const ATTEMPT_PAUSE: Duration = Duration::from_millis(250);
 /// A connection to an upstream.
 pub(in crate::proxy) struct Reached {
     pub(in crate::proxy) leg: Leg,
-    /// Where it goes, as the record has it.
+    /// The upstream's address, for the record.
     pub(in crate::proxy) address: Address,
-    /// Of the first bytes for it, those that were sent already.
+    /// The number of the first bytes that were sent already.
     pub(in crate::proxy) sent: usize,
 }
 
@@ -42,12 +42,12 @@ pub(in crate::proxy) enum DialError {
     /// Refused, unreachable, or no descriptor left.
     #[error("cannot connect to {address}")]
     Connect { address: String, source: io::Error },
-    /// Connected, and then no TLS: it is not who it should be, or does not want closewatch.
+    /// Connected, but the TLS handshake failed: one side does not accept the other.
     #[error("no TLS with {address}")]
     Tls { address: String, source: TlsError },
 }
 
-/// The way to one upstream.
+/// Opens connections to one upstream.
 pub(in crate::proxy) struct Dialer {
     target: Target,
     timeouts: Timeouts,
@@ -64,7 +64,7 @@ impl Dialer {
         Self { target: route.upstream.target.clone(), timeouts: timeouts.clone(), tls }
     }
 
-    /// What speaks TLS there, if anything does.
+    /// The connector for TLS, if the upstream has it.
     pub(in crate::proxy) const fn connector(&self) -> Option<&Connector> {
         self.tls.as_ref()
     }
@@ -72,12 +72,12 @@ impl Dialer {
     /// Connects within `timeouts.dial` to the first address of the name that answers; with TLS within `timeouts.tls` behind that.
     /// Sends what it can of `first` where that costs no waiting; the rest is left to the caller.
     pub(in crate::proxy) async fn dial(&self, first: &[u8]) -> Result<Reached, DialError> {
-        // In the clear only what is to be read in the clear.
+        // With TLS, the first bytes have to wait for the handshake.
         let first = if self.tls.is_some() { &[] } else { first };
         let Reached { leg, address, sent } = connect(&self.target, first, self.timeouts.dial).await?;
         let leg = match (&self.tls, leg) {
             (Some(connector), Leg::Tcp(socket)) => {
-                // Boxed: most have none of it.
+                // Boxed: most dials need no TLS, and would carry its state.
                 let stream = Box::pin(connector.connect(socket, self.timeouts.tls)).await;
                 Leg::Tls(stream.map_err(|source| DialError::Tls { address: address.to_string(), source })?)
             }
@@ -86,7 +86,7 @@ impl Dialer {
         Ok(Reached { leg, address, sent })
     }
 
-    /// Has the kernel watch over a connection that is kept.
+    /// Turns TCP keepalive on, for a connection that is kept.
     pub(in crate::proxy) fn keep_alive(&self, leg: &Leg) {
         leg.keep_alive(self.timeouts.dead_peer);
     }
@@ -181,13 +181,13 @@ async fn connect_tcp(address: SocketAddr, first: &[u8]) -> io::Result<(TcpStream
         Ok(()) | Err(_) => {}
     }
     let mut stream = std::net::TcpStream::from(socket);
-    // Between two sockets of one host the handshake is over when `connect` returns: a write that goes through has waited
-    // for nothing, and has asked what else would have to be asked.
+    // On loopback the handshake is over when `connect` returns: a write at once costs no wait, and its result says whether
+    // the connection is up.
     if address.ip().is_loopback() && !first.is_empty() {
         match stream.write(first) {
             Ok(sent) => return Ok((TcpStream::from_std(stream)?, sent)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            // It was up: the next write tells what has become of it.
+            // It was up; the next write reports its end.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
                 return Ok((TcpStream::from_std(stream)?, 0));
             }

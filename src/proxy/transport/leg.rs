@@ -1,4 +1,4 @@
-//! A leg: the connection to one peer. What the relay needs of a stream, whatever the stream is made of.
+//! A leg: the connection to one peer, over TCP, a unix socket or TLS.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -23,7 +23,7 @@ pub(in crate::proxy) enum Leg {
     Tls(Box<TlsStream>),
 }
 
-/// Calls the same method on whichever stream a leg is.
+/// Calls a method on the stream of a leg, of whatever kind.
 macro_rules! on_stream {
     ($leg:expr, $stream:ident => $call:expr) => {
         match $leg {
@@ -53,12 +53,12 @@ impl Leg {
         match self {
             Self::Tcp(stream) => tcp_info::keep_alive(stream, dead_peer),
             Self::Tls(stream) => tcp_info::keep_alive(stream.socket(), dead_peer),
-            // The other end is on this host: its kernel knows.
+            // The other end is on this host, so the kernel sees it go.
             Self::Unix(_) => {}
         }
     }
 
-    /// What the kernel knows of the connection; `None` if it is not TCP.
+    /// The kernel's view of the connection; `None` if it is not TCP.
     pub(in crate::proxy) fn tcp_info(&self) -> Option<TcpInfo> {
         match self {
             Self::Tcp(stream) => TcpInfo::look(stream),
@@ -67,7 +67,7 @@ impl Leg {
         }
     }
 
-    /// Whether what is on the socket is what the peers say: then it can go from socket to socket.
+    /// Whether the peers' bytes are on the socket unencrypted: then the kernel can move them from socket to socket.
     pub(in crate::proxy) const fn is_plain(&self) -> bool {
         match self {
             Self::Tcp(_) | Self::Unix(_) => true,
@@ -106,7 +106,7 @@ impl Leg {
         })
     }
 
-    /// Whether a FIN of TCP has come, and no reset: as the last event told, without a system call.
+    /// Whether a FIN has come over TCP, and no reset, by the last readiness event: without a system call.
     pub(in crate::proxy) fn fin_has_come(&self) -> bool {
         let Self::Tcp(stream) = self else { return false };
         let ready = pin!(stream.ready(Interest::READABLE | Interest::WRITABLE));
@@ -132,7 +132,7 @@ impl Leg {
             Self::Tcp(stream) => drop(stream.set_zero_linger()),
             Self::Unix(_) => {}
             Self::Tls(stream) => {
-                stream.say_no_more();
+                stream.suppress_close_notify();
                 drop(stream.socket().set_zero_linger());
             }
         }
@@ -147,10 +147,9 @@ impl Leg {
     }
 }
 
-/// How a transport ended, of an error that a read or a write gave.
+/// The end of a transport that an error of a read or a write means.
 ///
-/// FIN without close_notify is an error where there is TLS. What else is not a timeout is taken for a reset: the connection
-/// is gone, and not in order.
+/// With TLS, a FIN without close_notify is an error. Every other error that is not a timeout counts as a reset.
 pub(in crate::proxy) fn end_of(error: &io::Error) -> End {
     use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut, UnexpectedEof};
     if matches!(error.kind(), TimedOut | HostUnreachable | NetworkUnreachable) {

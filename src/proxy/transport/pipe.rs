@@ -13,8 +13,8 @@ use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice
 
 use crate::proxy::transport::leg::Leg;
 
-/// What a pipe holds at most. Of larger ones the gain is lost in the noise; of this size the kernel lets a user have 256
-/// (`fs.pipe-user-pages-soft`). It may be full with less: what came in one packet takes one of its 64 slots.
+/// The capacity of a pipe. Larger ones gained nothing that could be measured, and of this size the kernel lets a user have
+/// 256 (`fs.pipe-user-pages-soft`). A pipe may be full with less: the bytes of one packet take one of its 64 slots.
 pub(in crate::proxy) const SIZE: usize = 256 * 1024;
 
 /// Pipes of a worker at most: with all of them full, 8 MiB wait in the kernel.
@@ -31,11 +31,11 @@ const FLAGS: SpliceFlags = SpliceFlags::MOVE.union(SpliceFlags::NONBLOCK);
 thread_local! {
     #[expect(clippy::vec_box, reason = "they go to sessions, and come back, as they are")]
     static IDLE: RefCell<Vec<Box<Pipe>>> = const { RefCell::new(Vec::new()) };
-    /// How many there are, lent ones too: a session never leaves its worker.
+    /// Number of pipes, those in use included: a session never leaves its worker.
     static PIPES: Cell<usize> = const { Cell::new(0) };
-    /// How many directions are spliced.
+    /// Number of directions that are spliced.
     static SPLICED: Cell<usize> = const { Cell::new(0) };
-    /// How many more times the kernel is not asked.
+    /// Number of times for which the kernel is still not asked for a pipe.
     static REFUSED: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -56,14 +56,14 @@ pub(in crate::proxy) struct Spliced(());
 #[derive(Debug)]
 struct Counted;
 
-/// What came of filling a pipe.
+/// The result of filling a pipe.
 #[derive(Debug)]
 pub(in crate::proxy) enum Filled {
     /// Bytes are in it.
     Some,
     /// The socket's bytes have come to their end.
     Nothing,
-    /// This socket, or this kernel, cannot.
+    /// This socket or this kernel cannot splice.
     Unsupported,
 }
 
@@ -93,7 +93,7 @@ impl Pipe {
     fn make() -> Option<Self> {
         let counted = Counted::one();
         let (read_end, write_end) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
-        // A user who has too many is refused, and got a smaller one to begin with: not worth the calls.
+        // A user with too many pipes is given a small one, which is not worth the calls, and is refused a larger size.
         let size = fcntl_setpipe_size(&write_end, SIZE).ok()?;
         (size >= SIZE).then_some(Self { read_end, write_end, len: 0, _counted: counted })
     }
@@ -193,7 +193,7 @@ pub(in crate::proxy) mod tests {
     use super::{Filled, IDLE, MOST, PIPES, Pipe, Spliced};
     use crate::proxy::transport::leg::Leg;
 
-    /// How many pipes this thread has, and how many of them are idle.
+    /// The number of pipes of this thread, and of those the idle ones.
     pub(in crate::proxy) fn pipes() -> (usize, usize) {
         (PIPES.get(), IDLE.with_borrow(Vec::len))
     }

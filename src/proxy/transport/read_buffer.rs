@@ -1,5 +1,5 @@
-//! The read buffers of a worker: one to read into, a second for the one look at the other leg when a Close comes. No session
-//! has a buffer of its own while nothing of it waits.
+//! The read buffers of a worker: one to read into, and a second for the look at the other leg when a Close comes. A session
+//! has no buffer of its own unless bytes of it have to wait.
 
 use std::cell::RefCell;
 use std::io;
@@ -17,12 +17,12 @@ thread_local! {
     static BUFFERS: RefCell<[Box<[u8]>; 2]> = RefCell::new([0, 1].map(|_| vec![0; SIZE].into_boxed_slice()));
 }
 
-/// Lends both buffers of this worker. Not to be called again from inside.
+/// Lends both buffers of this worker to `work`, which must not call this again.
 pub(in crate::proxy) fn lend<T>(work: impl FnOnce(&mut [u8], &mut [u8]) -> T) -> T {
     BUFFERS.with_borrow_mut(|[first, second]| work(first, second))
 }
 
-/// Reads once, and appends just what came to `bytes`: 0 at the end.
+/// Reads once, and appends the bytes to `bytes`. Gives their number; 0 at the end.
 pub(in crate::proxy) fn poll_read_more(
     leg: &mut Leg,
     bytes: &mut Vec<u8>,
@@ -36,7 +36,7 @@ pub(in crate::proxy) fn poll_read_more(
     })
 }
 
-/// The same, waiting.
+/// The same as a future.
 pub(in crate::proxy) async fn read_more(leg: &mut Leg, bytes: &mut Vec<u8>) -> io::Result<usize> {
     std::future::poll_fn(|cx| poll_read_more(leg, bytes, cx)).await
 }

@@ -1,4 +1,4 @@
-//! A leg with bytes put back: for hyper to read what was read already.
+//! A leg with bytes put back, so that hyper reads again what was read before.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -45,13 +45,13 @@ impl Rewind {
         Self { leg, read, given: 0, writes: Writes::Repeated(None) }
     }
 
-    /// The leg, and what was put back and is not read yet.
+    /// The leg, and the bytes that were put back and not read yet.
     pub(in crate::proxy) fn into_parts(mut self) -> (Leg, Vec<u8>) {
         let left = self.read.split_off(self.given);
         (self.leg, left)
     }
 
-    /// Whether what is written now is to be swallowed.
+    /// Whether the bytes that are written now have to be swallowed.
     fn swallows(&mut self) -> bool {
         if let Writes::Repeated(reader) = &mut self.writes {
             reader.take().into_iter().for_each(Waker::wake);

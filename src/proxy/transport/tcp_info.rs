@@ -1,4 +1,4 @@
-//! What the kernel knows of a TCP connection: `TCP_INFO`, and the socket options that closewatch sets.
+//! The kernel's view of a TCP connection (`TCP_INFO`), and the keepalive options that closewatch sets.
 
 use std::time::Duration;
 
@@ -57,10 +57,10 @@ const TCP_CLOSE: u8 = 7;
 /// `TCP_CLOSE_WAIT`: the peer's FIN has been received.
 const TCP_CLOSE_WAIT: u8 = 8;
 
-/// `TCP_RTO_MAX`: the kernel asks a peer no more rarely than this.
+/// `TCP_RTO_MAX`: the longest wait of the kernel between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 
-/// A look at a connection.
+/// The state of a connection at one look.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::proxy) struct TcpInfo {
     /// Bytes for the peer are not acknowledged, or not even sent.
@@ -68,18 +68,18 @@ pub(in crate::proxy) struct TcpInfo {
     /// Payload that the kernel was given for the peer, and the acknowledged of it, a SYN and a FIN counted as one byte.
     given: u64,
     acknowledged: u64,
-    /// How long ago the peer's host acknowledged anything.
+    /// Time since the peer's host last acknowledged anything.
     pub(in crate::proxy) last_ack: Duration,
-    /// How long the kernel waits at present before it asks the peer's host again: resends what is unacknowledged, or
-    /// probes a closed window. It doubles with each time, up to two minutes.
+    /// The kernel's present wait before it resends unacknowledged bytes or probes a closed window. It doubles each time, up to
+    /// two minutes.
     pub(in crate::proxy) pause: Duration,
-    /// What the peer has done with its end, even if data before it was not read yet.
+    /// The end that the peer has sent, even if data before it was not read yet.
     pub(in crate::proxy) hung_up: Option<HungUp>,
     /// For the record.
     pub(in crate::proxy) facts: TcpFacts,
 }
 
-/// How a connection that is not read has ended.
+/// The end of a connection that is not being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::proxy) enum HungUp {
     /// A FIN is waiting behind the data.
@@ -128,18 +128,18 @@ impl RawTcpInfo {
 }
 
 /// Sets keepalive, if it is wanted, on a connection that is up: an idle peer whose host is gone is noticed `dead_peer` after
-/// its last byte, half of it quiet, then three probes (DESIGN's 30 s + 3 × 10 s for 60 s). However late this is called: the
-/// kernel counts from that byte.
+/// its last byte, half of it quiet, then three probes (30 s + 3 × 10 s for 60 s). It may be called late:
+/// the kernel counts from that byte.
 pub(in crate::proxy) fn keep_alive(stream: &TcpStream, dead_peer: Option<Duration>) {
     let Some(dead_peer) = dead_peer else { return };
     let second = Duration::from_secs(1);
     let (time, interval) = ((dead_peer / 2).max(second), (dead_peer / 6).max(second));
     let keepalive = TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(3);
-    // It fails only on a connection that is gone, and that shows by itself.
+    // It fails only on a connection that is gone, which the next read reports.
     let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
 }
 
-/// How many segments have come, acknowledgements included.
+/// The number of segments received, acknowledgements included.
 #[cfg(test)]
 #[expect(clippy::used_underscore_binding, reason = "nothing else reads it")]
 pub(in crate::proxy) fn segments_received(stream: &TcpStream) -> u32 {

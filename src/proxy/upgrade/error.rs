@@ -67,7 +67,7 @@ impl UpgradeError {
                 (Outcome::DialFailed, StatusCode::BAD_GATEWAY)
             }
             Self::Dial(DialError::Tls { .. }) => (Outcome::TlsFailed, StatusCode::BAD_GATEWAY),
-            // In TLS 1.3 an upstream says only behind the handshake that it does not want closewatch's certificate.
+            // In TLS 1.3 an upstream refuses a client certificate only after the handshake.
             Self::Closed(_) | Self::Broken(_) if is_tls_failure(self) => (Outcome::TlsFailed, StatusCode::BAD_GATEWAY),
             Self::Closed(_) | Self::Broken(_) => (Outcome::UpstreamClosed, StatusCode::BAD_GATEWAY),
             Self::Timeout(_) => (Outcome::UpstreamTimeout, StatusCode::GATEWAY_TIMEOUT),

@@ -21,7 +21,7 @@ pub(in crate::proxy) struct Handshake {
     trace: Option<Arc<HandshakeTrace>>,
     tls_error: Option<TlsFailure>,
     shutdown: Shutdown,
-    /// Its answer is a 101, and on its way.
+    /// Its 101 is on its way to the client.
     switching: bool,
     filed: bool,
 }
@@ -82,7 +82,7 @@ impl Handshake {
         self
     }
 
-    /// There was nothing to ask an upstream, and no answer to give.
+    /// It failed before there was a request, so there is no answer.
     pub(in crate::proxy) fn fail(mut self, outcome: Outcome, detail: Text) {
         self.file(outcome, None, Some(detail));
     }

@@ -16,7 +16,7 @@ pub(in crate::proxy) struct Asked {
     pub(in crate::proxy) route: Arc<Route>,
     pub(in crate::proxy) permit: Permit,
     pub(in crate::proxy) handshake: Handshake,
-    /// The upstream, and what was read of its answer.
+    /// The upstream, and the bytes of its answer that were read.
     pub(in crate::proxy) answer: Result<(Leg, Address, Vec<u8>), UpgradeError>,
 }
 
@@ -25,7 +25,7 @@ pub(in crate::proxy) struct Established {
     pub(in crate::proxy) route: Arc<Route>,
     pub(in crate::proxy) upstream: Leg,
     pub(in crate::proxy) upstream_address: Address,
-    /// What the upstream sent behind its 101.
+    /// Bytes that the upstream sent behind its 101.
     pub(in crate::proxy) early: Vec<u8>,
     pub(in crate::proxy) request: RequestFacts,
     pub(in crate::proxy) reserved_bits: ReservedBits,

@@ -1,4 +1,4 @@
-//! An upgrade through hyper: whatever cannot be relayed byte for byte.
+//! An upgrade through hyper: for every request and every answer that cannot be relayed byte for byte.
 
 use std::sync::Arc;
 
@@ -113,7 +113,7 @@ pub(in crate::proxy) async fn upgrade(
     }
 }
 
-/// All that can be said before anybody is dialled.
+/// The checks before the upstream is dialled.
 fn check(
     proxy: &Arc<Shared>,
     request: &Request<Incoming>,

@@ -1,8 +1,8 @@
-//! The short way: an upgrade that is the first request of its connection is relayed byte for byte, header order and all,
-//! without hyper.
+//! The fast path: an upgrade that is the first request of its connection is relayed byte for byte, without hyper; the order
+//! of its headers stays.
 //!
-//! Whatever is not a valid upgrade beyond doubt, and every answer but the right 101, goes to hyper with its bytes put back:
-//! there is one place that refuses, answers and frames bodies, and it is not this one.
+//! Any other request, and any answer but the right 101, goes to hyper with its bytes put back. So only one place refuses,
+//! answers and frames bodies.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -33,14 +33,15 @@ use crate::proxy::transport::leg::Leg;
 use crate::proxy::transport::read_buffer;
 use crate::shutdown::Phase;
 
-/// At most this much of what a client sends before it has its 101 is held; the rest stays in the kernel.
+/// The most bytes that are held of a client that sends before it has its 101; the rest stays in the kernel. Enough for the
+/// first messages of real clients, and a bound for hostile ones.
 const EARLY_BYTES: usize = 16 * 1024;
 
-/// What has become of a connection's beginning.
+/// The result of a connection's first request.
 pub(in crate::proxy) enum Opening {
-    /// The client has its 101; what it sent behind its request is the session's.
+    /// The client has its 101; the bytes that it sent behind its request belong to the session.
     Switched(Established, Leg, Vec<u8>),
-    /// hyper goes on, from the first byte: these were read.
+    /// hyper goes on from the first byte; `read` was read already.
     Http { leg: Leg, read: Vec<u8>, head: Option<HeadFacts>, asked: Option<Asked> },
     /// The process is on its way out, and the client has no answer yet.
     TooLate(Leg),
@@ -48,8 +49,8 @@ pub(in crate::proxy) enum Opening {
     Over,
 }
 
-/// An upgrade that was admitted, and what goes to its upstream.
-struct Request {
+/// An upgrade that was admitted, and the head for its upstream.
+struct Admitted {
     /// The configuration it was admitted under.
     proxy: Arc<Shared>,
     route: Arc<Route>,
@@ -69,13 +70,13 @@ struct Switch {
     extensions: Option<Text>,
 }
 
-/// What an upstream has answered.
-struct Answer {
+/// The beginning of an upstream's answer.
+struct UpstreamAnswer {
     upstream: Leg,
     address: Address,
-    /// All that was read of it.
+    /// All bytes that were read.
     bytes: Vec<u8>,
-    /// `None`: something for hyper.
+    /// `None` if it is any other answer: hyper reads it.
     switch: Option<Switch>,
 }
 
@@ -103,7 +104,7 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
                 }
             }
             known = read.len();
-            // An end, in order or not, shows again when hyper reads.
+            // hyper sees an end or an error again when it reads.
             if known >= most || !matches!(read_buffer::read_more(&mut leg, &mut read).await, Ok(1..)) {
                 return None;
             }
@@ -113,11 +114,11 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
     let request = tokio::select! {
         biased;
         parsed = parsing => parsed.unwrap_or(None),
-        // hyper knows how long a client is waited for on the way out.
+        // During a drain, the driver of hyper knows how long a client may take.
         () = draining => None,
     };
     let Some(request) = request else { return Opening::http(leg, read, head_facts, None) };
-    let Request { proxy, route, permit, handshake, mut facts, accept, head, len } = request;
+    let Admitted { proxy, route, permit, handshake, mut facts, accept, head, len } = request;
 
     let asking = ask(&proxy, &route, &head, &accept);
     let closing = proxy.shutdown.reached(Phase::Closing);
@@ -126,14 +127,14 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
         answer = while_client_stays(asking, &mut leg, &mut read, len + EARLY_BYTES) => answer,
         () = closing => return Opening::TooLate(leg),
     };
-    // Wherever it is dropped, the handshake is filed as what it is.
+    // If the handshake is dropped on the way, its record says so.
     match answer {
         None => Opening::Over,
-        Some(Ok(Answer { upstream, address, bytes: early, switch: None })) => {
+        Some(Ok(UpstreamAnswer { upstream, address, bytes: early, switch: None })) => {
             let asked = Asked { route, permit, handshake, answer: Ok((upstream, address, early)) };
             Opening::http(leg, read, head_facts, Some(asked))
         }
-        Some(Ok(Answer { upstream, address, bytes: mut early, switch: Some(switch) })) => {
+        Some(Ok(UpstreamAnswer { upstream, address, bytes: mut early, switch: Some(switch) })) => {
             let handshake = handshake.switching();
             if leg.write_all(&early[..switch.len]).await.is_err() {
                 return Opening::Over;
@@ -162,8 +163,9 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
     }
 }
 
-/// Admits an upgrade, and writes its head anew with the client's address in it. `None` if it is to be refused: by hyper.
-fn admit_verbatim(proxy: Arc<Shared>, client: &Client, upgrade: &head::UpgradeHead<'_, '_>) -> Option<Request> {
+/// Admits an upgrade, and writes its head anew with the client's address in it. `None` if it has to be refused: hyper's path
+/// does that.
+fn admit_verbatim(proxy: Arc<Shared>, client: &Client, upgrade: &head::UpgradeHead<'_, '_>) -> Option<Admitted> {
     let path = upgrade.target.split('?').next().unwrap_or(upgrade.target);
     let route = proxy.routes.find(Some(upgrade.host), path).cloned()?;
     let permit = admit(&proxy).ok()?;
@@ -181,7 +183,7 @@ fn admit_verbatim(proxy: Arc<Shared>, client: &Client, upgrade: &head::UpgradeHe
     let mut head = Vec::with_capacity(upgrade.head.bytes.len() + 128);
     write_head(&mut head, upgrade, client, &proxy, &traced);
     let accept = accept_for(upgrade.key);
-    Some(Request { proxy, route, permit, handshake, facts, accept, head, len: upgrade.head.bytes.len() })
+    Some(Admitted { proxy, route, permit, handshake, facts, accept, head, len: upgrade.head.bytes.len() })
 }
 
 /// The request's own bytes, line by line, but for the values of `X-Forwarded-…` and of `traced`, which closewatch sets.
@@ -211,13 +213,13 @@ fn write_head(
     let has = |name: &str| upgrade.head.iter().any(|(found, _)| found.eq_ignore_ascii_case(name));
     let is_set = |(name, _): &(&str, &[u8])| !trusted || *name == "x-forwarded-for" || !has(name);
     let set = lines.iter().copied().filter(is_set).chain(traced.iter().map(|(name, value)| (*name, value.as_bytes())));
-    // Which of them are in their places, as bits: there are never more than a handful.
+    // Bits of the headers that are written already; there are never more than a handful.
     let mut written = 0_u32;
     for line in bytes[..bytes.len() - 2].split_inclusive(|byte| *byte == b'\n') {
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
         match set.clone().zip(0..).find(|((set, _), _)| name.eq_ignore_ascii_case(set.as_bytes())) {
             None => out.extend_from_slice(line),
-            // At its first place, spelt as the client spelt it.
+            // In the place of its first line, and with the client's spelling of the name.
             Some(((_, value), place)) if written & (1 << place) == 0 => {
                 write_line(out, name, value);
                 written |= 1 << place;
@@ -243,7 +245,7 @@ fn write_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 }
 
 /// Dials the upstream, puts the request to it, and reads the head of its answer.
-async fn ask(proxy: &Shared, route: &Route, head: &[u8], accept: &str) -> Result<Answer, UpgradeError> {
+async fn ask(proxy: &Shared, route: &Route, head: &[u8], accept: &str) -> Result<UpstreamAnswer, UpgradeError> {
     let timeouts = &proxy.config.timeouts;
     let Reached { leg: mut upstream, address, sent } = route.dialer.dial(head).await?;
     let exchange = async {
@@ -267,7 +269,7 @@ async fn ask(proxy: &Shared, route: &Route, head: &[u8], accept: &str) -> Result
         Ok::<_, std::io::Error>((None, bytes))
     };
     match timeout(timeouts.handshake, exchange).await {
-        Ok(Ok((switch, bytes))) => Ok(Answer { upstream, address, bytes, switch }),
+        Ok(Ok((switch, bytes))) => Ok(UpstreamAnswer { upstream, address, bytes, switch }),
         Ok(Err(error)) => Err(UpgradeError::Broken(error)),
         Err(_) => Err(UpgradeError::Timeout(timeouts.handshake)),
     }

@@ -1,8 +1,8 @@
-//! PROXY protocol, versions 1 and 2: what a balancer says of its client before the client's own first byte
+//! PROXY protocol, versions 1 and 2: a balancer announces its client before the client's own first byte
 //! (<https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>).
 //!
-//! Bounded in size here, and in time by the caller. Exactly the header is taken from the socket: what follows, HTTP or a TLS
-//! handshake, is read as if it were the beginning.
+//! The size of a header is bounded here, the time for it by the caller. No byte behind the header is taken from the socket,
+//! so HTTP or TLS finds the socket as if there had been no header.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use crate::close::Address;
 use crate::proxy::parsed::Parsed;
 
-/// What begins a header of version 2.
+/// The first bytes of a header of version 2.
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// Signature, version and command, family and protocol, length.
@@ -29,7 +29,7 @@ const LONGEST: usize = 4096;
 /// Why there is no header.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::proxy) enum ProxyError {
-    /// What came is none, or too long.
+    /// The bytes are not a header, or it is too long.
     #[error("the connection does not begin with a PROXY protocol header")]
     Malformed,
     /// The connection ended before its end.
@@ -41,12 +41,12 @@ pub(in crate::proxy) enum ProxyError {
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::proxy) struct Header {
     pub(in crate::proxy) len: usize,
-    /// Who it says the client is; `None` if it says nothing, as for the balancer's own health checks.
+    /// The client that it announces; `None` if it announces none, as for the balancer's own health checks.
     pub(in crate::proxy) source: Option<Address>,
 }
 
-/// Takes the header from the beginning of a connection. Gives who it says the client is, if it says so. Safe to drop only
-/// together with the connection.
+/// Takes the header from the beginning of a connection. Gives the client that it announces, if any. If this is
+/// dropped halfway, the connection has to be dropped too: part of the header is gone.
 pub(in crate::proxy) async fn read(stream: &mut TcpStream) -> Result<Option<Address>, ProxyError> {
     let mut header = Vec::new();
     let mut window = [0; 256];
@@ -62,7 +62,7 @@ pub(in crate::proxy) async fn read(stream: &mut TcpStream) -> Result<Option<Addr
             Parsed::Whole(Header { len, source }) => (len - before, Some(source)),
             Parsed::Other => return Err(ProxyError::Malformed),
         };
-        // It is there: this does not wait.
+        // The bytes were just peeked at, so this does not wait.
         stream.read_exact(&mut window[..taken]).await.map_err(ProxyError::Gone)?;
         if let Some(source) = source {
             return Ok(source);
@@ -108,14 +108,14 @@ fn line(bytes: &[u8]) -> Parsed<Header> {
     source.map_or(Parsed::Other, |source| Parsed::Whole(Header { len: end + 2, source }))
 }
 
-/// The source of version 1, and `None` if anything of the two ends is wrong.
+/// The source in a header of version 1; `None` unless both addresses and both ports are valid.
 fn endpoint<A: std::str::FromStr + Into<IpAddr>>(addresses: [&str; 2], ports: [&str; 2]) -> Option<Address> {
     let [Ok(source), Ok(_)] = addresses.map(str::parse::<A>) else { return None };
     let [Some(from), Some(_)] = ports.map(port) else { return None };
     Some(ip(source, from))
 }
 
-/// A port as it must be written: digits, none of them in vain.
+/// A port: decimal digits only, without leading zeros.
 fn port(text: &str) -> Option<u16> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     text.parse().ok().filter(|_| plain)
@@ -131,7 +131,7 @@ fn binary(bytes: &[u8]) -> Parsed<Header> {
     }
     let Some(body) = bytes.get(FIXED..len) else { return Parsed::Partial };
     let source = match (command, family) {
-        // The balancer speaks for itself, whatever else stands there.
+        // LOCAL: the connection is the balancer's own, and its addresses mean nothing.
         (0x20, _) => Some(None),
         (_, 0x11) => body.first_chunk::<12>().map(|&[a, b, c, d, _, _, _, _, high, low, ..]| {
             Some(ip(Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([high, low])))
@@ -144,7 +144,7 @@ fn binary(bytes: &[u8]) -> Parsed<Header> {
             let path = body[..108].split(|byte| *byte == 0).next().unwrap_or_default();
             (!path.is_empty()).then(|| Address::Unix(String::from_utf8_lossy(path).into()))
         }),
-        // No address, or of no stream.
+        // An address family or a transport that closewatch does not know.
         (..) => Some(None),
     };
     source.map_or(Parsed::Other, |source| Parsed::Whole(Header { len, source }))

@@ -1,4 +1,4 @@
-//! TLS in front: what clients speak ends here.
+//! TLS on the listener: terminates the TLS of clients.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::machine::Machine;
 use super::stream::{TlsError, TlsStream};
 use crate::config::{Tls, TlsFault, expiry, provider, validity};
 
-/// What is agreed on by ALPN (RFC 7301).
+/// The only protocol that is offered by ALPN (RFC 7301).
 pub(super) const ALPN: &[u8] = b"http/1.1";
 
 /// Shakes hands with clients.
@@ -28,11 +28,11 @@ pub(in crate::proxy) struct Acceptor {
 /// Why a client has no TLS connection.
 #[derive(Debug)]
 pub(in crate::proxy) enum AcceptError {
-    /// It never said anything: a probe, or a connection in advance.
+    /// It sent nothing: a probe, or a connection opened in advance.
     Silent,
     /// It speaks HTTP without TLS.
     Plain(TcpStream),
-    /// It speaks TLS, or something else, and that failed.
+    /// The handshake failed: the client speaks TLS, or something that is neither TLS nor HTTP.
     Failed(TlsError),
 }
 
@@ -61,7 +61,7 @@ impl Acceptor {
         patience: Duration,
     ) -> Result<Box<TlsStream>, AcceptError> {
         let failed = AcceptError::Failed;
-        // Nothing is spent on a client that says nothing, and one that speaks HTTP can be told so.
+        // A silent client costs no TLS state, and one that speaks HTTP can be answered in HTTP.
         let mut first = [0];
         match tokio::time::timeout(patience, socket.peek(&mut first)).await {
             Ok(Ok(1)) if first[0].is_ascii_uppercase() => return Err(AcceptError::Plain(socket)),
@@ -73,7 +73,7 @@ impl Acceptor {
         opened.await.unwrap_or(Err(TlsError::Timeout(patience))).map_err(failed)
     }
 
-    /// What the files hold now.
+    /// Reads the files again.
     pub(in crate::proxy) fn load(&self) -> Result<Option<Arc<CertifiedKey>>, TlsFault> {
         self.settings.load()
     }
@@ -90,10 +90,10 @@ impl Acceptor {
     pub(in crate::proxy) fn announce(&self) {
         let until = expiry(&self.identity.get()).map(|until| until.to_string()).unwrap_or_default();
         let cert = self.settings.cert.as_deref().unwrap_or(Path::new("")).display();
-        tracing::info!(%cert, until, "certificate in front");
+        tracing::info!(%cert, until, "certificate for clients");
     }
 
-    /// The files that it depends on.
+    /// The files of its certificate and key.
     pub(in crate::proxy) fn files(&self) -> impl Iterator<Item = &Path> {
         [&self.settings.cert, &self.settings.key].into_iter().filter_map(|file| file.as_deref())
     }

@@ -1,4 +1,4 @@
-//! TLS behind: whether an upstream is who it says.
+//! TLS to an upstream: verifies its certificate, and shows closewatch's own if there is one.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -23,9 +23,9 @@ pub(in crate::proxy) struct Connector {
     config: RwLock<Arc<ClientConfig>>,
 }
 
-/// Takes any certificate whose key its owner has.
+/// Verifies nothing but that the upstream has the key of the certificate that it shows (`upstream_tls.insecure`).
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
 // === impl Connector ===
 
@@ -48,7 +48,7 @@ impl Connector {
         opened.await.unwrap_or(Err(TlsError::Timeout(patience)))
     }
 
-    /// What the files hold now.
+    /// Reads the files again.
     pub(in crate::proxy) fn load(&self) -> Result<UpstreamTls, TlsFault> {
         self.settings.load()
     }
@@ -58,7 +58,7 @@ impl Connector {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = client_config(settings);
     }
 
-    /// The files that it depends on.
+    /// The files of its settings.
     pub(in crate::proxy) fn files(&self) -> impl Iterator<Item = &Path> {
         let UpstreamTls { ca, cert, key, .. } = &self.settings;
         [ca, cert, key].into_iter().filter_map(|file| file.as_deref())
@@ -70,7 +70,7 @@ fn client_config(settings: &UpstreamTls) -> Arc<ClientConfig> {
         .with_safe_default_protocol_versions()
         .expect("the provider has cipher suites for TLS 1.2 and 1.3");
     let builder = if settings.insecure {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider())))
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider())))
     } else {
         trust(builder, &settings.roots)
     };
@@ -84,7 +84,7 @@ fn client_config(settings: &UpstreamTls) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

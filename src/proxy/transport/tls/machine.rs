@@ -1,7 +1,7 @@
 //! The protocol of one connection without its socket: ciphertext in, plaintext out, and the other way round.
 //!
-//! rustls's unbuffered connections, and not those that own their buffers: these keep 4 KiB for each connection that rests,
-//! and an idle session holds no buffer.
+//! It uses rustls's unbuffered connections: the buffered ones keep 4 KiB for each idle connection, and an idle session must
+//! hold no buffer.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 use rustls::{ClientConfig, Error, ServerConfig};
 
-/// What the records of one write take more than its plaintext at most, an update of keys among them.
+/// The most bytes that the records of one write take beyond its plaintext, a key update included.
 pub(super) const OVERHEAD: usize = 4 * 1024;
 
 /// One end of a TLS connection.
@@ -20,16 +20,16 @@ pub(super) enum Machine {
     Server(Box<UnbufferedServerConnection>),
 }
 
-/// What came of some ciphertext.
+/// The result of processing some ciphertext.
 #[derive(Debug, Default)]
-pub(super) struct Digest {
-    /// Bytes of it that are done with; what is behind them is to be given again, in front of what follows.
+pub(super) struct Processed {
+    /// Number of its bytes that are done with; the rest has to be given again, in front of the bytes that follow.
     pub(super) used: usize,
     /// The peer has said close_notify: nothing more comes of it.
     pub(super) peer_closed: bool,
     /// The handshake is over.
     pub(super) open: bool,
-    /// The connection is over, and not in order. What was decrypted before is right.
+    /// The connection has failed. Plaintext that was decrypted before is valid.
     pub(super) error: Option<Error>,
 }
 
@@ -53,31 +53,31 @@ impl Machine {
     }
 
     /// Takes `input`: gives the plaintext to `plain`, and appends what is to be sent for it to `out`.
-    pub(super) fn digest(&mut self, input: &mut [u8], plain: &mut dyn FnMut(&[u8]), out: &mut Vec<u8>) -> Digest {
-        let mut digest = Digest::default();
+    pub(super) fn process(&mut self, input: &mut [u8], plain: &mut dyn FnMut(&[u8]), out: &mut Vec<u8>) -> Processed {
+        let mut processed = Processed::default();
         loop {
-            let input = &mut input[digest.used..];
+            let input = &mut input[processed.used..];
             let (used, step) = match self {
                 Self::Client(machine) => step(machine.process_tls_records(input), plain, out),
                 Self::Server(machine) => step(machine.process_tls_records(input), plain, out),
             };
-            digest.used += used;
+            processed.used += used;
             match step {
                 Ok(Step::On) => {}
-                Ok(Step::PeerClosed) => digest.peer_closed = true,
+                Ok(Step::PeerClosed) => processed.peer_closed = true,
                 Ok(Step::Rest) => break,
-                Err(error) => drop(digest.error.get_or_insert(error)),
+                Err(error) => drop(processed.error.get_or_insert(error)),
             }
-            // Behind an error only the alert that says so: the record that caused it is not looked at again.
-            if digest.error.is_some() && !self.owes_output() {
+            // After an error only its alert is sent; the record that caused it is not processed again.
+            if processed.error.is_some() && !self.owes_output() {
                 break;
             }
         }
-        digest.open = self.is_open();
-        digest
+        processed.open = self.is_open();
+        processed
     }
 
-    /// Encrypts `bytes`, and appends the records to `out`. `partial` is what the last [`Machine::digest`] left.
+    /// Encrypts `bytes`, and appends the records to `out`. `partial` is what the last [`Machine::process`] left.
     pub(super) fn encrypt(&mut self, bytes: &[u8], partial: &mut [u8], out: &mut Vec<u8>) -> Result<(), EncryptError> {
         let at = out.len();
         out.resize(at + bytes.len() + OVERHEAD, 0);
@@ -148,7 +148,7 @@ fn step<Data>(
                 Err(error @ EncodeError::AlreadyEncoded) => break Err(Error::General(error.to_string())),
             }
         },
-        // What was encoded is sent in its turn, whenever the socket takes it.
+        // Encoded records are sent in their turn, when the socket takes them.
         Ok(ConnectionState::TransmitTlsData(data)) => {
             data.done();
             Ok(Step::On)

@@ -7,8 +7,8 @@
 //! | RST | `ConnectionReset`, as the socket does |
 //! | a fatal alert, or something that is not TLS | `InvalidData` with the [`rustls::Error`] in it |
 //!
-//! What was decrypted before an end is read before it. A write is taken when the socket has all of its records, so that
-//! nothing waits out of sight; until then it is pending, and has to be tried again with the same bytes.
+//! Plaintext that was decrypted before an end is read before it. A write is taken when the socket has all of its records, so
+//! no bytes wait unseen; until then it is pending, and has to be tried again with the same bytes.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -59,7 +59,7 @@ pub(in crate::proxy) enum TlsError {
 pub(in crate::proxy) struct TlsStream {
     socket: TcpStream,
     machine: Machine,
-    /// Of the next record, what has come so far.
+    /// The part of the next record that has come.
     partial: Vec<u8>,
     /// Decrypted, and not read yet.
     unread: Queue,
@@ -73,7 +73,7 @@ pub(in crate::proxy) struct TlsStream {
     broken: Option<io::ErrorKind>,
     /// The handshake is over.
     open: bool,
-    /// close_notify was said, or is not to be said.
+    /// close_notify was sent, or must not be sent.
     closed: bool,
 }
 
@@ -86,7 +86,7 @@ enum End {
     Failed(rustls::Error),
 }
 
-/// Bytes that go out at the front.
+/// Bytes that are taken from the beginning.
 #[derive(Default)]
 struct Queue {
     bytes: Vec<u8>,
@@ -111,7 +111,7 @@ pub(in crate::proxy) fn alert_of(error: &io::Error) -> Option<TlsAlert> {
     Some(TlsAlert(alert.into()))
 }
 
-/// Whether `error`, or what caused it, is a failure of TLS and not of what is on it.
+/// Whether `error` or one of its causes is a failure of TLS itself.
 pub(in crate::proxy) fn is_tls_failure(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source()).any(|error| {
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
@@ -138,7 +138,7 @@ impl TlsStream {
         });
         // A client speaks first.
         let mut first = Vec::new();
-        stream.machine.digest(&mut [], &mut |_| {}, &mut first);
+        stream.machine.process(&mut [], &mut |_| {}, &mut first);
         stream.unsent.push(&first);
         std::future::poll_fn(|cx| stream.poll_open(cx)).await?;
         Ok(stream)
@@ -148,15 +148,15 @@ impl TlsStream {
         &self.socket
     }
 
-    /// Whatever follows, it says no close_notify: the drop makes an RST, or a FIN that is to be seen as cut off.
-    pub(in crate::proxy) const fn say_no_more(&mut self) {
+    /// Sends no close_notify from now on: the end will be an RST, or a FIN that the peer has to see as truncation.
+    pub(in crate::proxy) const fn suppress_close_notify(&mut self) {
         self.closed = true;
     }
 
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TlsError>> {
         loop {
             let sent = self.poll_send(cx);
-            // What is left to be sent, or has come behind it, even an end, is for the reads to find.
+            // The rest of the handshake's bytes, and everything that came behind them, is handled by the next read.
             if self.open {
                 return Poll::Ready(Ok(()));
             }
@@ -180,7 +180,7 @@ impl TlsStream {
             ready!(Pin::new(&mut self.socket).poll_read(cx, &mut read))?;
             let came = read.filled().len();
             if came == 0 {
-                // Behind a reset that a write was told of, there is no FIN.
+                // A write has reported a reset already: then this is not a FIN.
                 if let Some(kind) = self.broken {
                     return Poll::Ready(Err(kind.into()));
                 }
@@ -196,13 +196,13 @@ impl TlsStream {
                 unread.push(&bytes[now..]);
             };
             out.clear();
-            let digest = self.machine.digest(input, &mut plain, out);
-            self.partial = input[digest.used..].to_vec();
+            let processed = self.machine.process(input, &mut plain, out);
+            self.partial = input[processed.used..].to_vec();
             self.unsent.push(out);
-            self.open |= digest.open;
-            if let Some(error) = digest.error {
+            self.open |= processed.open;
+            if let Some(error) = processed.error {
                 self.end = Some(End::Failed(error));
-            } else if digest.peer_closed {
+            } else if processed.peer_closed {
                 self.end = Some(End::Closed);
             }
             Poll::Ready(Ok(()))
@@ -230,7 +230,7 @@ impl TlsStream {
         Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 
-    /// Whether something can still be said.
+    /// Fails if nothing can be sent any more.
     fn check_open(&self) -> io::Result<()> {
         match (self.broken, &self.end) {
             (Some(kind), _) => Err(kind.into()),
@@ -245,7 +245,7 @@ impl AsyncRead for TlsStream {
         let this = self.get_mut();
         let before = buf.filled().len();
         loop {
-            // What TLS itself has to say: nobody else asks for it to be sent. If that fails, the end of the reads tells.
+            // Records of TLS itself, such as alerts: no other call sends them. If that fails, the end of the reads reports it.
             if let Poll::Ready(Err(_)) | Poll::Pending = this.poll_send(cx) {}
             if !this.unread.rest().is_empty() {
                 let now = this.unread.rest().len().min(buf.remaining());
@@ -306,7 +306,7 @@ impl AsyncWrite for TlsStream {
         self.get_mut().poll_send(cx)
     }
 
-    /// close_notify, then FIN. Unlike that of a socket it may have to wait: for what comes before to be sent.
+    /// close_notify, then FIN. Unlike the shutdown of a socket it may have to wait until the records before it are sent.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(this.poll_send(cx))?;
@@ -320,13 +320,13 @@ impl AsyncWrite for TlsStream {
     }
 }
 
-/// A drop is a FIN, and a FIN says close_notify before it: but for one that is to look cut off, or is.
+/// A drop ends the connection with a FIN, so close_notify goes before it, unless the end has to look truncated or is.
 impl Drop for TlsStream {
     fn drop(&mut self) {
         if !self.closed && self.unsent.rest().is_empty() && self.check_open().is_ok() {
             let mut notify = Vec::new();
             self.machine.close(&mut self.partial, &mut notify);
-            // One try: there is nobody left to wait.
+            // One attempt: nobody is left to wait for it.
             let _ = self.socket.try_write(&notify);
         }
     }

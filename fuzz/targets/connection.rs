@@ -1,4 +1,4 @@
-//! The whole front, on real sockets: whatever a client sends, an upstream is asked nothing that hyper does not read in it
+//! Whole connections on real sockets: whatever a client sends, an upstream is asked nothing that hyper does not read in it
 //! (request smuggling), in that order, and every session that opens is closed by one record.
 
 #![no_main]
@@ -83,7 +83,7 @@ async fn send(proxy: SocketAddr, bytes: &[u8]) {
 fn is_same(read: &Heard, asked: &Heard) -> bool {
     let body = match (&read.body, &asked.body) {
         (Some(read), Some(asked)) => read == asked,
-        // A request that broke off in front may break off behind, but not become whole.
+        // A request that broke off at the client may break off at the upstream, but must not become whole.
         (None, Some(_)) => false,
         (_, None) => true,
     };
