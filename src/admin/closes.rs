@@ -6,19 +6,14 @@ use axum::response::{IntoResponse, Response};
 
 use super::Admin;
 use super::query::Query;
-use crate::export::Event;
 
-/// The lines of the close log for the latest events, oldest first. A class or a code leaves out the handshakes, which
-/// have neither.
+/// The lines of the close log for the latest events, oldest first.
 pub(super) async fn closes(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Response {
     let query = match Query::of_closes(query.as_deref()) {
         Ok(query) => query,
         Err(error) => return error.into_response(),
     };
-    let events = admin.exporter.recent().latest(query.limit, |event| match event {
-        Event::Closed(record) => query.takes(record),
-        Event::HandshakeFailed { .. } => !query.is_filter(),
-    });
+    let events = admin.exporter.recent().latest(query.limit, |event| query.filter.takes(event));
     let mut lines = Vec::new();
     for event in events {
         admin.exporter.json().write(&event, &mut lines);

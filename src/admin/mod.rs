@@ -10,6 +10,7 @@ mod activity;
 mod closes;
 mod descriptors;
 mod explain;
+mod filter;
 mod health;
 mod host;
 mod metrics;

@@ -1,11 +1,14 @@
 //! Query strings, read strictly: a filter that is misspelt must not pass for one that matches everything.
 
+use std::net::IpAddr;
+
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use ipnet::IpNet;
 use url::form_urlencoded;
 
-use crate::close::{Class, CloseRecord, CodeLabel, CodeMatch, Verdict};
-use crate::wire::Peer;
+use super::filter::{CauseMatch, Filter};
+use crate::close::{Cause, Outcome, UnknownLabel};
 
 /// How many entries or sessions an answer has unless it is said.
 const DEFAULT_LIMIT: usize = 100;
@@ -16,12 +19,7 @@ const MAX_LIMIT: usize = 1000;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Query {
     pub(super) limit: usize,
-    /// Any of these; all if empty.
-    pub(super) classes: Vec<Class>,
-    /// Any of these; all if empty.
-    pub(super) codes: Vec<CodeMatch>,
-    /// Only those whose two sides saw different codes.
-    pub(super) mismatch: bool,
+    pub(super) filter: Filter,
 }
 
 /// A query that cannot be answered.
@@ -29,8 +27,16 @@ pub(super) struct Query {
 pub(super) enum QueryError {
     #[error("limit: {0:?} is not a number of 0 to {MAX_LIMIT}")]
     Limit(String),
-    #[error("class: {0}")]
-    Class(#[from] crate::close::UnknownLabel),
+    #[error("{key}: {source}")]
+    Label { key: &'static str, source: UnknownLabel },
+    #[error("cause: {cause}; nor of the outcomes of a handshake: {outcome}")]
+    Cause { cause: UnknownLabel, outcome: UnknownLabel },
+    #[error("client: {0:?} is neither an IP address nor a network, as in \"10.0.0.0/8\"")]
+    Client(String),
+    #[error("session: {0:?} is not the identifier of a session")]
+    Session(String),
+    #[error("since: {0:?} is not a time, as in \"2026-11-20T12:00:00Z\"")]
+    Since(String),
     #[error("code: {0}")]
     Code(#[from] crate::close::CodeMatchError),
     #[error("mismatch: {0:?} is not 1: leave it out to get all")]
@@ -42,9 +48,10 @@ pub(super) enum QueryError {
 // === impl Query ===
 
 impl Query {
-    /// The query of `/closes`: limit, class, code, mismatch.
+    /// The query of `/closes`: limit and filters.
     pub(super) fn of_closes(query: Option<&str>) -> Result<Self, QueryError> {
-        Self::parse(query, "limit, class, code, mismatch", true)
+        const ALLOWED: &str = "limit, class, code, route, cause, initiator, client, session, mismatch, since";
+        Self::parse(query, ALLOWED, true)
     }
 
     /// The query of `/sessions`: limit.
@@ -53,62 +60,55 @@ impl Query {
     }
 
     fn parse(query: Option<&str>, allowed: &'static str, filters: bool) -> Result<Self, QueryError> {
-        let mut parsed = Self { limit: DEFAULT_LIMIT, classes: Vec::new(), codes: Vec::new(), mismatch: false };
+        let mut parsed = Self { limit: DEFAULT_LIMIT, filter: Filter::default() };
         for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            match &*key {
-                "limit" => {
-                    let limit: usize = value.parse().map_err(|_| QueryError::Limit(value.into_owned()))?;
-                    parsed.limit = limit.min(MAX_LIMIT);
-                }
-                "class" if filters => parsed.classes.push(value.parse()?),
-                "code" if filters => parsed.codes.push(value.parse()?),
-                "mismatch" if filters && value == "1" => parsed.mismatch = true,
-                "mismatch" if filters => return Err(QueryError::Mismatch(value.into_owned())),
-                _ => return Err(QueryError::Key { key: key.into_owned(), allowed }),
+            if key == "limit" {
+                let limit: usize = value.parse().map_err(|_| QueryError::Limit(value.into_owned()))?;
+                parsed.limit = limit.min(MAX_LIMIT);
+            } else if !filters || !parsed.filter.add(&key, &value)? {
+                return Err(QueryError::Key { key: key.into_owned(), allowed });
             }
         }
         Ok(parsed)
     }
-
-    /// Whether closures alone are asked for.
-    pub(super) fn is_filter(&self) -> bool {
-        !self.classes.is_empty() || !self.codes.is_empty() || self.mismatch
-    }
-
-    /// Whether this closure is asked for.
-    pub(super) fn takes(&self, record: &CloseRecord) -> bool {
-        (self.classes.is_empty() || self.classes.contains(&record.verdict.class))
-            && (self.codes.is_empty() || self.codes.iter().any(|codes| has_code(codes, record)))
-            && (!self.mismatch || record.verdict.saw_mismatch())
-    }
 }
 
-/// Whether somebody who has one of these codes in hand looks for this session: it is the verdict's, or a side saw it, or sent
-/// it.
-fn has_code(codes: &CodeMatch, record: &CloseRecord) -> bool {
-    if is_verdict(codes, &record.verdict) {
-        return true;
-    }
-    let CodeMatch::Codes(range) = codes else { return false };
-    Peer::ALL.into_iter().any(|peer| {
-        let (facts, saw) = record.of(peer);
-        // A Close with 1005 or 1006 in it is no *derived* one: it is `invalid`.
-        let sent = facts.close.as_ref().and_then(|close| close.code).filter(|code| code.may_be_sent());
-        [saw.code, sent].into_iter().flatten().any(|code| range.contains(&code.0))
-    })
-}
-
-/// 1006 asks for the derived 1006, never for a Close with that number in it: that one is `invalid`.
-fn is_verdict(codes: &CodeMatch, verdict: &Verdict) -> bool {
-    match (codes, verdict.label) {
-        (CodeMatch::Invalid, CodeLabel::Invalid) => true,
-        (CodeMatch::Codes(range), CodeLabel::Code(_) | CodeLabel::Library | CodeLabel::Private) => {
-            verdict.code.is_some_and(|code| range.contains(&code.0))
+impl Filter {
+    /// Adds a value of a key; `false` if there is no such key.
+    fn add(&mut self, key: &str, value: &str) -> Result<bool, QueryError> {
+        let label = |key| move |source| QueryError::Label { key, source };
+        match key {
+            "class" => self.classes.push(value.parse().map_err(label("class"))?),
+            "code" => self.codes.push(value.parse()?),
+            "route" => self.routes.push(value.to_owned()),
+            "cause" => self.causes.push(cause(value)?),
+            "initiator" => self.initiators.push(value.parse().map_err(label("initiator"))?),
+            "client" => {
+                let address = value.parse::<IpAddr>().map(IpNet::from).or_else(|_| value.parse());
+                self.clients.push(address.map_err(|_| QueryError::Client(value.to_owned()))?);
+            }
+            "session" => {
+                let session = value.parse().map_err(|_| QueryError::Session(value.to_owned()));
+                self.sessions.push(session?);
+            }
+            "since" => {
+                let since = value.parse().map_err(|_| QueryError::Since(value.to_owned()));
+                self.since = Some(since?);
+            }
+            "mismatch" if value == "1" => self.mismatch = true,
+            "mismatch" => return Err(QueryError::Mismatch(value.to_owned())),
+            _ => return Ok(false),
         }
-        (CodeMatch::Invalid, CodeLabel::Code(_) | CodeLabel::Library | CodeLabel::Private)
-        | (CodeMatch::Codes(_), CodeLabel::Invalid)
-        | (_, CodeLabel::Unknown) => false,
+        Ok(true)
     }
+}
+
+fn cause(value: &str) -> Result<CauseMatch, QueryError> {
+    let cause = value.parse::<Cause>().map(CauseMatch::Cause);
+    cause.or_else(|cause| {
+        let outcome = value.parse::<Outcome>().map(CauseMatch::Outcome);
+        outcome.map_err(|outcome| QueryError::Cause { cause, outcome })
+    })
 }
 
 impl IntoResponse for QueryError {
@@ -120,12 +120,13 @@ impl IntoResponse for QueryError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::close::Class;
 
     #[test]
     fn nothing_asked_is_the_default() {
         for query in [None, Some("")] {
             let parsed = Query::of_closes(query).unwrap();
-            assert_eq!(parsed, Query { limit: 100, classes: vec![], codes: vec![], mismatch: false });
+            assert_eq!(parsed, Query { limit: 100, filter: Filter::default() });
         }
     }
 
@@ -133,8 +134,8 @@ mod tests {
     fn keys_may_be_repeated_and_the_limit_is_capped() {
         let query = Query::of_closes(Some("class=abnormal&class=overload&code=1006&code=4xxx&limit=99999")).unwrap();
         assert_eq!(query.limit, 1000);
-        assert_eq!(query.classes, [Class::Abnormal, Class::Overload]);
-        assert_eq!(query.codes, ["1006".parse().unwrap(), "4xxx".parse().unwrap()]);
+        assert_eq!(query.filter.classes, [Class::Abnormal, Class::Overload]);
+        assert_eq!(query.filter.codes, ["1006".parse().unwrap(), "4xxx".parse().unwrap()]);
     }
 
     #[test]
@@ -143,7 +144,16 @@ mod tests {
         assert_eq!(error("limit=-1"), r#"limit: "-1" is not a number of 0 to 1000"#);
         assert!(error("class=bad").starts_with(r#"class: "bad" is none of: clean, planned, "#));
         assert!(error("code=x").starts_with(r#"code: "x" is not a close code"#));
-        assert_eq!(error("clas=clean"), r#""clas" is none of the keys here: limit, class, code, mismatch"#);
+        assert_eq!(
+            error("clas=clean"),
+            r#""clas" is none of the keys here: limit, class, code, route, cause, initiator, client, session, mismatch, since"#
+        );
+        assert_eq!(
+            error("client=10.1"),
+            r#"client: "10.1" is neither an IP address nor a network, as in "10.0.0.0/8""#
+        );
+        assert!(error("cause=boom").contains("upstream_reset") && error("cause=boom").contains("dial_failed"));
+        assert!(error("initiator=me").starts_with(r#"initiator: "me" is none of: client, upstream, "#));
         let error = Query::of_sessions(Some("class=clean")).unwrap_err().to_string();
         assert_eq!(error, r#""class" is none of the keys here: limit"#);
     }

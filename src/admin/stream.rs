@@ -61,13 +61,6 @@ pub(super) async fn stream(State(admin): State<Admin>, RawQuery(query): RawQuery
     ([(CONTENT_TYPE, "text/event-stream")], body).into_response()
 }
 
-fn wants(query: &Query, event: &Event) -> bool {
-    match event {
-        Event::Closed(record) => query.takes(record),
-        Event::HandshakeFailed { .. } => !query.is_filter(),
-    }
-}
-
 // === impl Reader ===
 
 impl Reader {
@@ -87,7 +80,7 @@ impl Reader {
     fn begin(&mut self) {
         let passage = self.admin.exporter.recent().after(0);
         self.begin_at(passage.end);
-        let wanted: Vec<_> = passage.events.iter().filter(|(_, event)| wants(&self.query, event)).collect();
+        let wanted: Vec<_> = passage.events.iter().filter(|(_, event)| self.query.filter.takes(event)).collect();
         for (place, event) in &wanted[wanted.len().saturating_sub(self.query.limit)..] {
             self.write(*place, event);
         }
@@ -139,7 +132,7 @@ impl Reader {
         if passage.missed > 0 {
             self.say("missed", format_args!("{{\"missed\":{}}}", passage.missed));
         }
-        passage.events.retain(|(_, event)| wants(&self.query, event));
+        passage.events.retain(|(_, event)| self.query.filter.takes(event));
         let count = passage.events.len();
         let shown = count.min(MAX_EVENTS);
         if shown < count {

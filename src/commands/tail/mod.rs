@@ -42,13 +42,17 @@ pub struct Args {
     #[arg(long, value_name = "ROUTE", value_delimiter = ',')]
     pub route: Vec<String>,
 
-    /// Only these causes: `upstream_reset`, `client_eof` and so on
+    /// Only these causes, or outcomes of failed upgrades: `upstream_reset`, `dial_failed` and so on
     #[arg(long, value_name = "CAUSE", value_delimiter = ',')]
     pub cause: Vec<String>,
 
     /// Only sessions that these ended: client, upstream, both, proxy
     #[arg(long, value_name = "PEER", value_delimiter = ',')]
     pub initiator: Vec<String>,
+
+    /// Only these clients: an IP address, or a network as in 10.0.0.0/8
+    #[arg(long, value_name = "NET", value_delimiter = ',')]
+    pub client: Vec<String>,
 
     /// Only sessions whose two sides saw different codes
     #[arg(long)]
@@ -115,12 +119,13 @@ impl Args {
             ("route", &self.route),
             ("cause", &self.cause),
             ("initiator", &self.initiator),
+            ("client", &self.client),
         ];
         for (key, values) in filters {
             query.extend_pairs(values.iter().map(|value| (key, value)));
         }
         if self.mismatch {
-            query.append_pair("mismatch", "true");
+            query.append_pair("mismatch", "1");
         }
         query.append_pair("limit", &self.last.to_string());
         query.finish()

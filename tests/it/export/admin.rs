@@ -118,10 +118,42 @@ async fn closes_are_the_latest_lines_of_the_log() {
         ("code=1000-1015", vec![1011, 1006, 1006, 1001]),
         ("code=1001", vec![1001]),
         ("class=overload", vec![]),
+        ("cause=upstream_reset", vec![1006]),
+        ("cause=upstream_reset&initiator=client", vec![]),
+        ("initiator=client&initiator=proxy", vec![1006, 1001]),
+        ("client=10.1.0.0/16&class=clean", vec![1001]),
+        ("client=10.2.0.1", vec![]),
+        ("route=feed", vec![]),
+        ("since=2100-01-01T00:00:00Z", vec![]),
+        ("since=2000-01-01T00:00:00Z&class=clean", vec![1001]),
+        ("session=00000000000000000000000007", vec![]),
     ] {
         let lines = lines(&rig.get(&format!("/closes?{query}")).await.body);
         let codes: Vec<_> = lines.iter().filter_map(|line| line["code"].as_u64()).collect();
         assert_eq!(codes, expected, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_handshake_is_found_by_what_it_has() {
+    let rig = Rig::new(admin_router).await;
+    let route = rig.exporter.route("chat");
+    route.handshake(records::handshake(Outcome::Refused, Some(403)));
+    route.closed(records::boom());
+    for (query, handshakes, closures) in [
+        ("", 1, 1),
+        ("route=chat", 1, 1),
+        ("route=feed", 0, 0),
+        ("cause=refused", 1, 0),
+        ("cause=refused&cause=close_unanswered", 1, 1),
+        ("cause=dial_failed", 0, 0),
+        ("initiator=upstream", 0, 1),
+        ("mismatch=1", 0, 1),
+        ("since=2100-01-01T00:00:00Z", 0, 0),
+    ] {
+        let found = lines(&rig.get(&format!("/closes?{query}")).await.body);
+        let closed = found.iter().filter(|line| line["event"] == "websocket.closed").count();
+        assert_eq!((found.len() - closed, closed), (handshakes, closures), "{query}");
     }
 }
 
@@ -205,7 +237,8 @@ async fn bad_queries_are_told_what_is_allowed() {
         ("/closes?limit=many", "limit: \"many\" is not a number of 0 to 1000\n"),
         ("/closes?class=bad", "class: \"bad\" is none of: clean, planned, "),
         ("/closes?code=boom", "code: \"boom\" is not a close code"),
-        ("/closes?since=now", "\"since\" is none of the keys here: limit, class, code, mismatch\n"),
+        ("/closes?since=now", "since: \"now\" is not a time, as in \"2026-11-20T12:00:00Z\"\n"),
+        ("/closes?sinc=now", "\"sinc\" is none of the keys here: limit, class, code, route, "),
         ("/sessions?code=1006", "\"code\" is none of the keys here: limit\n"),
     ] {
         let answer = rig.get(path).await;

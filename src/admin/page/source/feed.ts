@@ -1,7 +1,21 @@
 // What the admin address says: a stream of endings, and two answers that are asked for again and again.
 
+import { effect } from '@preact/signals';
 import type { Activity, Ending, Entry, Sessions } from './model';
-import { KEPT, activity, connection, entries, notice, paused, rates, sessions, waiting } from './state';
+import {
+  KEPT,
+  activity,
+  connection,
+  entries,
+  filters,
+  notice,
+  paused,
+  rates,
+  sessions,
+  takes,
+  waiting,
+  type Filters,
+} from './state';
 
 /** Between two looks at the numbers. */
 const POLL_MS = 2000;
@@ -9,15 +23,53 @@ const POLL_MS = 2000;
 const RETRY_MS = 3000;
 /** What came is shown this often: a storm must not have the table drawn anew for each ending. */
 const SHOW_MS = 250;
+/** Behind a change of the filters. */
+const TYPING_MS = 300;
 
 /** Newest last; not shown yet. */
 let pending: Entry[] = [];
 let timer = 0;
+let asking = 0;
+let stream: EventSource | null = null;
 let last: { at: number; began: number; ended: number } | null = null;
 
 export function start(): void {
-  connect();
+  // Of a busy instance the last endings are those of some seconds: what is rare has to be asked for.
+  let asked: string | null = null;
+  effect(() => {
+    const query = queryOf(filters.value);
+    if (query === asked) return;
+    const first = asked === null;
+    asked = query;
+    clearTimeout(asking);
+    asking = window.setTimeout(ask, first ? 0 : TYPING_MS, query);
+  });
   void poll();
+}
+
+/** The filters that the instance knows. */
+function queryOf(filters: Filters): string {
+  const query = new URLSearchParams({ limit: '200' });
+  const { class: kind, code, cause, initiator, route, mismatch } = filters;
+  if (kind !== 'handshake') add('class', kind);
+  if (/^\d{4}$/.test(code)) add('code', code);
+  add('cause', cause);
+  add('initiator', initiator);
+  add('route', route);
+  if (mismatch) add('mismatch', '1');
+  return query.toString();
+
+  function add(key: string, value: string): void {
+    if (value !== '') query.append(key, value);
+  }
+}
+
+/** Leaves what is there if it is asked for still, and asks for the rest. */
+function ask(query: string): void {
+  stream?.close();
+  entries.value = entries.value.filter((entry) => takes(filters.peek(), entry.ending));
+  notice.value = '';
+  connect(query);
 }
 
 /** Shows what has come while the page was paused, and goes on. */
@@ -27,15 +79,16 @@ export function resume(): void {
   void poll();
 }
 
-function connect(): void {
-  const stream = new EventSource('closes/stream?limit=200');
-  // A process that was started again begins with all it knows, which is not what is here.
+function connect(query: string): void {
+  const opened = new EventSource(`closes/stream?${query}`);
+  stream = opened;
   stream.onopen = () => {
     connection.value = 'live';
   };
   stream.onerror = () => {
     connection.value = 'lost';
-    if (stream.readyState === EventSource.CLOSED) setTimeout(connect, RETRY_MS);
+    // Refused: the browser does not try again by itself.
+    if (opened.readyState === EventSource.CLOSED) asking = window.setTimeout(connect, RETRY_MS, query);
   };
   stream.onmessage = (message) => {
     add({ id: message.lastEventId, ending: JSON.parse(message.data) as Ending });
@@ -64,7 +117,10 @@ function show(): void {
   const fresh = pending.filter((entry) => !known.has(entry.id)).reverse();
   pending = [];
   waiting.value = 0;
-  entries.value = [...fresh, ...entries.value].slice(0, KEPT);
+  // What was asked for behind a change of filters can be older than what is here.
+  const all = [...fresh, ...entries.value];
+  all.sort((one, other) => (one.ending.time < other.ending.time ? 1 : one.ending.time > other.ending.time ? -1 : 0));
+  entries.value = all.slice(0, KEPT);
 }
 
 async function poll(): Promise<void> {

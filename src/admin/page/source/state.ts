@@ -51,7 +51,8 @@ export function initiatorOf(ending: Ending): string {
   return ending.event === 'websocket.closed' ? ending.initiator : '';
 }
 
-function takes(filters: Filters, ending: Ending): boolean {
+/** Whether an ending is asked for. */
+export function takes(filters: Filters, ending: Ending): boolean {
   const same = (wanted: string, value: string) => wanted === '' || wanted === value;
   return (
     same(filters.class, kindOf(ending)) &&
