@@ -186,7 +186,6 @@ fn every_word_of_a_closed_set_is_in_its_table() {
     set("### End", End::ALL.iter().map(ToString::to_string).collect());
     set("### Outcome", Outcome::ALL.iter().map(ToString::to_string).collect());
     set("### `tls_error`", TlsFailure::ALL.iter().map(ToString::to_string).collect());
-    set("### `tls_error`", TlsFailure::ALL.iter().map(ToString::to_string).collect());
     set("### Violations", Violation::ALL.iter().map(|kind| kind.as_str().to_owned()).collect());
 
     let initiators = section("docs/record.md", "### Initiator");
