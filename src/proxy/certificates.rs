@@ -73,9 +73,8 @@ impl Proxy {
         }
     }
 
-    /// A change counts once two looks in a row have found the same: certificate and key are two files, and are not written at
-    /// the same moment.
-    pub async fn watch_certificates(&self, tell: impl Fn(&Result<Vec<(PathBuf, Timestamp)>, TlsFault>)) {
+    /// The present state of each file, read off this thread: a file system may take its time.
+    async fn stamps(&self) -> BTreeMap<PathBuf, Stamp> {
         let inner = self.inner();
         let listener = inner.acceptor.iter().flat_map(Acceptor::files);
         let files: Vec<PathBuf> =
