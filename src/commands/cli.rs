@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{HeldSignals, USAGE, check, demo, drain, explain, run, tail};
+use super::{HeldSignals, USAGE, check, demo, drain, explain, report, run, tail};
 use crate::config::Overrides;
 
 const EXIT_CODES: &str = "\
@@ -44,6 +44,8 @@ pub enum Command {
     Explain(explain::Args),
     /// Follow the closures of a running instance, one line each
     Tail(tail::Args),
+    /// Say of close logs who ended their sessions, how, and what to do
+    Report(report::Args),
     /// Begin the drain of the running instance; for a preStop hook
     Drain(drain::Args),
 }
@@ -65,6 +67,7 @@ pub fn execute(cli: Cli, held: HeldSignals) -> ExitCode {
         Some(Command::Check(args)) => released(held, || check::execute(&args)),
         Some(Command::Drain(args)) => released(held, || drain::execute(&args)),
         Some(Command::Explain(args)) => released(held, || explain::execute(&args)),
+        Some(Command::Report(args)) => released(held, || report::execute(&args)),
         Some(Command::Tail(args)) => released(held, || tail::execute(&args)),
     }
 }

@@ -13,6 +13,7 @@ mod handover;
 mod instance;
 mod own_log;
 mod reload;
+pub mod report;
 pub mod run;
 mod service_manager;
 mod signals;

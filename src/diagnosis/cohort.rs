@@ -8,6 +8,7 @@ use super::finding::Common;
 use super::log::Log;
 use super::names::Name;
 use super::row::Row;
+use super::show::shown;
 
 /// A property that can be common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +94,7 @@ pub(super) fn shared(log: &Log<'_>, victims: &[usize], others: &[usize], propert
 /// All that victims share and others do not.
 pub(super) fn common(log: &Log<'_>, victims: &[usize], others: &[usize]) -> Common {
     let mut common = Common::default();
-    let named = |value: u128| Some(log.names.of(value as Name).to_owned()).filter(|name| !name.is_empty());
+    let named = |value: u128| Some(shown(log.names.of(value as Name))).filter(|name| !name.is_empty());
     for property in Trait::ALL {
         let Some(found) = shared(log, victims, others, property) else { continue };
         match property {

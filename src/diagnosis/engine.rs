@@ -9,15 +9,20 @@ use super::row::Row;
 use super::rules::{self, Cause};
 use super::sample::Sample;
 use super::sentence;
-use super::{merge, notes};
+use super::show::instant;
+use super::tally::Tally;
+use super::{merge, notes, reconnects};
 
 /// What was seen so far; bounded, whatever comes.
 #[derive(Clone, Debug, Default)]
 pub struct Engine {
     sample: Sample,
     names: Names,
+    tally: Tally,
 }
 
+/// The version of a report's fields.
+const SCHEMA: u32 = 1;
 /// A finding that is less sure is a note.
 const SURE: f64 = 0.8;
 /// Sessions whose ids are given.
@@ -28,6 +33,7 @@ const EXAMPLES: usize = 5;
 impl Engine {
     /// Takes in one record.
     pub fn add(&mut self, seen: &Observation<'_>) {
+        self.tally.add(seen, &mut self.names);
         let row = Row::of(seen, &mut self.names);
         self.sample.add(row);
     }
@@ -36,15 +42,22 @@ impl Engine {
     pub fn merge(&mut self, other: Self) {
         self.sample.merge(other.sample);
         self.names.merge(other.names);
+        self.tally.merge(other.tally);
     }
 
     /// Findings and notes. Does not depend on the order in which the records came, nor on which engine they came to first.
     pub fn report(&self) -> Report {
         let mut log = Log::new(&self.sample, &self.names);
-        let harmless = notes::of(&log);
         let (causes, mut found) = rules::apply(&mut log);
         found.retain(|note| !note.sentence.is_empty());
-        let mut report = Report { findings: vec![], notes: found };
+        let mut report = Report {
+            schema: SCHEMA,
+            unread_lines: 0,
+            findings: vec![],
+            notes: found,
+            tables: self.tally.tables(&self.names),
+            reconnects: reconnects::of(&log),
+        };
         for cause in merge::merged(&log, causes) {
             let finding = finding(&log, &cause);
             if cause.members.len() < LEAST || finding.confidence < SURE {
@@ -55,7 +68,7 @@ impl Engine {
         }
         let weight = |finding: &Finding| (finding.sessions + finding.handshakes) as f64 * finding.confidence;
         report.findings.sort_by(|a, b| weight(b).total_cmp(&weight(a)).then(a.mechanism.cmp(&b.mechanism)));
-        report.notes.extend(harmless);
+        report.notes.extend(notes::of(&log));
         report
     }
 }
@@ -72,7 +85,12 @@ fn finding(log: &Log<'_>, cause: &Cause) -> Finding {
     let meanwhile: Vec<usize> = scope.iter().copied().filter(|row| (from..=to).contains(&log.rows[*row].at)).collect();
     let common = common(log, members, &others(&scope, members));
     let route = (routes.len() == 1).then(|| log.names.of(routes[0]).to_owned());
-    let sentence = sentence::of(cause, log.count(members), route.as_deref(), &common);
+    let kind = match (sessions.is_empty(), handshakes.is_empty()) {
+        (false, true) => "sessions",
+        (true, _) => "failed handshakes",
+        (false, false) => "sessions and failed handshakes",
+    };
+    let sentence = sentence::of(cause, log.count(members), kind, route.as_deref(), &common);
     Finding {
         culprit: cause.culprit,
         or: cause.or.clone(),
@@ -114,10 +132,4 @@ fn examples(log: &Log<'_>, sessions: &[usize]) -> Vec<String> {
 
 fn round(share: f64) -> f64 {
     (share * 1000.0).round() / 1000.0
-}
-
-/// An instant as the record spells it.
-pub(super) fn instant(at: f64) -> String {
-    let at = jiff::SignedDuration::try_from_secs_f64(at).ok().and_then(|at| jiff::Timestamp::from_duration(at).ok());
-    at.map_or_else(String::new, |at| format!("{at:.6}"))
 }

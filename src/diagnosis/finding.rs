@@ -2,6 +2,8 @@
 
 use serde::{Serialize, Serializer};
 
+use super::tables::{Reconnect, Tables};
+
 /// Declares an enum whose values have one spelling each.
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $( $(#[$variant_meta:meta])* $variant:ident = $word:literal ),+ $(,)? }) => {
@@ -195,11 +197,20 @@ pub struct Note {
     pub sentence: String,
 }
 
-/// All that was found.
-#[derive(Clone, Debug, Default, Serialize)]
+/// All that was found, and counted. Its JSON is public; `docs/report.schema.json` describes it.
+#[derive(Clone, Debug, Serialize)]
 pub struct Report {
+    /// Version of the fields and their meaning.
+    pub schema: u32,
+    /// Lines that were no records; counted by the reader of the files.
+    pub unread_lines: u64,
     /// Causes, the weightiest first.
     pub findings: Vec<Finding>,
     /// The rest.
     pub notes: Vec<Note>,
+    /// Counts.
+    #[serde(flatten)]
+    pub tables: Tables,
+    /// Whether clients came back.
+    pub reconnects: Vec<Reconnect>,
 }

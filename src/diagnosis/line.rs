@@ -71,6 +71,7 @@ struct PeerLine<'a> {
     real_address: Option<Str<'a>>,
     close: Option<CloseLine>,
     end: Option<Str<'a>>,
+    saw: Option<CloseLine>,
     text_messages: u64,
     binary_messages: u64,
     frames: u64,
@@ -186,6 +187,7 @@ impl PeerLine<'_> {
         Side {
             close: self.close.map(|close| close.code),
             end: word(End::ALL, End::as_str, self.end.as_ref()).unwrap_or(End::Open),
+            saw: self.saw.and_then(|saw| saw.code),
             messages: self.text_messages.saturating_add(self.binary_messages),
             frames: self.frames,
             last_frame: seconds(self.last_frame_at_ms),

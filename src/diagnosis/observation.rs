@@ -71,6 +71,8 @@ pub struct Side {
     pub close: Option<Option<u16>>,
     /// How its transport ended.
     pub end: End,
+    /// Code that it saw.
+    pub saw: Option<u16>,
     /// Messages, text and binary.
     pub messages: u64,
     /// Frames of any kind.
@@ -142,6 +144,7 @@ impl<'a> Observation<'a> {
             Side {
                 close: facts.close.as_ref().map(|close| close.code.map(|code| code.0)),
                 end: facts.end(),
+                saw: record.of(peer).1.code.map(|code| code.0),
                 messages: facts.text_messages + facts.binary_messages,
                 frames: facts.frames,
                 last_frame: facts.last_frame.map(seconds),
@@ -279,6 +282,7 @@ impl Default for Side {
         Self {
             close: None,
             end: End::Open,
+            saw: None,
             messages: 0,
             frames: 0,
             last_frame: None,

@@ -4,7 +4,7 @@ use super::address::{self, Ip};
 use super::names::{self, Name, Names};
 use super::observation::{Closed, Event, Observation, Refused};
 use super::sign::Sign;
-use crate::close::Outcome;
+use crate::close::{Class, Outcome};
 use crate::wire::Peer;
 
 /// One record, kept.
@@ -40,6 +40,7 @@ pub(super) enum What {
 pub(super) struct Session {
     pub(super) id: Box<str>,
     pub(super) sign: Sign,
+    pub(super) class: Class,
     pub(super) code: u16,
     pub(super) reason: Name,
     pub(super) upstream: Name,
@@ -148,6 +149,7 @@ impl Session {
         Self {
             id: closed.session.as_ref().into(),
             sign,
+            class: closed.class,
             code: closed.code.unwrap_or(0),
             reason: names.keep(&closed.reason),
             upstream: names.keep(&closed.upstream),

@@ -2,9 +2,10 @@
 
 use super::finding::{Common, Culprit, Mechanism};
 use super::rules::Cause;
+use super::show::{shown, span};
 
 /// A finding in one sentence.
-pub(super) fn of(cause: &Cause, count: f64, route: Option<&str>, common: &Common) -> String {
+pub(super) fn of(cause: &Cause, count: f64, kind: &str, route: Option<&str>, common: &Common) -> String {
     let limit = cause.limit.map(span).unwrap_or_default();
     let who = name(cause.culprit);
     let what = match cause.mechanism {
@@ -42,8 +43,7 @@ pub(super) fn of(cause: &Cause, count: f64, route: Option<&str>, common: &Common
     let route =
         route.filter(|route| !route.is_empty()).map_or_else(String::new, |route| format!(" of route {}", shown(route)));
     let detail = cause.detail.as_ref().map_or_else(String::new, |detail| format!(" ({detail})"));
-    let ends = if cause.members.is_empty() { "" } else { "ends and failed handshakes" };
-    format!("{count:.0} {ends}{route}: {what}{detail}{}.", shared(common))
+    format!("{count:.0} {kind}{route}: {what}{detail}{}.", shared(common))
 }
 
 fn behind(limit: &str) -> String {
@@ -67,29 +67,6 @@ fn shared(common: &Common) -> String {
         .take(3)
         .collect();
     if found.is_empty() { String::new() } else { format!("; in common: {}", found.join(", ")) }
-}
-
-/// A peer's text, cut and without what a terminal would obey.
-pub(super) fn shown(text: &str) -> String {
-    const MOST: usize = 80;
-    let clean: String =
-        text.chars().map(|letter| if crate::close::is_unprintable(letter) { '\u{fffd}' } else { letter }).collect();
-    if clean.chars().count() <= MOST { clean } else { clean.chars().take(MOST).chain(['…']).collect() }
-}
-
-/// A time, as people say it.
-pub(super) fn span(seconds: f64) -> String {
-    let round = |value: f64| {
-        let text = format!("{value:.1}");
-        text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
-    };
-    if seconds < 600.0 {
-        format!("{} s", round(seconds))
-    } else if seconds < 7200.0 {
-        format!("{} min", round(seconds / 60.0))
-    } else {
-        format!("{} h", round(seconds / 3600.0))
-    }
 }
 
 const fn name(culprit: Culprit) -> &'static str {

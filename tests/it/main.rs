@@ -17,6 +17,7 @@ mod otlp;
 mod overload;
 mod real_peers;
 mod reload;
+mod report;
 mod rig;
 mod run;
 mod sources;

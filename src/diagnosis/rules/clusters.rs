@@ -66,13 +66,17 @@ pub(super) fn causes(log: &mut Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec
 
 /// A timer behind ends without a Close: of a box, or, if all of them are of one program, of the client.
 fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
-    let Timer { clock, cluster, members } = timer;
+    let Timer { clock, cluster, ref members } = timer;
     let mechanism = if clock == Clock::Age { Mechanism::MaxLifetime } else { Mechanism::IdleCut };
-    let bystanders = others(&log.sessions_of(route), &members);
-    let has = |property| shared(log, &members, &bystanders, property).is_some();
+    let bystanders = others(&log.sessions_of(route), members);
+    let has = |property| shared(log, members, &bystanders, property).is_some();
     let (culprit, or): (_, &[_]) = match leg {
         Peer::Client if has(Trait::Subnet) => (Culprit::NetworkClientSide, &[Culprit::MiddleboxFront]),
-        Peer::Client if has(Trait::UserAgent) && !members.iter().take(20).any(|row| log.is_hop(*row)) => {
+        Peer::Client
+            if has(Trait::UserAgent)
+                && !members.iter().take(20).any(|row| log.is_hop(*row))
+                && spares_others(log, &timer, &bystanders) =>
+        {
             notes.push(Note {
                 mechanism: "client_idle_policy",
                 sentence: format!(
@@ -86,9 +90,9 @@ fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, causes: &mut Vec<Ca
         Peer::Client => (Culprit::MiddleboxFront, &[Culprit::NetworkClientSide]),
         Peer::Upstream => (Culprit::MiddleboxBack, &[Culprit::Upstream]),
     };
-    let limit = limit_of(log, &members, clock);
+    let limit = limit_of(log, members, clock);
     let beside = cluster.expected;
-    let mut cause = Cause::new(mechanism, culprit, or, members)
+    let mut cause = Cause::new(mechanism, culprit, or, timer.members)
         .with_limit(Some(limit))
         .sure(0.95)
         .because("sessions that ended at it", cluster.count as f64)
@@ -105,6 +109,18 @@ fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, causes: &mut Vec<Ca
         cause.detail = Some(format!("{}; a limit of {known}", cause.detail.as_deref().unwrap_or("age")));
     }
     causes.push(cause);
+}
+
+/// Whether a timer that ends by FIN lets others go on beyond it: then it is the program's own, and nobody's between.
+fn spares_others(log: &Log<'_>, timer: &Timer, bystanders: &[usize]) -> bool {
+    let resets = timer
+        .members
+        .iter()
+        .filter(|row| log.session(**row).is_some_and(|session| session.sign == Sign::Reset(Peer::Client)));
+    let beyond = bystanders
+        .iter()
+        .filter(|row| log.session(**row).is_some_and(|session| timer.clock.of(session) > 1.1 * timer.cluster.high));
+    resets.count() * 4 < timer.members.len() && beyond.count() >= (timer.members.len() / 10).max(3)
 }
 
 /// A peer that closes because the other has been silent for so long while it spoke: a heartbeat without words.

@@ -86,7 +86,7 @@ fn some(text: &str) -> Option<&str> {
 }
 
 fn instant(at: f64) -> String {
-    crate::diagnosis::engine::instant(at)
+    crate::diagnosis::show::instant(at)
 }
 
 fn join(value: &mut Value, more: Value) -> Value {

@@ -52,6 +52,10 @@ fn played(recipes: &[Recipe]) -> (f64, String) {
         let mut hits = 0;
         for seed in 0..seeds {
             let play = build(seed * 7919 + 17);
+            if let Ok(folder) = std::env::var("CLOSEWATCH_PLAY_LOGS") {
+                let log: String = play.stage.log().iter().map(|seen| lines::line(seen) + "\n").collect();
+                std::fs::write(format!("{folder}/{} {seed}.jsonl", name.replace('/', " ")), log).unwrap();
+            }
             let found = findings(&play);
             if right(&found, &play.expected) {
                 hits += 1;

@@ -1,0 +1,288 @@
+//! The report as text: findings first, then the tables.
+
+use std::fmt::Write as _;
+
+use crate::diagnosis::{Bars, Finding, Mechanism, Part, Report};
+
+/// Text in lines of a width.
+pub(super) struct Page {
+    text: String,
+    width: usize,
+    markdown: bool,
+}
+
+/// Rows of a table that are shown.
+const ROWS: usize = 12;
+/// The longest bar.
+const BAR: u64 = 40;
+
+// === impl Page ===
+
+impl Page {
+    pub(super) const fn new(width: usize, markdown: bool) -> Self {
+        Self { text: String::new(), width, markdown }
+    }
+
+    /// The whole report.
+    pub(super) fn of(mut self, report: &Report) -> String {
+        self.head(report);
+        self.findings(report);
+        self.endings(report);
+        self.bars("Lifetimes", &report.tables.lifetimes, &limits(report, Mechanism::MaxLifetime));
+        let cuts = [limits(report, Mechanism::IdleCut), limits(report, Mechanism::SilentDrop)].concat();
+        self.bars("Silence before the end", &report.tables.idle, &cuts);
+        self.moments(report);
+        self.parts("Clients", &report.tables.clients);
+        self.parts("Upstreams", &report.tables.upstreams);
+        self.parts("Instances", &report.tables.instances);
+        self.rest(report);
+        self.text
+    }
+
+    fn head(&mut self, report: &Report) {
+        let tables = &report.tables;
+        let span = match (&tables.from, &tables.to) {
+            (Some(from), Some(to)) => format!(", {} to {}", minute(from), minute(to)),
+            _ => String::new(),
+        };
+        let unread = match report.unread_lines {
+            0 => String::new(),
+            lines => format!(", {lines} lines that are no records"),
+        };
+        self.wrapped(
+            "",
+            &format!("{} sessions ended, {} handshakes failed{span}{unread}.", tables.records, tables.handshakes),
+        );
+    }
+
+    fn findings(&mut self, report: &Report) {
+        self.heading(&format!("Findings: {}", report.findings.len()));
+        if report.findings.is_empty() {
+            self.wrapped("  ", "Nothing that anybody must look at.");
+        }
+        for (number, finding) in report.findings.iter().enumerate() {
+            self.finding(number + 1, finding);
+        }
+        for note in &report.notes {
+            self.wrapped("  ", &format!("Note, {}: {}", note.mechanism, note.sentence));
+        }
+    }
+
+    fn finding(&mut self, number: usize, finding: &Finding) {
+        let title = format!("{number}. {} by {}", finding.mechanism.as_str(), finding.culprit.as_str());
+        let or: Vec<&str> = finding.or.iter().map(|culprit| culprit.as_str()).collect();
+        let or = if or.is_empty() { String::new() } else { format!(" (or {})", or.join(", ")) };
+        let sure = format!("{:.0} % sure", finding.confidence * 100.0);
+        let title = format!("{title}{or}, {sure}");
+        if self.markdown {
+            self.line(&format!("### {title}\n"));
+        } else {
+            self.wrapped("", &title);
+        }
+        self.wrapped("   ", &finding.sentence);
+        let span = format!("{} to {}", finding.first_at, finding.last_at);
+        self.wrapped("   ", &format!("{:.1} % of what ended from {span}.", finding.share * 100.0));
+        if !finding.consequences.is_empty() {
+            let all: Vec<&str> = finding.consequences.iter().map(|effect| effect.as_str()).collect();
+            self.wrapped("   ", &format!("Brought about: {}.", all.join(", ")));
+        }
+        let facts: Vec<String> = finding.evidence.iter().map(|each| format!("{} {}", each.fact, each.value)).collect();
+        if !facts.is_empty() {
+            self.wrapped("   ", &format!("Evidence: {}.", facts.join("; ")));
+        }
+        if !finding.examples.is_empty() {
+            self.wrapped("   ", &format!("Sessions: {}.", finding.examples.join(" ")));
+        }
+        self.wrapped("   ", &format!("To do: {} See {}.", finding.action, finding.runbook));
+        self.line("");
+    }
+
+    fn endings(&mut self, report: &Report) {
+        let rows = report.tables.endings.iter().map(|each| {
+            let code = each.code.map_or_else(|| "-".to_owned(), |code| code.to_string());
+            [
+                each.count.to_string(),
+                each.class.as_str().to_owned(),
+                code,
+                each.initiator.as_str().to_owned(),
+                each.cause.as_str().to_owned(),
+                each.route.clone(),
+            ]
+        });
+        self.table("Endings", ["sessions", "class", "code", "initiator", "cause", "route"], rows.collect());
+    }
+
+    fn moments(&mut self, report: &Report) {
+        let rows = report
+            .tables
+            .busiest
+            .iter()
+            .map(|each| [minute(&each.at).to_owned(), each.ends.to_string(), each.abnormal.to_string()]);
+        let rows: Vec<_> = rows.collect();
+        if rows.len() > 1 {
+            self.table("Busiest moments", ["from", "ends", "abnormal"], rows);
+        }
+    }
+
+    fn parts(&mut self, title: &str, parts: &[Part]) {
+        if parts.iter().all(|part| part.abnormal == 0) {
+            return;
+        }
+        let rows = parts.iter().filter(|part| part.abnormal > 0).map(|part| {
+            [
+                part.abnormal.to_string(),
+                part.sessions.to_string(),
+                format!("{} %", part.abnormal * 100 / part.sessions.max(1)),
+                part.name.clone(),
+            ]
+        });
+        self.table(&format!("{title} by abnormal ends"), ["abnormal", "sessions", "share", "name"], rows.collect());
+    }
+
+    fn rest(&mut self, report: &Report) {
+        let code = |code: u16| code.to_string();
+        let tables = &report.tables;
+        let rows = tables.mismatches.iter();
+        let rows = rows.map(|each| [each.count.to_string(), code(each.client_saw), code(each.upstream_saw)]).collect();
+        self.table("The two sides saw different codes", ["sessions", "client", "upstream"], rows);
+        let rows = tables.handshake_failures.iter().map(|each| {
+            let status = each.status.map_or_else(|| "-".to_owned(), code);
+            [each.count.to_string(), each.outcome.as_str().to_owned(), status, each.route.clone()]
+        });
+        self.table("Failed handshakes", ["handshakes", "outcome", "status", "route"], rows.collect());
+        let rows = report.reconnects.iter().map(|each| {
+            let after = each.median_s.map_or_else(|| "-".to_owned(), |after| format!("{after:.1} s"));
+            [each.class.as_str().to_owned(), each.ended.to_string(), each.came_back.to_string(), after]
+        });
+        self.table(
+            "Reconnects, by how the session before ended",
+            ["class", "ended", "came back", "median"],
+            rows.collect(),
+        );
+    }
+
+    /// A histogram; a bar in which a finding's limit lies is marked.
+    fn bars(&mut self, title: &str, bars: &Bars, limits: &[f64]) {
+        let most = bars.counts.iter().copied().max().unwrap_or(0);
+        if most == 0 {
+            return;
+        }
+        self.heading(title);
+        let room = BAR.min(self.width.saturating_sub(40) as u64);
+        let mut lower = 0.0;
+        let used = |at: &usize| bars.counts[*at] > 0;
+        let (first, last) = ((0..bars.counts.len()).find(used), (0..bars.counts.len()).rfind(used));
+        let mut lines = vec![];
+        for (at, count) in bars.counts.iter().enumerate() {
+            let upper = bars.edges_s.get(at).copied().unwrap_or(f64::INFINITY);
+            if first.is_some_and(|first| at >= first) && last.is_some_and(|last| at <= last) {
+                let length = (*count * room).div_ceil(most) as usize;
+                let mark = limits.iter().find(|limit| (lower..upper).contains(*limit));
+                let mark = mark.map_or_else(String::new, |limit| format!("  < limit at {limit} s"));
+                let label = if upper.is_finite() { format!("to {upper} s") } else { format!("over {lower} s") };
+                lines.push(format!("  {label:<12} {count:>8} {}{mark}", "#".repeat(length)));
+            }
+            lower = upper;
+        }
+        self.block(&lines);
+    }
+
+    fn table<const N: usize>(&mut self, title: &str, head: [&str; N], rows: Vec<[String; N]>) {
+        if rows.is_empty() {
+            return;
+        }
+        self.heading(title);
+        let more = rows.len().saturating_sub(ROWS);
+        let rows: Vec<_> = rows.into_iter().take(ROWS).collect();
+        if self.markdown {
+            self.line(&format!("| {} |", head.join(" | ")));
+            self.line(&format!("|{}", "---|".repeat(N)));
+            for row in &rows {
+                let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();
+                self.line(&format!("| {} |", cells.join(" | ")));
+            }
+        } else {
+            let widths: [usize; N] = std::array::from_fn(|at| {
+                rows.iter().map(|row| row[at].chars().count()).chain([head[at].len()]).max().unwrap_or(0)
+            });
+            for row in std::iter::once(&head.map(str::to_owned)).chain(&rows) {
+                let mut line = String::from("  ");
+                for (cell, width) in row.iter().zip(widths) {
+                    let _ = write!(line, "{cell:<width$}  ");
+                }
+                self.line(&cut(&line, self.width));
+            }
+        }
+        if more > 0 {
+            self.line(&format!("  and {more} more"));
+        }
+    }
+
+    fn heading(&mut self, title: &str) {
+        if self.markdown {
+            let _ = write!(self.text, "\n## {title}\n\n");
+        } else {
+            let _ = write!(self.text, "\n{title}\n");
+        }
+    }
+
+    /// Lines whose columns matter.
+    fn block(&mut self, lines: &[String]) {
+        if self.markdown {
+            self.line("```");
+        }
+        for line in lines {
+            let line = cut(line, self.width);
+            self.line(&line);
+        }
+        if self.markdown {
+            self.line("```");
+        }
+    }
+
+    /// Words in lines of the width, each behind `indent`; markdown is wrapped where it is read.
+    fn wrapped(&mut self, indent: &str, words: &str) {
+        if self.markdown {
+            let item = if indent.is_empty() { "" } else { "- " };
+            self.line(&format!("{item}{words}"));
+            return;
+        }
+        let mut line = indent.to_owned();
+        for word in words.split(' ') {
+            if line.chars().count() + word.chars().count() > self.width && line.trim() != "" {
+                self.line(line.trim_end());
+                indent.clone_into(&mut line);
+            }
+            line.push_str(word);
+            line.push(' ');
+        }
+        self.line(line.trim_end());
+    }
+
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+}
+
+/// Limits of the findings of a mechanism.
+fn limits(report: &Report, mechanism: Mechanism) -> Vec<f64> {
+    report
+        .findings
+        .iter()
+        .filter(|finding| finding.mechanism == mechanism)
+        .filter_map(|finding| finding.limit_s)
+        .collect()
+}
+
+/// An instant, to the minute.
+fn minute(instant: &str) -> &str {
+    instant.get(..16).unwrap_or(instant)
+}
+
+fn cut(line: &str, width: usize) -> String {
+    if line.trim_end().chars().count() <= width {
+        return line.to_owned();
+    }
+    line.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}

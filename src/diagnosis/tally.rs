@@ -1,0 +1,265 @@
+//! Counts that need no diagnosis: endings, lengths, moments, addresses. Bounded: what is beyond a table's room has a row of
+//! its own.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use super::address::{self, Ip};
+use super::names::{Name, Names};
+use super::observation::{Closed, Event, Observation};
+use super::show::{instant, shown};
+use super::tables::{Bars, Ending, Failure, Mismatch, Moment, Part, Tables};
+use crate::close::{Cause, Class, Initiator, Outcome};
+use crate::wire::Peer;
+
+/// Room of a table of words and codes.
+const WORDS: usize = 4096;
+/// Room of a table of addresses.
+const ADDRESSES: usize = 50_000;
+/// Room of the table of moments.
+const MOMENTS: usize = 20_000;
+/// A moment, before there are too many: a minute.
+const MINUTE: u64 = 60;
+/// Rows of an address table that are shown.
+const TOP: usize = 20;
+/// Upper edges of the bars, in seconds; the last bar has none.
+const EDGES: [f64; 22] = [
+    0.1, 0.3, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0, 1200.0, 1800.0,
+    3600.0, 7200.0, 21_600.0, 86_400.0,
+];
+
+/// Counts by key, as far as there is room.
+#[derive(Clone, Debug)]
+struct Counts<K> {
+    room: usize,
+    known: HashMap<K, [u64; 2]>,
+    beyond: [u64; 2],
+}
+
+/// Everything that is counted.
+#[derive(Clone, Debug)]
+pub(super) struct Tally {
+    records: u64,
+    handshakes: u64,
+    span: Option<(f64, f64)>,
+    endings: Counts<(Name, Class, Option<u16>, Initiator, Cause)>,
+    failures: Counts<(Name, Outcome, Option<u16>)>,
+    mismatches: Counts<[u16; 2]>,
+    clients: Counts<Ip>,
+    upstreams: Counts<Name>,
+    instances: Counts<Name>,
+    lifetimes: [u64; EDGES.len() + 1],
+    idle: [u64; EDGES.len() + 1],
+    moments: HashMap<u64, [u64; 2]>,
+    /// Length of a moment, in seconds.
+    moment: u64,
+}
+
+// === impl Tally ===
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            records: 0,
+            handshakes: 0,
+            span: None,
+            endings: Counts::new(WORDS),
+            failures: Counts::new(WORDS),
+            mismatches: Counts::new(WORDS),
+            clients: Counts::new(ADDRESSES),
+            upstreams: Counts::new(ADDRESSES),
+            instances: Counts::new(ADDRESSES),
+            lifetimes: [0; EDGES.len() + 1],
+            idle: [0; EDGES.len() + 1],
+            moments: HashMap::new(),
+            moment: MINUTE,
+        }
+    }
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, seen: &Observation<'_>, names: &mut Names) {
+        self.cover(seen.at, seen.at);
+        let route = names.keep(&seen.route);
+        match &seen.event {
+            Event::Closed(closed) => self.closed(seen, closed, route, names),
+            Event::Refused(refused) => {
+                self.handshakes += 1;
+                self.failures.add((route, refused.outcome, refused.status), false);
+            }
+        }
+    }
+
+    fn closed(&mut self, seen: &Observation<'_>, closed: &Closed<'_>, route: Name, names: &mut Names) {
+        self.records += 1;
+        let bad = closed.class == Class::Abnormal;
+        self.endings.add((route, closed.class, closed.code, closed.initiator, closed.cause), bad);
+        let saw = Peer::ALL.map(|peer| closed.of(peer).saw);
+        if let [Some(client), Some(upstream)] = saw
+            && client != upstream
+        {
+            self.mismatches.add([client, upstream], bad);
+        }
+        let client = if seen.real_address.is_empty() { &seen.address } else { &seen.real_address };
+        self.clients.add(address::read(client), bad);
+        self.upstreams.add(names.keep(&closed.upstream), bad);
+        self.instances.add(names.keep(&seen.instance), bad);
+        self.lifetimes[bar(closed.duration)] += 1;
+        self.idle[bar(closed.idle)] += 1;
+        let moment = self.moments.entry(seen.at as u64 / self.moment * self.moment).or_default();
+        moment[0] += 1;
+        moment[1] += u64::from(bad);
+        self.widen();
+    }
+
+    fn cover(&mut self, from: f64, to: f64) {
+        let (first, last) = self.span.unwrap_or((from, to));
+        self.span = Some((first.min(from), last.max(to)));
+    }
+
+    /// Makes moments longer until there is room for all. The result is that of any order: the least length that suffices.
+    fn widen(&mut self) {
+        while self.moments.len() > MOMENTS {
+            self.moment *= 2;
+            let (length, old) = (self.moment, std::mem::take(&mut self.moments));
+            for (at, count) in old {
+                add_to(self.moments.entry(at / length * length).or_default(), count);
+            }
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.records += other.records;
+        self.handshakes += other.handshakes;
+        if let Some((from, to)) = other.span {
+            self.cover(from, to);
+        }
+        self.endings.merge(other.endings);
+        self.failures.merge(other.failures);
+        self.mismatches.merge(other.mismatches);
+        self.clients.merge(other.clients);
+        self.upstreams.merge(other.upstreams);
+        self.instances.merge(other.instances);
+        for (mine, theirs) in [(&mut self.lifetimes, other.lifetimes), (&mut self.idle, other.idle)] {
+            for (mine, theirs) in mine.iter_mut().zip(theirs) {
+                *mine += theirs;
+            }
+        }
+        let length = self.moment.max(other.moment);
+        self.moment = length;
+        let old = std::mem::take(&mut self.moments);
+        for (at, count) in old.into_iter().chain(other.moments) {
+            add_to(self.moments.entry(at / length * length).or_default(), count);
+        }
+        self.widen();
+    }
+
+    pub(super) fn tables(&self, names: &Names) -> Tables {
+        let text = |name: Name| shown(names.of(name));
+        let (from, to) = self.span.unzip();
+        Tables {
+            from: from.map(instant),
+            to: to.map(instant),
+            records: self.records,
+            handshakes: self.handshakes,
+            endings: self
+                .endings
+                .sorted()
+                .map(|((route, class, code, initiator, cause), [count, _])| Ending {
+                    route: text(route),
+                    class,
+                    code,
+                    initiator,
+                    cause,
+                    count,
+                })
+                .collect(),
+            lifetimes: bars(&self.lifetimes),
+            idle: bars(&self.idle),
+            busiest: self.busiest(),
+            clients: parts(&self.clients, |ip| if ip == 0 { "unknown".to_owned() } else { address::show(ip) }),
+            upstreams: parts(&self.upstreams, text),
+            instances: parts(&self.instances, text),
+            mismatches: self
+                .mismatches
+                .sorted()
+                .map(|([client_saw, upstream_saw], [count, _])| Mismatch { client_saw, upstream_saw, count })
+                .collect(),
+            handshake_failures: self
+                .failures
+                .sorted()
+                .map(|((route, outcome, status), [count, _])| Failure { route: text(route), outcome, status, count })
+                .collect(),
+        }
+    }
+
+    fn busiest(&self) -> Vec<Moment> {
+        const SHOWN: usize = 10;
+        let mut moments: Vec<_> = self.moments.iter().map(|(at, count)| (*at, *count)).collect();
+        moments.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        moments
+            .into_iter()
+            .take(SHOWN)
+            .map(|(at, [ends, abnormal])| Moment { at: instant(at as f64), seconds: self.moment, ends, abnormal })
+            .collect()
+    }
+}
+
+fn add_to(count: &mut [u64; 2], more: [u64; 2]) {
+    count[0] += more[0];
+    count[1] += more[1];
+}
+
+fn bar(seconds: f64) -> usize {
+    EDGES.partition_point(|edge| *edge < seconds)
+}
+
+fn bars(counts: &[u64]) -> Bars {
+    Bars { edges_s: EDGES.to_vec(), counts: counts.to_vec() }
+}
+
+/// Those of most abnormal ends.
+fn parts<K: Copy + Eq + Hash + Ord>(counts: &Counts<K>, name: impl Fn(K) -> String) -> Vec<Part> {
+    let mut all: Vec<_> = counts.known.iter().map(|(key, count)| (*key, *count)).collect();
+    all.sort_by(|a, b| b.1[1].cmp(&a.1[1]).then(b.1[0].cmp(&a.1[0])).then(a.0.cmp(&b.0)));
+    let part = |name, [sessions, abnormal]: [u64; 2]| Part { name, sessions, abnormal };
+    let mut parts: Vec<_> = all.into_iter().take(TOP).map(|(key, count)| part(name(key), count)).collect();
+    if counts.beyond[0] > 0 {
+        parts.push(part("others".to_owned(), counts.beyond));
+    }
+    parts
+}
+
+// === impl Counts ===
+
+impl<K: Copy + Eq + Hash + Ord> Counts<K> {
+    fn new(room: usize) -> Self {
+        Self { room, known: HashMap::new(), beyond: [0; 2] }
+    }
+
+    fn add(&mut self, key: K, bad: bool) {
+        self.add_many(key, [1, u64::from(bad)]);
+    }
+
+    fn add_many(&mut self, key: K, count: [u64; 2]) {
+        if self.known.len() >= self.room && !self.known.contains_key(&key) {
+            add_to(&mut self.beyond, count);
+        } else {
+            add_to(self.known.entry(key).or_default(), count);
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (key, count) in other.known {
+            self.add_many(key, count);
+        }
+        add_to(&mut self.beyond, other.beyond);
+    }
+
+    /// The most frequent first.
+    fn sorted(&self) -> impl Iterator<Item = (K, [u64; 2])> {
+        let mut all: Vec<_> = self.known.iter().map(|(key, count)| (*key, *count)).collect();
+        all.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        all.into_iter()
+    }
+}
