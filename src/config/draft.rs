@@ -18,6 +18,7 @@ use crate::close::{Class, CloseCode};
 pub(super) const MOST_WORKERS: usize = 1024;
 
 /// hyper's smallest buffer is 8 KiB. Above 1 MiB a head is an attack: each connection may hold that much.
+const HEADER_LINES: std::ops::RangeInclusive<usize> = 16..=1000;
 const HEADER_BYTES: std::ops::RangeInclusive<u64> = 8 * 1024..=1024 * 1024;
 
 /// Each route has some 290 series from the start.
@@ -195,6 +196,7 @@ fn read_limits(mut section: Section<'_, '_>, limits: &mut Limits) {
         Ok(Some(number(v, 0..=usize::MAX)?).filter(|limit| *limit > 0))
     });
     read_fields!(section, limits, [header_bytes], |v| values::size(&text_or_number(v)?, HEADER_BYTES));
+    read_fields!(section, limits, [header_lines], |v| number(v, HEADER_LINES));
     read_fields!(section, limits, [routes], |v| number(v, 1..=MOST_ROUTES));
     section.finish();
 }

@@ -201,6 +201,8 @@ pub struct Limits {
     pub connections_per_source: Option<usize>,
     /// Bytes of a request's or response's head, 8 KiB to 1 MiB. Default 64 KiB.
     pub header_bytes: usize,
+    /// Header lines of a request's or response's head, 16 to 1000. Default 100.
+    pub header_lines: usize,
     /// Routes in the configuration: each is a value of a label. Default 200.
     pub routes: usize,
 }
@@ -368,6 +370,7 @@ impl Default for Limits {
             upstream_connections: None,
             connections_per_source: None,
             header_bytes: 64 * 1024,
+            header_lines: 100,
             routes: 200,
         }
     }

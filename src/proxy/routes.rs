@@ -39,7 +39,12 @@ impl Routes {
 
     /// The sink for what fails before a request names its route: the only route's, if there is one, else that of none.
     pub(super) fn before_request(&self) -> &Arc<dyn RouteSink> {
-        if let [only] = &*self.routes { &only.sink } else { &self.none }
+        self.only().map_or(&self.none, |only| &only.sink)
+    }
+
+    /// The only route, if there is just one.
+    pub(super) fn only(&self) -> Option<&Arc<Route>> {
+        if let [only] = &*self.routes { Some(only) } else { None }
     }
 
     /// The route that a request takes.
@@ -52,14 +57,8 @@ impl Routes {
 
 impl Route {
     /// Its upstream, for HTTP.
-    pub(super) fn upstream(&self, limits: &config::Limits) -> Upstream<'_> {
-        Upstream {
-            dialer: &self.dialer,
-            authority: &self.config.upstream.authority,
-            sink: &self.sink,
-            limit: limits.upstream_connections,
-            header_bytes: limits.header_bytes,
-        }
+    pub(super) fn upstream<'r>(&'r self, limits: &'r config::Limits) -> Upstream<'r> {
+        Upstream { dialer: &self.dialer, authority: &self.config.upstream.authority, sink: &self.sink, limits }
     }
 
     fn new(route: &config::Route, config: &Config, sink: &dyn CloseSink) -> Self {

@@ -209,7 +209,8 @@ fn the_documentation_of_defaults_holds() {
         "drain": { "code": 1001, "reason": "" },
         "restart": { "socket": "off" },
         "limits": {
-            "sessions": 0, "connections": 0, "upstream_connections": 0, "connections_per_source": 0, "header_bytes": 65_536, "routes": 200,
+            "sessions": 0, "connections": 0, "upstream_connections": 0, "connections_per_source": 0,
+            "header_bytes": 65_536, "header_lines": 100, "routes": 200,
         },
         "forwarded": {
             "x_forwarded": "pass", "trusted": [], "header": "x-forwarded-for", "proxy_protocol": "off",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -21,6 +21,7 @@ use super::stream::ClientStream;
 use crate::close::{Outcome, Request as RequestFacts, Text};
 use crate::proxy::http::answer::{Body, answer};
 use crate::proxy::http::facts::facts_of_broken_head;
+use crate::proxy::http::head::USUAL_HEADER_LINES;
 use crate::proxy::http::headers;
 use crate::proxy::http::plain::{PlainError, forward};
 use crate::proxy::http::upstreams::Upstreams;
@@ -68,13 +69,17 @@ pub(super) async fn speak_http(
         let begun = state.begin(websocket::asks_for_websocket(request.headers()));
         Box::pin(answer_request(proxy, client, request, begun, &state, &upstreams))
     });
-    let header_bytes = proxy.config.limits.header_bytes;
-    let mut connection = http1::Builder::new()
+    let limits = &proxy.config.limits;
+    let mut builder = http1::Builder::new();
+    if limits.header_lines != USUAL_HEADER_LINES {
+        builder.max_headers(limits.header_lines);
+    }
+    let mut connection = builder
         .preserve_header_case(true)
         .auto_date_header(false)
-        .max_buf_size(header_bytes)
+        .max_buf_size(limits.header_bytes)
         // The buffer may grow to twice its limit in the last read.
-        .max_header_size(header_bytes)
+        .max_header_size(limits.header_bytes)
         .timer(TokioTimer::new())
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(ClientStream::new(leg, Arc::clone(&state))), service);
@@ -92,7 +97,14 @@ pub(super) async fn speak_http(
         (HttpEnd::Done, None) => &[],
         (HttpEnd::BadHead(error), None) => {
             let (status, words) = refusal(&error, &parts.read_buf);
-            file_bad_head(proxy, client, &state, &parts.read_buf, status, &error.to_string());
+            let detail = match status {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => format!(
+                    "the request's head is beyond limits.header_bytes ({}) or limits.header_lines ({})",
+                    limits.header_bytes, limits.header_lines
+                ),
+                _ => error.to_string(),
+            };
+            file_bad_head(proxy, client, &state, &parts.read_buf, status, &detail);
             words
         }
         (HttpEnd::Late(Late::Head), None) => {
@@ -209,11 +221,14 @@ async fn answer_request(
             Reply::Failed(response) => (response, false),
         };
         if !state.refuse(keep) {
-            response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+            headers::say_close(response.headers_mut());
         }
         response
     } else {
-        let route = proxy.routes.find(headers::host(&request), request.uri().path()).cloned();
+        // A request for no path, but for the server (RFC 9112 §3.2.4).
+        let is_for_all = request.method() == Method::OPTIONS && request.uri().path() == "*";
+        let only = if is_for_all { proxy.routes.only() } else { None };
+        let route = only.or_else(|| proxy.routes.find(headers::host(&request), request.uri().path())).cloned();
         let sink = Arc::clone(route.as_ref().map_or(&proxy.routes.none, |route| &route.sink));
         let response = if headers::names_two_hosts(request.headers()) {
             answer(StatusCode::BAD_REQUEST, "the request names two hosts")

@@ -16,11 +16,12 @@ use super::headers::is_end_to_end;
 use crate::close::RequestHeaders;
 use crate::proxy::parsed::Parsed;
 
-/// hyper refuses a head with more headers than this; a head of so many is not taken apart here either.
-const MAX_HEADERS: usize = 100;
+/// hyper reads so many header lines on its stack; for another number it takes memory for each head. A head with more is not
+/// relayed byte for byte either.
+pub(in crate::proxy) const USUAL_HEADER_LINES: usize = 100;
 
 /// Space on the stack for the headers of one head while it is read: four kilobytes that are neither cleared nor kept.
-pub(in crate::proxy) struct Room<'b>([MaybeUninit<Header<'b>>; MAX_HEADERS]);
+pub(in crate::proxy) struct Room<'b>([MaybeUninit<Header<'b>>; USUAL_HEADER_LINES]);
 
 /// A head and its headers, in their order.
 #[derive(Clone, Copy, Debug)]
@@ -135,7 +136,7 @@ pub(in crate::proxy) fn encode_target(bytes: &mut Vec<u8>) {
 
 impl Room<'_> {
     pub(in crate::proxy) const fn new() -> Self {
-        Self([const { MaybeUninit::uninit() }; MAX_HEADERS])
+        Self([const { MaybeUninit::uninit() }; USUAL_HEADER_LINES])
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::Request;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Request, Response, StatusCode};
 
 use crate::close::{HandshakeTrace, Propagation, RequestHeaders, RouteSink};
 use crate::proxy::source::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
@@ -64,6 +64,30 @@ pub(in crate::proxy) fn begin_trace(
         Some(Propagation { trace, headers }) => (Some(trace), headers),
         None => (None, Vec::new()),
     }
+}
+
+/// The protocols that a 426 asks for: its `Upgrade` (RFC 9110 §15.5.22).
+pub(in crate::proxy) fn required_upgrade<B>(response: &Response<B>) -> Vec<HeaderValue> {
+    let asks = response.status() == StatusCode::UPGRADE_REQUIRED;
+    let values = response.headers().get_all(header::UPGRADE).iter().cloned();
+    if asks { values.collect() } else { Vec::new() }
+}
+
+/// Puts the `Upgrade` of a 426 back, with the `Connection` that has to stand beside it (RFC 9110 §7.8).
+pub(in crate::proxy) fn require_upgrade(headers: &mut HeaderMap, upgrade: Vec<HeaderValue>) {
+    if !upgrade.is_empty() {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    for value in upgrade {
+        headers.append(header::UPGRADE, value);
+    }
+}
+
+/// Says that the connection ends behind this answer. An `Upgrade` keeps the option that has to stand beside it.
+pub(in crate::proxy) fn say_close(headers: &mut HeaderMap) {
+    let close = if headers.contains_key(header::UPGRADE) { "close, upgrade" } else { "close" };
+    headers.insert(header::CONNECTION, HeaderValue::from_static(close));
+    headers.remove(KEEP_ALIVE);
 }
 
 /// Puts headers in place of those of the same name; an empty value only removes them.

@@ -6,6 +6,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 
 use super::answer::{Body, empty};
+use super::expect;
 use super::headers;
 use super::upstream::Unanswered;
 use super::upstreams::{OpenError, Upstream, Upstreams};
@@ -14,7 +15,7 @@ use crate::proxy::transport::dial::DialError;
 /// Why a request got no answer from the upstream.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::proxy) enum PlainError {
-    /// `OPTIONS *` has no place in a reverse proxy.
+    /// It has no path.
     #[error("the request target cannot be forwarded")]
     Target,
     /// No coding but chunks was asked for.
@@ -28,6 +29,8 @@ pub(in crate::proxy) enum PlainError {
     /// Over a kept connection, and the request may not be sent twice.
     #[error("the upstream ended its kept connection without an answer")]
     Ended(#[source] hyper::Error),
+    #[error("the head of the upstream's answer is beyond limits.header_bytes or limits.header_lines")]
+    TooLarge(#[source] hyper::Error),
     #[error("no answer from the upstream")]
     Unanswered(#[source] hyper::Error),
 }
@@ -38,7 +41,7 @@ pub(in crate::proxy) async fn forward(
     upstream: Upstream<'_>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, PlainError> {
-    let mut request = prepare(request, upstream.authority)?.map(BodyExt::boxed);
+    let mut request = expect::await_word(prepare(request, upstream.authority)?);
     if let Some(mut connection) = upstreams.take(upstream) {
         let (first, again) = with_copy(request);
         match connection.send(first).await {
@@ -48,13 +51,17 @@ pub(in crate::proxy) async fn forward(
             }
             Err(Unanswered::NotSent(unsent, _)) => request = *unsent,
             Err(Unanswered::Silent(error)) => request = again.ok_or(PlainError::Ended(error))?,
-            Err(Unanswered::Broken(error)) => return Err(PlainError::Unanswered(error)),
+            Err(Unanswered::Broken(error)) => return Err(unanswered(error)),
         }
     }
     let mut connection = upstreams.open(upstream).await?;
-    let response = connection.send(request).await.map_err(|error| PlainError::Unanswered(error.into_error()))?;
+    let response = connection.send(request).await.map_err(|error| unanswered(error.into_error()))?;
     upstreams.keep(upstream, connection);
     finish(response)
+}
+
+fn unanswered(error: hyper::Error) -> PlainError {
+    if error.is_parse_too_large() { PlainError::TooLarge(error) } else { PlainError::Unanswered(error) }
 }
 
 /// The request as the upstream gets it.
@@ -99,7 +106,9 @@ fn finish(mut response: Response<Incoming>) -> Result<Response<Body>, PlainError
         }
         (Some(_), _) => return Err(PlainError::Coding),
     }
+    let upgrade = headers::required_upgrade(&response);
     headers::remove_hop_by_hop(response.headers_mut());
+    headers::require_upgrade(response.headers_mut(), upgrade);
     *response.version_mut() = http::Version::HTTP_11;
     Ok(response.map(BodyExt::boxed))
 }
@@ -119,6 +128,7 @@ impl PlainError {
             | Self::Coding
             | Self::Switched
             | Self::Ended(_)
+            | Self::TooLarge(_)
             | Self::Unanswered(_) => StatusCode::BAD_GATEWAY,
         }
     }

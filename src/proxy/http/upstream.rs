@@ -14,7 +14,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::answer::Body;
+use super::head::USUAL_HEADER_LINES;
 use crate::close::{Address, RouteSink};
+use crate::config::Limits;
 use crate::proxy::permit::Permit;
 use crate::proxy::transport::leg::Leg;
 use crate::proxy::transport::rewind::Rewind;
@@ -66,16 +68,16 @@ struct UpstreamStream {
 // === impl UpstreamConnection ===
 
 impl UpstreamConnection {
-    /// Speaks HTTP on `leg`, with heads of at most `header_bytes`.
-    pub(in crate::proxy) async fn new(leg: Rewind, address: Address, header_bytes: usize) -> hyper::Result<Self> {
+    /// Speaks HTTP on `leg`, with heads within `limits`.
+    pub(in crate::proxy) async fn new(leg: Rewind, address: Address, limits: &Limits) -> hyper::Result<Self> {
         let shared = Arc::new(Shared::default());
         let stream = UpstreamStream { leg, shared: Arc::clone(&shared) };
-        let (sender, mut connection) = http1::Builder::new()
-            .preserve_header_case(true)
-            .max_buf_size(header_bytes)
-            .max_header_size(header_bytes)
-            .handshake(TokioIo::new(stream))
-            .await?;
+        let mut builder = http1::Builder::new();
+        builder.preserve_header_case(true).max_buf_size(limits.header_bytes).max_header_size(limits.header_bytes);
+        if limits.header_lines != USUAL_HEADER_LINES {
+            builder.max_headers(limits.header_lines);
+        }
+        let (sender, mut connection) = builder.handshake(TokioIo::new(stream)).await?;
         let driver = tokio::spawn({
             let shared = Arc::clone(&shared);
             async move {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::upstream::{UpstreamConnection, UpstreamPlace};
 use crate::close::RouteSink;
+use crate::config::Limits;
 use crate::proxy::permit::Permit;
 use crate::proxy::transport::dial::{DialError, Dialer, Reached};
 use crate::proxy::transport::rewind::Rewind;
@@ -31,10 +32,7 @@ pub(in crate::proxy) struct Upstream<'r> {
     /// Its host, for a request that names none.
     pub(in crate::proxy) authority: &'r Authority,
     pub(in crate::proxy) sink: &'r Arc<dyn RouteSink>,
-    /// `limits.upstream_connections`.
-    pub(in crate::proxy) limit: Option<usize>,
-    /// `limits.header_bytes`.
-    pub(in crate::proxy) header_bytes: usize,
+    pub(in crate::proxy) limits: &'r Limits,
 }
 
 /// Why there is no connection.
@@ -81,7 +79,7 @@ impl Upstreams {
         let place = self.place(upstream).ok_or(OpenError::OverLimit)?;
         let Reached { leg, address, .. } = upstream.dialer.dial(&[]).await?;
         upstream.dialer.keep_alive(&leg);
-        let connection = UpstreamConnection::new(Rewind::new(leg), address, upstream.header_bytes).await;
+        let connection = UpstreamConnection::new(Rewind::new(leg), address, upstream.limits).await;
         let connection = connection.map_err(OpenError::Closed)?;
         connection.take_place(|| Some(place));
         Ok(connection)
@@ -96,7 +94,10 @@ impl Upstreams {
     }
 
     fn place(&self, upstream: Upstream<'_>) -> Option<UpstreamPlace> {
-        Some(UpstreamPlace::new(Permit::take(&self.open, upstream.limit)?, Arc::clone(upstream.sink)))
+        Some(UpstreamPlace::new(
+            Permit::take(&self.open, upstream.limits.upstream_connections)?,
+            Arc::clone(upstream.sink),
+        ))
     }
 
     /// Closes the connections that have been idle for too long. Gives the earliest instant at which another one may be due.

@@ -35,6 +35,8 @@ pub(in crate::proxy) enum UpgradeError {
     Timeout(Duration),
     #[error("the upstream's answer is not HTTP")]
     NotHttp(#[source] hyper::Error),
+    #[error("the head of the upstream's answer is beyond limits.header_bytes or limits.header_lines")]
+    TooLarge(#[source] hyper::Error),
     #[error("the upstream's 101 is not a valid WebSocket handshake (RFC 6455 section 4.1)")]
     BadSwitch,
 }
@@ -71,7 +73,7 @@ impl UpgradeError {
             Self::Closed(_) | Self::Broken(_) if is_tls_failure(self) => (Outcome::TlsFailed, StatusCode::BAD_GATEWAY),
             Self::Closed(_) | Self::Broken(_) => (Outcome::UpstreamClosed, StatusCode::BAD_GATEWAY),
             Self::Timeout(_) => (Outcome::UpstreamTimeout, StatusCode::GATEWAY_TIMEOUT),
-            Self::NotHttp(_) | Self::BadSwitch => (Outcome::BadResponse, StatusCode::BAD_GATEWAY),
+            Self::NotHttp(_) | Self::TooLarge(_) | Self::BadSwitch => (Outcome::BadResponse, StatusCode::BAD_GATEWAY),
         }
     }
 }

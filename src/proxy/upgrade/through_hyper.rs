@@ -162,9 +162,8 @@ async fn exchange(
     head: request::Parts,
     key: &header::HeaderValue,
 ) -> Result<Answer, UpgradeError> {
-    let header_bytes = proxy.config.limits.header_bytes;
-    let mut connection =
-        UpstreamConnection::new(upstream, address, header_bytes).await.map_err(UpgradeError::Closed)?;
+    let connection = UpstreamConnection::new(upstream, address, &proxy.config.limits).await;
+    let mut connection = connection.map_err(UpgradeError::Closed)?;
     let response = put(proxy, &mut connection, head).await?.map_err(|error| unanswered(error.into_error()))?;
     judge(connection, response, key).await
 }
@@ -208,5 +207,11 @@ fn upstream_head(request: Request<Incoming>) -> request::Parts {
 }
 
 fn unanswered(error: hyper::Error) -> UpgradeError {
-    if error.is_parse() { UpgradeError::NotHttp(error) } else { UpgradeError::Closed(error) }
+    if error.is_parse_too_large() {
+        UpgradeError::TooLarge(error)
+    } else if error.is_parse() {
+        UpgradeError::NotHttp(error)
+    } else {
+        UpgradeError::Closed(error)
+    }
 }
