@@ -1,5 +1,7 @@
 //! Breaches of the protocol behind which a peer's frames can still be read.
 
+use super::Peer;
+
 /// One kind of breach of RFC 6455. Recorded, never acted upon: judging the peers is their own business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Violation {
@@ -25,6 +27,10 @@ pub enum Violation {
     CloseCode,
     /// A close reason that is not UTF-8 (§5.5.1).
     CloseUtf8,
+    /// A 101 that selects a subprotocol which was not offered, or none though some were (§4.1).
+    Subprotocol,
+    /// A 101 that selects an extension which was not offered, or parameters that it must not have (§4.1, RFC 7692 §7.1).
+    Extension,
 }
 
 // === impl Violation ===
@@ -34,7 +40,7 @@ impl Violation {
     pub const COUNT: usize = Self::ALL.len();
 
     /// Every kind, in the order of [`Violation::index`].
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Mask,
         Self::Rsv,
         Self::Opcode,
@@ -46,6 +52,8 @@ impl Violation {
         Self::CloseBody,
         Self::CloseCode,
         Self::CloseUtf8,
+        Self::Subprotocol,
+        Self::Extension,
     ];
 
     /// The value of the label `kind`.
@@ -62,6 +70,16 @@ impl Violation {
             Self::CloseBody => "close_body",
             Self::CloseCode => "close_code",
             Self::CloseUtf8 => "close_utf8",
+            Self::Subprotocol => "subprotocol",
+            Self::Extension => "extension",
+        }
+    }
+
+    /// Whether `peer` can break this rule: only an upstream answers with a 101.
+    pub const fn may_be_of(self, peer: Peer) -> bool {
+        match (self, peer) {
+            (Self::Subprotocol | Self::Extension, Peer::Client) => false,
+            (_, Peer::Client | Peer::Upstream) => true,
         }
     }
 

@@ -226,8 +226,9 @@ fn expect_ends(families: &Families, route: &str, rules: &CodeRules, own_codes: &
     for initiator in Initiator::ALL {
         families.saw_mismatch.with_label_values(&[route, initiator.as_str()]);
     }
-    for direction in Peer::ALL.map(Peer::direction) {
-        for kind in Violation::ALL {
+    for peer in Peer::ALL {
+        let direction = peer.direction();
+        for kind in Violation::ALL.into_iter().filter(|kind| kind.may_be_of(peer)) {
             families.violations.with_label_values(&[route, direction, kind.as_str()]);
         }
         families.blind_sessions.with_label_values(&[route, direction]);

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use ulid::Ulid;
@@ -11,7 +12,7 @@ use super::last_words::{TOO_LATE, say_last};
 use super::request::RequestState;
 use super::secure::secure;
 use super::speak_http::speak_http;
-use crate::close::{Address, Live, Rejection, Session};
+use crate::close::{Address, Event, Live, Rejection, Session};
 use crate::proxy::permit::Permit;
 use crate::proxy::relay::session::SessionFile;
 use crate::proxy::relay::{Relay, Run};
@@ -60,7 +61,7 @@ async fn open_session(
     let leg = secure(&proxy, leg, &client).await?;
     let (established, leg, early) = shake_hands(&proxy, leg, &client).await?;
     let Established { route, upstream, upstream_address, early: upstream_early, request, .. } = established;
-    let Established { reserved_bits, handshake, permit, .. } = established;
+    let Established { reserved_bits, violations, handshake, permit, .. } = established;
     let trace = handshake.trace();
     let (opened_at, took) = handshake.open();
     let session = Session {
@@ -75,7 +76,10 @@ async fn open_session(
         trace,
         live: Live::default(),
     };
-    let file = SessionFile::open(Arc::new(session), Arc::clone(&route.sink));
+    let mut file = SessionFile::open(Arc::new(session), Arc::clone(&route.sink));
+    for violation in violations {
+        file.on(Event::Violation { from: Peer::Upstream, violation }, Duration::ZERO);
+    }
     let legs = [leg, upstream];
     let mut relay = Relay::new(file, Arc::clone(&route.limits), legs, reserved_bits);
     relay.begin_with(Peer::Client, &early);

@@ -8,7 +8,7 @@ use crate::close::{Address, Request as RequestFacts};
 use crate::proxy::permit::Permit;
 use crate::proxy::routes::Route;
 use crate::proxy::transport::leg::Leg;
-use crate::wire::ReservedBits;
+use crate::wire::{ReservedBits, Violation};
 
 /// An upgrade that was put to its upstream already, byte for byte, but whose answer is not a plain 101: hyper reads it, or
 /// says to the client what went wrong.
@@ -29,6 +29,8 @@ pub(in crate::proxy) struct Established {
     pub(in crate::proxy) early: Vec<u8>,
     pub(in crate::proxy) request: RequestFacts,
     pub(in crate::proxy) reserved_bits: ReservedBits,
+    /// The rules that the upstream's 101 broke.
+    pub(in crate::proxy) violations: Vec<Violation>,
     pub(in crate::proxy) handshake: Handshake,
     pub(in crate::proxy) permit: Permit,
 }

@@ -14,6 +14,7 @@ use crate::close::{Address, Outcome};
 use crate::proxy::http::answer::{Body, answer, empty};
 use crate::proxy::http::facts::{joined, request_facts};
 use crate::proxy::http::headers::{self, TraceHeaders};
+use crate::proxy::http::offer::Offer;
 use crate::proxy::http::upstream::{Unanswered, UpstreamConnection};
 use crate::proxy::http::upstreams::Upstreams;
 use crate::proxy::http::websocket::{self, reserved_bits};
@@ -56,6 +57,7 @@ pub(in crate::proxy) async fn upgrade(
     let values = |name: &_| request.headers().get_all(name).iter().map(header::HeaderValue::as_bytes).collect();
     facts.real_address = forwarded::real_address(client, &proxy.config.forwarded, values).map(Box::new);
     facts.forwarded_for = forwarded::untrusted_hops(client, &proxy.config.forwarded, values);
+    let offer = Offer::of(values);
     let (handshake, attempt) = if let Some(asked) = asked {
         let Asked { route, permit, handshake, answer } = *asked;
         let answer = match (answer, websocket::check_upgrade(&request).cloned()) {
@@ -90,11 +92,22 @@ pub(in crate::proxy) async fn upgrade(
             facts.subprotocol = selected(header::SEC_WEBSOCKET_PROTOCOL);
             facts.extensions = selected(header::SEC_WEBSOCKET_EXTENSIONS);
             let reserved_bits = reserved_bits(facts.extensions.as_ref());
+            let all = |name: &_| response.headers().get_all(name).iter().map(header::HeaderValue::as_bytes).collect();
+            let violations = offer.contradictions(&Offer::of(all));
             let handshake = handshake.switching();
             let request = facts;
             let upstream_address = address;
-            let established =
-                Established { route, upstream, upstream_address, early, request, reserved_bits, handshake, permit };
+            let established = Established {
+                route,
+                upstream,
+                upstream_address,
+                early,
+                request,
+                reserved_bits,
+                violations,
+                handshake,
+                permit,
+            };
             Reply::Switched(response, Box::new(established))
         }
         Ok((route, _, Answer::Refused { connection, response })) => {

@@ -21,6 +21,7 @@ use crate::config::XForwarded;
 use crate::proxy::http::facts::{facts, joined};
 use crate::proxy::http::head::{self, Head, HeadFacts, RequestHead, Room};
 use crate::proxy::http::headers;
+use crate::proxy::http::offer::Offer;
 use crate::proxy::http::websocket::{accept_for, reserved_bits};
 use crate::proxy::parsed::Parsed;
 use crate::proxy::permit::Permit;
@@ -32,6 +33,7 @@ use crate::proxy::transport::dial::Reached;
 use crate::proxy::transport::leg::Leg;
 use crate::proxy::transport::read_buffer;
 use crate::shutdown::Phase;
+use crate::wire::Violation;
 
 /// The most bytes that are held of a client that sends before it has its 101; the rest stays in the kernel. Enough for the
 /// first messages of real clients, and a bound for hostile ones.
@@ -57,6 +59,7 @@ struct Admitted {
     permit: Permit,
     handshake: Handshake,
     facts: RequestFacts,
+    offer: Offer,
     accept: String,
     head: Vec<u8>,
     len: usize,
@@ -68,6 +71,7 @@ struct Switch {
     len: usize,
     subprotocol: Option<Text>,
     extensions: Option<Text>,
+    violations: Vec<Violation>,
 }
 
 /// The beginning of an upstream's answer.
@@ -118,9 +122,9 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
         () = draining => None,
     };
     let Some(request) = request else { return Opening::http(leg, read, head_facts, None) };
-    let Admitted { proxy, route, permit, handshake, mut facts, accept, head, len } = request;
+    let Admitted { proxy, route, permit, handshake, mut facts, offer, accept, head, len } = request;
 
-    let asking = ask(&proxy, &route, &head, &accept);
+    let asking = ask(&proxy, &route, &head, &accept, &offer);
     let closing = proxy.shutdown.reached(Phase::Closing);
     let answer = tokio::select! {
         biased;
@@ -151,6 +155,7 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
                 early,
                 request: facts,
                 reserved_bits,
+                violations: switch.violations,
                 handshake,
                 permit,
             };
@@ -183,7 +188,8 @@ fn admit_verbatim(proxy: Arc<Shared>, client: &Client, upgrade: &head::UpgradeHe
     let mut head = Vec::with_capacity(upgrade.head.bytes.len() + 128);
     write_head(&mut head, upgrade, client, &proxy, &traced);
     let accept = accept_for(upgrade.key);
-    Some(Admitted { proxy, route, permit, handshake, facts, accept, head, len: upgrade.head.bytes.len() })
+    let offer = Offer::of(values);
+    Some(Admitted { proxy, route, permit, handshake, facts, offer, accept, head, len: upgrade.head.bytes.len() })
 }
 
 /// The request's own bytes, line by line, but for the values of `X-Forwarded-…` and of `traced`, which closewatch sets.
@@ -245,7 +251,13 @@ fn write_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 }
 
 /// Dials the upstream, puts the request to it, and reads the head of its answer.
-async fn ask(proxy: &Shared, route: &Route, head: &[u8], accept: &str) -> Result<UpstreamAnswer, UpgradeError> {
+async fn ask(
+    proxy: &Shared,
+    route: &Route,
+    head: &[u8],
+    accept: &str,
+    offer: &Offer,
+) -> Result<UpstreamAnswer, UpgradeError> {
     let timeouts = &proxy.config.timeouts;
     let Reached { leg: mut upstream, address, sent } = route.dialer.dial(head).await?;
     let exchange = async {
@@ -262,7 +274,7 @@ async fn ask(proxy: &Shared, route: &Route, head: &[u8], accept: &str) -> Result
             }
             match head::switch(&bytes, accept, &mut Room::new()) {
                 Parsed::Partial if bytes.len() < most => {}
-                Parsed::Whole(head) if head.bytes.len() <= most => return Ok((Some(Switch::of(&head)), bytes)),
+                Parsed::Whole(head) if head.bytes.len() <= most => return Ok((Some(Switch::of(&head, offer)), bytes)),
                 Parsed::Partial | Parsed::Other | Parsed::Whole(_) => break,
             }
         }
@@ -321,11 +333,13 @@ impl Opening {
 // === impl Switch ===
 
 impl Switch {
-    fn of(head: &Head<'_, '_>) -> Self {
+    fn of(head: &Head<'_, '_>, offer: &Offer) -> Self {
+        let selected = Offer::of(|name| head.all(name).collect());
         Self {
             len: head.bytes.len(),
             subprotocol: joined(head.all(&SEC_WEBSOCKET_PROTOCOL)),
             extensions: joined(head.all(&SEC_WEBSOCKET_EXTENSIONS)),
+            violations: offer.contradictions(&selected),
         }
     }
 }

@@ -8,7 +8,8 @@ fn every_kind_of_violation_has_its_place_and_its_own_name() {
     for (index, violation) in Violation::ALL.into_iter().enumerate() {
         assert_eq!(violation.index(), index);
     }
-    let names = "mask rsv opcode control_length control_fragmented length continuation after_close close_body close_code close_utf8";
+    let names = "mask rsv opcode control_length control_fragmented length continuation after_close close_body close_code close_utf8 \
+        subprotocol extension";
     assert_eq!(Violation::ALL.map(Violation::as_str).join(" "), names);
 }
 
