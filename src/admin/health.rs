@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use super::Admin;
 use crate::shutdown::Phase;
 
-/// Alive if this loop answers.
+/// The process is alive if this loop answers.
 pub(super) async fn live() -> &'static str {
     "ok\n"
 }

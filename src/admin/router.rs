@@ -60,7 +60,7 @@ fn finished(router: Router<Admin>, admin: Admin) -> Router {
     router.layer(map_response(harmless)).with_state(admin)
 }
 
-/// No answer is worth keeping, or is anything but what it says it is.
+/// Forbids caches to store an answer, and browsers to guess its type.
 async fn harmless(mut response: Response) -> Response {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

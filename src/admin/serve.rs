@@ -53,7 +53,7 @@ pub async fn serve(listener: TcpListener, router: Router, until: impl Future<Out
     let mut until = std::pin::pin!(until);
     loop {
         tokio::select! {
-            // The end before one more connection; finished ones are only collected.
+            // The end comes before one more connection. Finished connections are only collected.
             biased;
             () = &mut until => break,
             Some(_) = connections.tasks.join_next() => {}

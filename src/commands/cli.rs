@@ -53,7 +53,7 @@ pub enum Command {
 /// Parses a command line. What is wrong with it, or the help it asked for, is printed here; the exit code is for `main`.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> {
     Cli::try_parse_from(arguments).map_err(|error| {
-        // Nothing is left to be done if standard output or error is gone.
+        // If standard output or error is gone, nobody can be told.
         let _ = error.print();
         if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
     })

@@ -42,10 +42,10 @@ pub(super) type Named = (String, TcpListener);
 /// The instance whose sockets were taken over, until it is told that it may go.
 pub(super) struct Predecessor(UnixStream);
 
-/// The place where the next instance asks.
+/// The socket on which the next instance asks.
 pub(super) struct Successors {
     listener: tokio::net::UnixListener,
-    /// Where it is until it takes its place.
+    /// Path of the socket until it is published.
     new: PathBuf,
     path: PathBuf,
 }
@@ -116,7 +116,7 @@ impl Successors {
             let handed_on = match self.listener.accept().await {
                 Ok((stream, _)) => hand_on(stream, sockets).await,
                 Err(error) => {
-                    // A limit of the process, say.
+                    // For example at a limit of the process.
                     sleep(PAUSE).await;
                     Err(error)
                 }

@@ -25,7 +25,7 @@ const QUEUE: usize = 1024;
 /// How long the last lines are waited for at the end.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// The log while it is written. Dropped, it waits for what was said so far.
+/// The running log. When it is dropped, it waits until all lines so far are written.
 #[must_use]
 pub(super) struct OwnLog(SyncSender<Message>);
 
@@ -35,13 +35,13 @@ enum Message {
     Flush(SyncSender<()>),
 }
 
-/// Where lines are said.
+/// The writer that `tracing` gets: it puts lines into the queue.
 struct Sayer {
     queue: SyncSender<Message>,
     lost: Arc<AtomicU64>,
 }
 
-/// Starts the log. Panics are said in it too.
+/// Starts the log. Panics are logged, too.
 pub(super) fn start(level: LogLevel) -> io::Result<OwnLog> {
     let level = match level {
         LogLevel::Off => LevelFilter::OFF,
@@ -52,7 +52,7 @@ pub(super) fn start(level: LogLevel) -> io::Result<OwnLog> {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     let stderr = io::stderr();
-    // A file of its own: a panic elsewhere may hold the lock of the other.
+    // A handle of its own: a panicking thread may hold the lock of `stderr`.
     let output = LineWriter::new(Box::new(File::from(stderr.as_fd().try_clone_to_owned()?)));
     let (queue, messages) = sync_channel(QUEUE);
     let lost = Arc::new(AtomicU64::new(0));
@@ -75,7 +75,7 @@ pub(super) fn start(level: LogLevel) -> io::Result<OwnLog> {
     Ok(OwnLog(queue))
 }
 
-/// Writes lines until nobody can say any more.
+/// Writes lines until the last sender is gone.
 fn write(messages: &Receiver<Message>, mut output: LineWriter, lost: &AtomicU64) {
     for message in messages {
         match message {
@@ -105,7 +105,7 @@ fn write(messages: &Receiver<Message>, mut output: LineWriter, lost: &AtomicU64)
 impl Drop for OwnLog {
     fn drop(&mut self) {
         let (done, flushed) = sync_channel(1);
-        // A full queue is one that nothing is written of.
+        // A full queue means that nothing is being written.
         if self.0.try_send(Message::Flush(done)).is_ok() {
             let _ = flushed.recv_timeout(FLUSH);
         }

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use crate::config::Config;
 use crate::export::{self, OtlpError};
 
-/// Why an instance does not come up.
+/// Why an instance does not start.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StartError {
-    /// An address cannot be listened on.
+    /// closewatch cannot listen on an address.
     #[error("cannot listen on {address} ({key}){}", advice(source, *address))]
     Bind {
         /// The key of the configuration.
@@ -57,7 +57,7 @@ pub(super) enum StartError {
     /// The OTLP exporter cannot be started.
     #[error("cannot export over OTLP (otel)")]
     Otlp(#[source] OtlpError),
-    /// A thread, a runtime or a signal handler cannot be had.
+    /// The system gives no thread, runtime or signal handler.
     #[error("cannot start")]
     Start(#[source] io::Error),
 }
@@ -73,7 +73,7 @@ impl StartError {
     }
 }
 
-/// A way out of the usual reasons why an address cannot be had.
+/// What to do about the usual reasons why closewatch cannot listen on an address.
 fn advice(error: &io::Error, address: SocketAddr) -> String {
     let kind = error.kind();
     if kind == io::ErrorKind::PermissionDenied && address.port() < 1024 {

@@ -29,7 +29,7 @@ pub(super) fn find(config: &Config, places: &Places, routes: &[RouteDraft], mist
         let Some(other) = listeners[..at].iter().find(|other| collide(listener.address, other.address)) else {
             continue;
         };
-        // A default is nowhere: then the other one is to be changed.
+        // A default stands nowhere in the configuration, so the mistake is at the other one.
         let (wrong, other) = if listener.place.is_some() { (listener, other) } else { (other, listener) };
         if let Some(place) = wrong.place {
             let message = format!("is taken already: {} is {}", other.key, other.address);
@@ -51,7 +51,7 @@ fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() != 0 && one.port() == other.port() && (covers(one.ip(), other.ip()) || covers(other.ip(), one.ip()))
 }
 
-/// Whether a connection to this address comes out at a listener. Of a listener on all addresses only loopback is known.
+/// Whether a connection to this address reaches a listener. Of a listener on all addresses only loopback is considered.
 fn reaches(ip: IpAddr, port: u16, listener: SocketAddr) -> bool {
     port == listener.port() && (ip == listener.ip() || ip.is_loopback() && covers(listener.ip(), ip))
 }
@@ -65,7 +65,7 @@ fn covers(listener: IpAddr, ip: IpAddr) -> bool {
 fn addresses(host: &str) -> Vec<IpAddr> {
     let localhost = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
     match host.parse::<IpAddr>() {
-        // Dialled, it is this host.
+        // Dialling it reaches this host.
         Ok(ip) if ip.is_unspecified() => localhost.to_vec(),
         Ok(ip) => vec![ip],
         Err(_) if host.eq_ignore_ascii_case("localhost") => localhost.to_vec(),

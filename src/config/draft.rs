@@ -14,7 +14,7 @@ use super::upstream::Upstream;
 use super::values::{self, Parsed, duration, limit, number, optional_address, positive, switch, text, text_or_number};
 use crate::close::{Class, CloseCode};
 
-/// Threads that no machine of today has more cores than; a slip of the finger should not start a million.
+/// More threads than any machine of today has cores. A slip of the finger should not start a million.
 pub(super) const MOST_WORKERS: usize = 1024;
 
 /// hyper's smallest buffer is 8 KiB. Above 1 MiB a head is an attack: each connection may hold that much.
@@ -61,7 +61,7 @@ pub(super) struct RouteDraft {
 pub(super) struct TopUpstream {
     /// Where it is given.
     pub(super) place: Place,
-    /// None if it is wrong, which is noted already.
+    /// `None` if it is wrong. That is noted already.
     pub(super) value: Option<Upstream>,
 }
 

@@ -198,7 +198,7 @@ impl Otel {
         Some((url, protocol))
     }
 
-    /// Puts what the environment says over what the file said. What cannot be followed is noted in `ignored`.
+    /// Overrides the file with the environment. Variables that cannot be followed are noted in `ignored`.
     pub(super) fn apply(&mut self, variable: impl Fn(&str) -> Option<String>) {
         // An empty variable counts as none (OpenTelemetry, "Environment Variable Specification").
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
@@ -240,7 +240,7 @@ impl Otel {
     }
 }
 
-/// The variables, and those that cannot be followed.
+/// The environment, and its variables that cannot be followed.
 struct Environment<F> {
     variable: F,
     ignored: Vec<String>,

@@ -18,7 +18,7 @@ pub(super) struct Document<'t> {
     mistakes: RefCell<Vec<Mistake>>,
 }
 
-/// One table of a document. What is asked of it is what it may hold: [`Section::finish`] refuses the rest.
+/// One table of a document. It may hold the keys that were asked for; [`Section::finish`] refuses all others.
 pub(super) struct Section<'d, 't> {
     document: &'d Document<'t>,
     name: String,

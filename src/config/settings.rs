@@ -26,7 +26,7 @@ use super::words::words;
 pub struct Config {
     /// Where clients come in. Port 0 lets the system choose. Default `0.0.0.0:8080`.
     pub listen: SocketAddr,
-    /// Whether anything says where, or it is the default.
+    /// Whether `listen` is given, or is the default.
     #[serde(skip)]
     pub listen_given: bool,
     /// Variables of the environment that look like ours and are not, for a warning at the start.

@@ -38,7 +38,7 @@ impl TlsDraft {
         draft
     }
 
-    /// The settings, with what the files hold.
+    /// The settings with the content of the files.
     pub(super) fn settle(self, mistakes: &mut Vec<Mistake>) -> Tls {
         let mut tls = Tls { cert: value(self.cert.as_ref()), key: value(self.key.as_ref()), identity: None };
         match tls.load() {
@@ -69,7 +69,7 @@ impl UpstreamTlsDraft {
         draft
     }
 
-    /// This route's, over what is said for all.
+    /// This route's settings; where it has none, those for all routes.
     pub(super) fn over(self, all: &Self) -> Self {
         let all = all.clone();
         Self {
@@ -81,7 +81,7 @@ impl UpstreamTlsDraft {
         }
     }
 
-    /// The settings, without a look into the files.
+    /// The settings without the content of the files.
     pub(super) fn settings(&self) -> UpstreamTls {
         UpstreamTls {
             ca: value(self.ca.as_ref()),
@@ -93,12 +93,12 @@ impl UpstreamTlsDraft {
         }
     }
 
-    /// The settings of an upstream with TLS, with what the files hold.
+    /// The settings of an upstream with TLS, with the content of the files.
     pub(super) fn settle(&self, mistakes: &mut Vec<Mistake>) -> UpstreamTls {
         let settings = self.settings();
         settings.load().unwrap_or_else(|fault| {
             let found = placed(&fault, self.ca.as_ref(), self.cert.as_ref(), self.key.as_ref());
-            // Nothing is said of the system's roots, and there are none.
+            // `ca` is not given, and the system has no roots.
             mistakes.push(found.unwrap_or_else(|| Mistake {
                 place: Place::Flag("upstream_ca"),
                 key: None,
@@ -108,7 +108,7 @@ impl UpstreamTlsDraft {
         })
     }
 
-    /// Refuses all that is said, of an upstream without TLS.
+    /// Refuses every given setting, for an upstream without TLS.
     pub(super) fn refuse(&self, mistakes: &mut Vec<Mistake>) {
         const UNUSED: &str = "is for upstreams that begin with https://, and there is none here";
         let files = [&self.ca, &self.cert, &self.key].into_iter().flatten();

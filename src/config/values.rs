@@ -126,7 +126,7 @@ pub(super) fn duration(text: &str) -> Parsed<Duration> {
     if duration > LONGEST { Err(format!("{text:?} is more than a year (8760h)")) } else { Ok(duration) }
 }
 
-/// A duration of which 0 makes no sense.
+/// A duration that must not be 0.
 pub(super) fn positive(text: &str) -> Parsed<Duration> {
     match duration(text)? {
         Duration::ZERO => Err("must be more than 0: nothing would ever be in time".to_owned()),
@@ -134,7 +134,7 @@ pub(super) fn positive(text: &str) -> Parsed<Duration> {
     }
 }
 
-/// A duration of which 0 means never.
+/// A duration where 0 means never.
 pub(super) fn limit(text: &str) -> Parsed<Option<Duration>> {
     duration(text).map(|duration| (!duration.is_zero()).then_some(duration))
 }
@@ -206,7 +206,7 @@ pub(super) fn show_switch<S: Serializer>(on: &bool, serializer: S) -> Result<S::
     serializer.serialize_str(if *on { "on" } else { "off" })
 }
 
-/// Writes a number of which none is `0`.
+/// Writes an optional number; none is `0`.
 #[expect(clippy::ref_option, reason = "the signature that serde asks for")]
 pub(super) fn show_count<N: Copy + Default + serde::Serialize, S: Serializer>(
     count: &Option<N>,

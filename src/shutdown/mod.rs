@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
-/// How far the process is on its way out. Only ever goes on, never back.
+/// The phase of the shutdown. It only ever advances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Phase {
@@ -55,7 +55,7 @@ impl Shutdown {
         }
     }
 
-    /// Goes on to `phase`; no effect if it is there or further.
+    /// Advances to `phase`. No effect if the process is there already, or further.
     pub fn advance(&self, phase: Phase) {
         if self.0.phase.fetch_max(phase as u8, Ordering::AcqRel) < phase as u8 {
             self.0.changed.notify_waiters();

@@ -56,7 +56,7 @@ const fn scene(path: &'static str, weight: u8, act: Act) -> Scene {
     Scene { path, weight, act }
 }
 
-/// All of them. Ordinary ends are frequent, as they are in life.
+/// All scenes. Ordinary ends are the most frequent, as in production.
 pub(super) const SCENES: &[Scene] = &[
     scene("/chat/done", 8, Act::Client(Deed::Close(1000, "done"))),
     scene("/chat/close-without-code", 5, Act::Client(Deed::CloseEmpty)),

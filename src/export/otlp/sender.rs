@@ -48,12 +48,12 @@ pub(super) struct Mapper {
     pub(super) logger: Option<SdkLogger>,
 }
 
-/// A wish to be told when the queue is empty.
+/// A request to be told when the queue is empty.
 #[derive(Debug)]
 pub(super) struct Flush {
-    /// When whatever is still there is given up.
+    /// When the rest of the queue is given up.
     pub(super) deadline: Instant,
-    /// Whether nothing had to be.
+    /// Receives whether all of it was sent.
     pub(super) done: blocking::Sender<bool>,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Sender {
     pub(super) collector: Collector,
     pub(super) meters: Option<Meters>,
     pub(super) interval: Duration,
-    /// How long the exporter itself tries before it gives up.
+    /// Time limit of the exporter's own attempts.
     pub(super) patience: Duration,
     pub(super) mapper: Arc<Mapper>,
     pub(super) dropped: IntCounter,
@@ -114,7 +114,7 @@ impl Sender {
     pub(super) async fn run(mut self, mut items: Receiver<Item>, mut flushes: UnboundedReceiver<Flush>) {
         let mut tick = interval_at(Instant::now() + self.interval, self.interval);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // The flush that is waited for, and whether anything was given up for it.
+        // The flush that somebody waits for, and whether anything was given up for it.
         let mut flush = None;
         let mut lost = false;
         loop {

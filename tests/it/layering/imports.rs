@@ -194,6 +194,8 @@ fn runtimes_and_clocks_are_refused_where_all_is_pure() {
             ("fn f(a: hyper::Request<()>) {}", "so no hyper"),
             ("use hyper_util::rt::A;", "so no hyper_util"),
             ("use opentelemetry::trace::SpanContext;", "so no opentelemetry"),
+            ("use opentelemetry_sdk::trace::A;", "so no opentelemetry_sdk"),
+            ("use opentelemetry::trace::SpanContext;", "so no opentelemetry"),
             ("fn f() { std::time::SystemTime::now(); }", "no SystemTime::now"),
             ("fn f() { Instant::now(); }", "no Instant::now"),
             ("fn f() { jiff::Timestamp::now(); }", "no Timestamp::now"),
