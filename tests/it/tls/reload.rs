@@ -168,7 +168,7 @@ async fn a_certificate_has_its_expiry_in_the_metrics_and_one_that_is_refused_is_
     replace(&workspace, "other-key.pem", &old.key);
     running.reload(&config("other.pem", "other-key.pem"));
     running.child.logs(&["configuration reloaded"]).await;
-    running.child.logs(&["certificate in front", "other.pem"]).await;
+    running.child.logs(&["certificate for clients", "other.pem"]).await;
     let metrics = running.get("/metrics").await.body;
     assert!(
         metrics.contains("other.pem") && !metrics.contains(&file("cert.pem")),
