@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use super::{HeldSignals, USAGE, check, demo, drain, explain, report, run, tail};
+use super::{HeldSignals, USAGE, check, completions, demo, drain, explain, man, report, run, tail};
 use crate::config::Overrides;
 
 const EXIT_CODES: &str = "\
@@ -48,6 +48,10 @@ pub enum Command {
     Report(report::Args),
     /// Begin the drain of the running instance; for a preStop hook
     Drain(drain::Args),
+    /// Print what a shell needs to complete command lines
+    Completions(completions::Args),
+    /// Print the manual page, in roff
+    Man(man::Args),
 }
 
 /// Parses a command line. What is wrong with it, or the help it asked for, is printed here; the exit code is for `main`.
@@ -68,6 +72,8 @@ pub fn execute(cli: Cli, held: HeldSignals) -> ExitCode {
         Some(Command::Drain(args)) => released(held, || drain::execute(&args)),
         Some(Command::Explain(args)) => released(held, || explain::execute(&args)),
         Some(Command::Report(args)) => released(held, || report::execute(&args)),
+        Some(Command::Completions(args)) => released(held, || completions::execute(&args, Cli::command())),
+        Some(Command::Man(args)) => released(held, || man::execute(&args, Cli::command())),
         Some(Command::Tail(args)) => released(held, || tail::execute(&args)),
     }
 }
@@ -79,8 +85,6 @@ fn released(held: HeldSignals, command: impl FnOnce() -> ExitCode) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -4,6 +4,7 @@
 
 pub mod check;
 mod cli;
+pub mod completions;
 pub mod demo;
 pub mod drain;
 pub mod explain;
@@ -11,6 +12,7 @@ mod exposure;
 mod failure;
 mod handover;
 mod instance;
+pub mod man;
 mod own_log;
 mod reload;
 pub mod report;

@@ -13,6 +13,7 @@ mod handshakes;
 mod instance;
 mod layering;
 mod leaving;
+mod manual;
 mod otlp;
 mod overload;
 mod real_peers;
