@@ -9,11 +9,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::accept::wants_html;
+use super::html::{POLICY, escaped};
 use crate::close::CloseCode;
 use crate::close::catalog::{self, Explanation, HIGHEST_CODE};
-
-/// The page loads nothing and runs nothing; its only style is its own.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;\
     padding:0 1rem}dt{font-weight:600;margin-top:.8rem}dd{margin:0}td,th{text-align:left;padding:.2rem .8rem .2rem 0;\
@@ -59,8 +57,4 @@ fn page(known: &Explanation) -> String {
     }
     page.push_str("</table></main></html>\n");
     page
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -13,6 +13,7 @@ mod explain;
 mod filter;
 mod health;
 mod host;
+mod html;
 mod metrics;
 mod page;
 mod query;

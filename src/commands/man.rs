@@ -28,15 +28,15 @@ pub fn execute(args: &Args, mut command: clap::Command) -> ExitCode {
     // Gives subcommands their full names.
     command.build();
     let page = match &args.command {
-        None => command,
-        Some(name) => match command.find_subcommand(name) {
-            Some(found) => found.clone(),
-            None => {
-                let known: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
-                report(&UnknownCommand { given: name.clone(), known: known.join(", ") });
-                return ExitCode::from(USAGE);
-            }
-        },
+        None => Ok(&command),
+        Some(name) => command.find_subcommand(name).ok_or_else(|| UnknownCommand::new(name, &command)),
+    };
+    let page = match page {
+        Ok(page) => page.clone(),
+        Err(error) => {
+            report(&error);
+            return ExitCode::from(USAGE);
+        }
     };
     let mut text = Vec::new();
     if let Err(error) = Man::new(page).render(&mut text) {
@@ -46,4 +46,13 @@ pub fn execute(args: &Args, mut command: clap::Command) -> ExitCode {
     // A reader that has gone away has seen enough.
     let _ = io::stdout().lock().write_all(&text);
     ExitCode::SUCCESS
+}
+
+// === impl UnknownCommand ===
+
+impl UnknownCommand {
+    fn new(given: &str, command: &clap::Command) -> Self {
+        let known: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+        Self { given: given.to_owned(), known: known.join(", ") }
+    }
 }

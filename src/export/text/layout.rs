@@ -1,7 +1,5 @@
 //! How the values of a line are set: beside each other, in columns, and no wider than a terminal.
 
-use std::time::Duration;
-
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Row;
@@ -58,9 +56,9 @@ impl Layout {
     pub fn line(self, row: &Row) -> String {
         let mut setter = Setter::new(self);
         let format = if self.width.is_none() { "%Y-%m-%dT%H:%M:%SZ" } else { "%H:%M:%S" };
-        let class = row.class.map_or("handshake", Class::as_str);
         setter.value(&row.time.strftime(format).to_string());
-        for value in [&row.route, class, &row.code, &row.initiator, &row.cause, &short(row.after)] {
+        let [_, values @ .., _, _] = row.cells();
+        for value in &values {
             setter.value(value);
         }
         if let Some(saw) = &row.saw {
@@ -85,18 +83,6 @@ const fn paint_of(class: Option<Class>) -> &'static str {
         Some(Class::Policy | Class::Protocol | Class::Overload) => "\x1b[33m",
         Some(Class::Abnormal) => "\x1b[31m",
         Some(Class::Unknown) | None => "\x1b[35m",
-    }
-}
-
-/// `340ms`, `7.2s`, `3m05s`, `2h07m`, `3d04h`.
-fn short(time: Duration) -> String {
-    let (secs, millis) = (time.as_secs(), time.subsec_millis());
-    match secs {
-        0 => format!("{millis}ms"),
-        1..60 => format!("{secs}.{}s", millis / 100),
-        60..3600 => format!("{}m{:02}s", secs / 60, secs % 60),
-        3600..86_400 => format!("{}h{:02}m", secs / 3600, secs / 60 % 60),
-        _ => format!("{}d{:02}h", secs / 86_400, secs / 3600 % 24),
     }
 }
 

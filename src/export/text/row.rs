@@ -145,6 +145,22 @@ impl Row {
         self.class
     }
 
+    /// Its values as text, in the order in which they are shown: time, route, class, code, initiator, cause, duration, codes that
+    /// the sides saw, reason.
+    pub fn cells(&self) -> [String; 9] {
+        [
+            self.time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            self.route.clone(),
+            self.class.map_or("handshake", Class::as_str).to_owned(),
+            self.code.clone(),
+            self.initiator.clone(),
+            self.cause.clone(),
+            short(self.after),
+            self.saw.clone().unwrap_or_default(),
+            self.reason.clone(),
+        ]
+    }
+
     fn closed(record: &CloseRecord, style: &JsonStyle) -> Self {
         let verdict = &record.verdict;
         Self {
@@ -201,4 +217,16 @@ fn millis(millis: f64) -> Duration {
 
 fn harmless(text: &str) -> String {
     Text::from(text).escaped()
+}
+
+/// `340ms`, `7.2s`, `3m05s`, `2h07m`, `3d04h`.
+fn short(time: Duration) -> String {
+    let (secs, millis) = (time.as_secs(), time.subsec_millis());
+    match secs {
+        0 => format!("{millis}ms"),
+        1..60 => format!("{secs}.{}s", millis / 100),
+        60..3600 => format!("{}m{:02}s", secs / 60, secs % 60),
+        3600..86_400 => format!("{}h{:02}m", secs / 3600, secs / 60 % 60),
+        _ => format!("{}d{:02}h", secs / 86_400, secs / 3600 % 24),
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use closewatch::admin::{Admin, admin_router, metrics_router, serve};
-use closewatch::close::{CloseSink, Outcome};
+use closewatch::close::{CloseSink, Outcome, is_unprintable};
 use closewatch::export::Exporter;
 use closewatch::shutdown::{Phase, Shutdown};
 use closewatch::wire::Peer;
@@ -132,6 +132,26 @@ async fn closes_are_the_latest_lines_of_the_log() {
         let codes: Vec<_> = lines.iter().filter_map(|line| line["code"].as_u64()).collect();
         assert_eq!(codes, expected, "{query}");
     }
+}
+
+#[tokio::test]
+async fn a_browser_gets_closes_as_a_table_in_which_all_is_text() {
+    let rig = Rig::new(admin_router).await;
+    let route = rig.exporter.route("chat");
+    route.closed(records::boom());
+    route.closed(records::hostile());
+    route.handshake(records::handshake(Outcome::Refused, Some(403)));
+    let ask = "Host: localhost\r\nAccept: text/html,*/*;q=0.8\r\nConnection: close\r\n\r\n";
+    let page = rig.request(&format!("GET /closes?limit=3 HTTP/1.1\r\n{ask}")).await;
+    assert!(page.head.contains("content-type: text/html") && page.head.contains("default-src 'none'"), "{}", page.head);
+    assert!(!page.head.contains("content-disposition"), "{}", page.head);
+    let rows: Vec<_> = page.body.split("<tr>").skip(2).collect();
+    assert!(rows.len() == 3 && rows[0].contains("refused") && rows[2].contains("<td>1011</td>"), "{}", page.body);
+    assert!(!page.body.chars().any(|character| character != '\n' && is_unprintable(character)), "{}", page.body);
+
+    let query = "/closes?route=%3Cimg%20src=x%3E&route=<b>\"";
+    let page = rig.request(&format!("GET {query} HTTP/1.1\r\n{ask}")).await;
+    assert!(!page.body.contains("<img") && !page.body.contains("<b>"), "{}", page.body);
 }
 
 #[tokio::test]
