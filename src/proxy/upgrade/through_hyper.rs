@@ -39,7 +39,7 @@ pub(in crate::proxy) enum Reply {
 }
 
 /// The upstream's answer.
-enum Answer {
+enum UpstreamAnswer {
     Switched { upstream: Leg, address: Address, early: Vec<u8>, response: Response<Body> },
     Refused { connection: UpstreamConnection, response: Response<Body> },
 }
@@ -84,7 +84,7 @@ pub(in crate::proxy) async fn upgrade(
         (handshake, attempt)
     };
     match attempt {
-        Ok((route, permit, Answer::Switched { upstream, address, early, response })) => {
+        Ok((route, permit, UpstreamAnswer::Switched { upstream, address, early, response })) => {
             let selected = |name| {
                 let values = response.headers().get_all(name).iter();
                 joined(values.map(header::HeaderValue::as_bytes))
@@ -110,7 +110,7 @@ pub(in crate::proxy) async fn upgrade(
             };
             Reply::Switched(response, Box::new(established))
         }
-        Ok((route, _, Answer::Refused { connection, response })) => {
+        Ok((route, _, UpstreamAnswer::Refused { connection, response })) => {
             handshake.end(Outcome::Refused, response.status(), None);
             let kept = upstreams.keep(route.upstream(&proxy.config.limits), connection);
             Reply::Refused { response, kept }
@@ -151,7 +151,7 @@ async fn ask(
     upstreams: &Upstreams,
     mut request: Request<Incoming>,
     route: &Route,
-) -> Result<Answer, UpgradeError> {
+) -> Result<UpstreamAnswer, UpgradeError> {
     forwarded::append(request.headers_mut(), client, &proxy.config.forwarded, proxy.scheme());
     let key = websocket::check_upgrade(&request)?.clone();
     let head = upstream_head(request);
@@ -174,7 +174,7 @@ async fn exchange(
     address: Address,
     head: request::Parts,
     key: &header::HeaderValue,
-) -> Result<Answer, UpgradeError> {
+) -> Result<UpstreamAnswer, UpgradeError> {
     let connection = UpstreamConnection::new(upstream, address, &proxy.config.limits).await;
     let mut connection = connection.map_err(UpgradeError::Closed)?;
     let response = put(proxy, &mut connection, head).await?.map_err(|error| unanswered(error.into_error()))?;
@@ -196,9 +196,9 @@ async fn judge(
     connection: UpstreamConnection,
     response: Response<Incoming>,
     key: &header::HeaderValue,
-) -> Result<Answer, UpgradeError> {
+) -> Result<UpstreamAnswer, UpgradeError> {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(Answer::Refused { connection, response: response.map(BodyExt::boxed) });
+        return Ok(UpstreamAnswer::Refused { connection, response: response.map(BodyExt::boxed) });
     }
     if !websocket::accepts(&response, key) {
         return Err(UpgradeError::BadSwitch);
@@ -206,7 +206,7 @@ async fn judge(
     let address = connection.address.clone();
     let (upstream, early) = connection.into_leg().await.ok_or(UpgradeError::BadSwitch)?;
     // A 101 has no body (RFC 9110 §15.2).
-    Ok(Answer::Switched { upstream, address, early, response: response.map(|_| empty()) })
+    Ok(UpstreamAnswer::Switched { upstream, address, early, response: response.map(|_| empty()) })
 }
 
 /// The head of an upgrade request as the upstream gets it: an absolute target is for proxies, an upstream reads the path, and

@@ -75,7 +75,7 @@ struct Switch {
 }
 
 /// The beginning of an upstream's answer.
-struct UpstreamAnswer {
+struct RawAnswer {
     upstream: Leg,
     address: Address,
     /// All bytes that were read.
@@ -134,11 +134,11 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
     // If the handshake is dropped on the way, its record says so.
     match answer {
         None => Opening::Over,
-        Some(Ok(UpstreamAnswer { upstream, address, bytes: early, switch: None })) => {
+        Some(Ok(RawAnswer { upstream, address, bytes: early, switch: None })) => {
             let asked = Asked { route, permit, handshake, answer: Ok((upstream, address, early)) };
             Opening::http(leg, read, head_facts, Some(asked))
         }
-        Some(Ok(UpstreamAnswer { upstream, address, bytes: mut early, switch: Some(switch) })) => {
+        Some(Ok(RawAnswer { upstream, address, bytes: mut early, switch: Some(switch) })) => {
             let handshake = handshake.switching();
             if leg.write_all(&early[..switch.len]).await.is_err() {
                 return Opening::Over;
@@ -257,7 +257,7 @@ async fn ask(
     head: &[u8],
     accept: &str,
     offer: &Offer,
-) -> Result<UpstreamAnswer, UpgradeError> {
+) -> Result<RawAnswer, UpgradeError> {
     let timeouts = &proxy.config.timeouts;
     let Reached { leg: mut upstream, address, sent } = route.dialer.dial(head).await?;
     let exchange = async {
@@ -281,7 +281,7 @@ async fn ask(
         Ok::<_, std::io::Error>((None, bytes))
     };
     match timeout(timeouts.handshake, exchange).await {
-        Ok(Ok((switch, bytes))) => Ok(UpstreamAnswer { upstream, address, bytes, switch }),
+        Ok(Ok((switch, bytes))) => Ok(RawAnswer { upstream, address, bytes, switch }),
         Ok(Err(error)) => Err(UpgradeError::Broken(error)),
         Err(_) => Err(UpgradeError::Timeout(timeouts.handshake)),
     }
