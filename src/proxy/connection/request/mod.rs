@@ -349,3 +349,6 @@ impl hyper::body::Body for AnswerBody {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests;
