@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -106,7 +107,8 @@ async def main(binary, names):
     async def one(scene, top):
         async with gate:
             folder = Path(keep or top) / scene.name
-            folder.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
             path = await played(binary, scene, folder)
             report = await asyncio.to_thread(diagnosed, binary, path)
             rows[scene.name] = (*verdict(scene, report["findings"]), report["records"])

@@ -256,6 +256,8 @@ impl Relay {
         }
         *stalled = (waiting > 0).then(|| Box::new(Stalled { since, bytes: waiting }));
         if waiting == 0 {
+            // The sender has hung up meanwhile: its end, which is read only now, came while the peer took nothing.
+            let relieved = relieved && self.side(from).hung_up.is_none();
             self.file.on(Event::Stalled { peer, time: now.saturating_sub(since), relieved }, now);
         }
     }
