@@ -27,6 +27,12 @@ pub(super) fn is_loopback(text: &str) -> bool {
     text.starts_with("unix:") || host.starts_with("127.") || host == "[::1]" || host == "localhost"
 }
 
+/// The same of a number.
+pub(super) fn is_local(ip: Ip) -> bool {
+    let ip = Ipv6Addr::from_bits(ip);
+    ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback())
+}
+
 /// Its subnet, /24 or /48.
 pub(super) fn subnet(ip: Ip) -> Ip {
     if Ipv6Addr::from_bits(ip).to_ipv4_mapped().is_some() { ip & !0xff } else { ip & !((1 << 80) - 1) }

@@ -4,7 +4,7 @@ use super::address::{self, Ip};
 use super::names::{self, Name, Names};
 use super::observation::{Closed, Event, Observation, Refused};
 use super::sign::Sign;
-use crate::close::{Class, Outcome};
+use crate::close::{Class, Initiator, Outcome};
 use crate::wire::Peer;
 
 /// One record, kept.
@@ -41,6 +41,8 @@ pub(super) struct Session {
     pub(super) id: Box<str>,
     pub(super) sign: Sign,
     pub(super) class: Class,
+    /// The upstream sent the first Close.
+    pub(super) upstream_closed: bool,
     pub(super) code: u16,
     pub(super) reason: Name,
     pub(super) upstream: Name,
@@ -150,6 +152,7 @@ impl Session {
             id: closed.session.as_ref().into(),
             sign,
             class: closed.class,
+            upstream_closed: closed.initiator == Initiator::Upstream && closed.of(Peer::Upstream).close.is_some(),
             code: closed.code.unwrap_or(0),
             reason: names.keep(&closed.reason),
             upstream: names.keep(&closed.upstream),

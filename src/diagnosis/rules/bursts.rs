@@ -7,6 +7,7 @@ use super::{CLIENTS, Cause};
 use crate::close::Outcome;
 use crate::diagnosis::address;
 use crate::diagnosis::cluster::{quantile, sorted};
+use crate::diagnosis::cohort::{Trait, others, shared};
 use crate::diagnosis::finding::{Culprit, Mechanism, Note};
 use crate::diagnosis::log::Log;
 use crate::diagnosis::names::Name;
@@ -26,6 +27,8 @@ const MANY: usize = 8;
 const DENSER: f64 = 8.0;
 /// Sessions of all bursts together.
 const LEAST: usize = 10;
+/// So many of those that ended, or others, are open again soon if it was a restart.
+const BACK: f64 = 0.2;
 /// Sessions that siblings must have had open, to be well.
 const SIBLINGS: f64 = 8.0;
 /// Handshakes that fail so soon behind a burst are its consequence.
@@ -166,10 +169,22 @@ fn name(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>, members: Vec<usi
         let or = [Culprit::Upstream];
         return told(Cause::new(Mechanism::PeerVanished, Culprit::NetworkUpstreamSide, &or, members).sure(0.88));
     }
-    if in_turn || resets < 0.3 && failed < 0.5 && refused < 3 {
+    let is_back = reopened(log, units) >= BACK * log.count(&members);
+    if in_turn || resets < 0.3 && failed < 0.5 && refused < 3 && is_back {
         return told(Cause::new(Mechanism::UnannouncedRestart, Culprit::Upstream, &[], members).sure(0.9));
     }
     told(Cause::new(Mechanism::Crash, Culprit::Upstream, &[], members).sure(0.92))
+}
+
+/// Sessions that the same upstreams took soon behind their bursts.
+fn reopened(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>) -> f64 {
+    let soon = |unit: &Seat, row: usize| {
+        let opened = log.rows[row].opened();
+        let here = log.session(row).is_some_and(|session| session.upstream == unit.0);
+        here && units[unit].iter().flatten().any(|burst| (burst.until..burst.until + BEHIND).contains(&opened))
+    };
+    let back: Vec<usize> = (0..log.rows.len()).filter(|row| units.keys().any(|unit| soon(unit, *row))).collect();
+    log.count(&back)
 }
 
 /// Whether only one unit of several fell over, and the others went on.
@@ -272,7 +287,9 @@ fn fronts(log: &mut Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
     let subnets = kinds(&members, |row| address::subnet(log.rows[row].client));
     let agents = kinds(&members, |row| u128::from(log.rows[row].user_agent));
     let hop = members.iter().take(50).filter(|row| log.is_hop(**row)).count() > 25.min(members.len() / 2);
-    if agents == 1 && addresses <= 3 {
+    let scope = log.select(|row| row.session().is_some());
+    let of_program = shared(log, &members, &others(&scope, &members), Trait::UserAgent).is_some();
+    if agents == 1 && (addresses <= 3 || of_program) {
         notes.push(Note {
             mechanism: "load_test_end",
             sentence: format!("{} sessions of one program left at once, without a Close: a test's end.", members.len()),
@@ -351,11 +368,14 @@ fn bursts(log: &Log<'_>, rows: &[usize], here: impl Fn(usize) -> bool) -> Vec<Bu
         if members.len() < FEWEST || until - from > LONGEST {
             continue;
         }
+        let timers = !at_instants(log, members, |s| s.idle) || !at_instants(log, members, |s| s.age);
+        if timers {
+            continue;
+        }
         let open = open_at(log, from - 0.5, &here);
         let took = log.count(members) / open.max(log.count(members));
         let dense = members.len() as f64 / (until - from + apart) >= DENSER * rate;
-        let timers = !at_instants(log, members, |s| s.idle) || !at_instants(log, members, |s| s.age);
-        if (members.len() >= MANY && took >= 0.05 || took >= 0.6) && dense && !timers {
+        if dense && members.len() >= MANY && took >= 0.05 || took >= 0.6 {
             found.push(Burst { at: from, until, members: members.to_vec(), took });
         }
     }

@@ -131,7 +131,10 @@ fn heartbeats(log: &mut Log<'_>, route: Scope, causes: &mut Vec<Cause>) {
             Peer::Client => {
                 session.sign == Sign::Application(closer) || session.sign == Sign::Normal && session.code == 1000
             }
-            Peer::Upstream => matches!(session.sign, Sign::Application(Peer::Upstream) | Sign::Announced),
+            Peer::Upstream => {
+                matches!(session.sign, Sign::Application(Peer::Upstream) | Sign::Announced)
+                    || session.sign == Sign::Normal && session.upstream_closed
+            }
         };
         let spoke = |session: &Session| {
             let (mine, theirs) = (session.since_message[closer.index()], session.silent[silent.index()]);
@@ -143,7 +146,7 @@ fn heartbeats(log: &mut Log<'_>, route: Scope, causes: &mut Vec<Cause>) {
         let clock = if silent == Peer::Client { Clock::SilentClient } else { Clock::SilentUpstream };
         let Some(timer) = timer(log, &rows, clock, LEAST) else { continue };
         // Ages explain the same, if they do, more simply.
-        if self::timer(log, &rows, Clock::Age, LEAST).is_some_and(|age| age.cluster.count > timer.cluster.count) {
+        if self::timer(log, &rows, Clock::Age, LEAST).is_some_and(|age| age.cluster.count >= timer.cluster.count) {
             continue;
         }
         // A day's closing times would make any cluster once; a heartbeat is exact.
@@ -271,7 +274,10 @@ fn timer(log: &Log<'_>, rows: &[usize], clock: Clock, least: usize) -> Option<Ti
         log.session(*row).is_some_and(|session| (cluster.low..=cluster.high).contains(&clock.of(session)))
     };
     let members: Vec<usize> = rows.iter().copied().filter(inside).collect();
-    let one_by_one = !at_instants(log, &members, |session| clock.of(session));
+    // Equal silences at several instants are a timer's, even if all fell silent together.
+    let equal = cluster.high - cluster.low <= 0.004 * cluster.center + 0.1;
+    let again = clock != Clock::Age && equal && instants(log, &members) >= 3;
+    let one_by_one = again || !at_instants(log, &members, |session| clock.of(session));
     (one_by_one && log.clients(&members) >= CLIENTS).then_some(Timer { clock, cluster, members })
 }
 
@@ -300,6 +306,11 @@ pub(super) fn at_instants(log: &Log<'_>, members: &[usize], value: impl Fn(&Sess
     }
     let few_instants = groups.len() < 3 && together == members.len();
     as_event * 2 > members.len() || few_instants && as_event * 4 > members.len()
+}
+
+/// How many instants these ends have.
+fn instants(log: &Log<'_>, members: &[usize]) -> usize {
+    1 + members.windows(2).filter(|pair| log.rows[pair[1]].at - log.rows[pair[0]].at > INSTANT).count()
 }
 
 /// The limit behind a cluster: its mode, as a timer is never early.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{CLIENTS, Cause};
 use crate::close::Outcome;
-use crate::diagnosis::cohort::{Trait, notable, others, shared};
+use crate::diagnosis::cohort::{LEAST, Trait, notable, others, shared};
 use crate::diagnosis::finding::{Culprit, Mechanism};
 use crate::diagnosis::log::Log;
 use crate::diagnosis::row::{Row, What};
@@ -38,6 +38,11 @@ const FLOORS: [(Kind, f64); 6] = [
     (Kind::Upstream, 0.04),
     (Kind::Unauthorized, 0.12),
 ];
+
+/// Before the first refusal, a restart that was announced so shortly makes it the storm behind it.
+const STORM: f64 = 180.0;
+/// Attempts a client from which on it comes back without back-off.
+const ATTEMPTS: f64 = 3.0;
 
 /// A client that waited so long gave up for want of an answer.
 const PATIENCE: f32 = 0.8;
@@ -125,7 +130,7 @@ fn cause(log: &Log<'_>, kind: Kind, members: Vec<usize>, scope: &[usize]) -> Cau
                 if of_program { (Culprit::Client, Culprit::Upstream) } else { (Culprit::Upstream, Culprit::Client) };
             Cause::new(Mechanism::HandshakesRefused, culprit, &[or], members).sure(0.88)
         }
-        Kind::Upstream | Kind::Harmless => refused(log, members),
+        Kind::Upstream | Kind::Harmless => storm(log, refused(log, members)),
     }
 }
 
@@ -151,6 +156,22 @@ fn refused(log: &Log<'_>, members: Vec<usize>) -> Cause {
         _ => (Mechanism::HandshakesRefused, Culprit::Upstream, &[]),
     };
     Cause::new(mechanism, culprit, or, members).sure(0.9)
+}
+
+/// Behind a restart that was announced, and by clients that come back again and again: a storm.
+fn storm(log: &Log<'_>, cause: Cause) -> Cause {
+    let (from, _) = log.span(&cause.members);
+    let announced = log.rows.iter().filter(|row| {
+        (from - STORM..from + 10.0).contains(&row.at)
+            && row.session().is_some_and(|session| session.sign == Sign::Announced)
+    });
+    let attempts = log.count(&cause.members) / log.clients(&cause.members).max(1) as f64;
+    if announced.count() >= LEAST && attempts >= ATTEMPTS {
+        let or = vec![Culprit::Upstream];
+        let storm = Cause { mechanism: Mechanism::ReconnectStorm, culprit: Culprit::Client, or, ..cause };
+        return storm.sure(0.85).because("attempts of a client", attempts);
+    }
+    cause
 }
 
 fn status(log: &Log<'_>, row: usize) -> u16 {

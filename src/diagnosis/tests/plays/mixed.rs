@@ -75,4 +75,54 @@ pub(super) const MIXED: &[Recipe] = &[
         stage.sessions.retain(|session| !(0.3..0.6).contains(&((session.opened + session.life) / length)));
         play(stage, one(Mechanism::IdleCut, Culprit::MiddleboxBack, Some(60.0)))
     }),
+    ("a laboratory: thirty sessions of one program on loopback, the backend killed, nobody comes back", |seed| {
+        let mut stage = laboratory(seed, 30, 40.0);
+        for session in &mut stage.sessions {
+            session.life = 20.0 - session.opened + stage.rng.f64() * 0.02;
+            session.ends = Ends::Fin(Upstream);
+        }
+        play(stage, one(Mechanism::Crash, Culprit::Upstream, None))
+    }),
+    ("a laboratory: forty sessions on loopback, opened within two seconds, cut after seven of silence", |seed| {
+        let mut stage = laboratory(seed, 40, 30.0);
+        for session in &mut stage.sessions {
+            let last = session.frames.first().map_or(0.0, |(at, _)| *at);
+            session.frames.truncate(1);
+            session.life = last + 7.0 + stage.rng.f64() * 0.01;
+            session.ends = if seed % 2 == 0 { Ends::Reset(Client) } else { Ends::Fin(Upstream) };
+        }
+        let culprit = if seed % 2 == 0 { Culprit::MiddleboxFront } else { Culprit::MiddleboxBack };
+        play(stage, one(Mechanism::IdleCut, culprit, Some(7.0)))
+    }),
+    ("a laboratory: twenty times 1000, answered with 1011", |seed| {
+        let mut stage = laboratory(seed, 20, 30.0);
+        for session in &mut stage.sessions {
+            session.ends = Ends::Close { by: Client, code: Some(1000), reason: String::new(), answer: Some(1011) };
+        }
+        play(stage, one(Mechanism::HandlerError, Culprit::Upstream, None))
+    }),
 ];
+
+/// A few sessions of one program, all from this host, open at the same time.
+fn laboratory(seed: u64, sessions: usize, life: f64) -> Stage {
+    let mut stage = Stage::new(seed, |setting| {
+        setting.sessions = 0;
+        setting.hours = 0.1;
+        setting.routes = 1;
+        setting.instances = 1;
+        setting.upstreams = 1;
+        setting.hop = false;
+    });
+    for client in &mut stage.clients {
+        "127.0.0.1".clone_into(&mut client.address);
+        "Python/3.13 websockets/16.0".clone_into(&mut client.agent);
+    }
+    for _ in 0..sessions {
+        let opened = stage.rng.f64() * 2.0;
+        let mut session = stage.session(opened, 0);
+        session.life = life * (0.5 + 0.5 * stage.rng.f64());
+        session.frames = vec![(0.01, Client), (0.02, Upstream)];
+        stage.sessions.push(session);
+    }
+    stage
+}
