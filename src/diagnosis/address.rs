@@ -16,9 +16,12 @@ pub(super) fn read(text: &str) -> Ip {
     }
 }
 
-/// The first address that a forwarded header names.
+/// The first address that `X-Forwarded-For` or `Forwarded` names.
 pub(super) fn forwarded(header: &str) -> Ip {
-    header.split(',').next().map_or(0, |first| read(first.trim()))
+    let first = header.split([',', ';']).next().unwrap_or("").trim();
+    let first = first.get(..4).filter(|name| name.eq_ignore_ascii_case("for=")).map_or(first, |_| &first[4..]);
+    let first = first.trim_matches('"');
+    read(first.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(first))
 }
 
 /// Whether it is one that only one host can have: 127.0.0.0/8 and ::1.
@@ -50,4 +53,26 @@ pub(super) fn show_subnet(subnet: Ip) -> String {
     let bits = if Ipv6Addr::from_bits(subnet).to_ipv4_mapped().is_some() { 24 } else { 48 };
     let _ = write!(text, "/{bits}");
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_in_every_form() {
+        let v4 = read("198.51.100.7");
+        for text in ["198.51.100.7:4711", "::ffff:198.51.100.7"] {
+            assert_eq!(read(text), v4, "{text}");
+        }
+        for header in
+            ["198.51.100.7, 10.0.0.1", "for=198.51.100.7;proto=https", "For=\"198.51.100.7:80\", for=10.0.0.1"]
+        {
+            assert_eq!(forwarded(header), v4, "{header}");
+        }
+        assert_eq!(forwarded("for=\"[2001:db8::1]\""), read("[2001:db8::1]:9"));
+        assert_eq!((read("unix:/run/a"), forwarded("for=_hidden"), forwarded("")), (0, 0, 0));
+        assert_eq!((show(v4), show_subnet(subnet(v4))), ("198.51.100.7".to_owned(), "198.51.100.0/24".to_owned()));
+        assert_eq!(show_subnet(subnet(read("2001:db8:1:2::3"))), "2001:db8:1::/48");
+    }
 }

@@ -150,16 +150,19 @@ impl<'a> Observation<'a> {
                 last_frame: facts.last_frame.map(seconds),
                 last_message: facts.last_message.map(seconds),
                 unanswered_pings: facts.unanswered_pings,
-                // Behind its own Close a peer harms nobody.
+                since_answered_ping: facts.last_answered_ping.map(|at| seconds(verdict.ended.saturating_sub(at))),
                 violations: facts
                     .violations
                     .iter()
-                    .filter(|(kind, _)| *kind != Violation::AfterClose)
+                    .filter(|(kind, _)| is_of_frames(*kind))
                     .map(|(_, count)| count)
                     .sum(),
+                contradicted: facts.violations.iter().any(|(kind, _)| is_of_handshake(kind)),
                 stalled: seconds(facts.stalled),
+                stalled_at_end: Some(seconds(facts.stalled_at(verdict.ended))),
                 undelivered: facts.undelivered_bytes,
-                ..Side::default()
+                silence_before_last: facts.silence_before_last.map(seconds),
+                longest_silence: facts.longest_silence.map(seconds),
             }
         };
         let opened = unix(session.opened_at);
@@ -179,7 +182,7 @@ impl<'a> Observation<'a> {
                 reason: Cow::Borrowed(record.reason()),
                 duration: seconds(verdict.ended),
                 idle: seconds(record.idle()),
-                handshake: None,
+                handshake: Some(seconds(session.handshake.get())),
                 upstream: Cow::Owned(session.upstream.to_string()),
                 peers: Peer::ALL.map(side),
             })),
@@ -198,7 +201,7 @@ impl<'a> Observation<'a> {
             event: Event::Refused(Refused {
                 outcome: record.outcome,
                 status: record.status,
-                tls_error: Cow::Borrowed(""),
+                tls_error: Cow::Borrowed(record.tls_error.map_or("", |error| error.as_str())),
                 duration: seconds(record.duration),
             }),
         }
@@ -226,8 +229,19 @@ fn asked(request: &crate::close::Request) -> Asked<'_> {
         origin: text(&request.origin).into(),
         subprotocol: text(&request.subprotocol).into(),
         extensions: text(&request.extensions).into(),
-        ..Asked::default()
+        forwarded_for: Cow::Borrowed(request.forwarded_for.as_ref().map_or("", |text| text.as_str())),
+        subprotocols_offered: request.subprotocols_offered.into(),
     }
+}
+
+/// A breach by the 101.
+const fn is_of_handshake(kind: Violation) -> bool {
+    matches!(kind, Violation::Subprotocol | Violation::Extension)
+}
+
+/// A breach by a frame that may have ended the session: behind its own Close a peer harms nobody.
+fn is_of_frames(kind: Violation) -> bool {
+    kind != Violation::AfterClose && !is_of_handshake(kind)
 }
 
 // === impl Event ===

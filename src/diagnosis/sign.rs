@@ -94,7 +94,7 @@ impl Sign {
         }
         let client_began = closed.cause_is_of(Peer::Client);
         let unmeant = !matches!(closed.class, Class::Clean | Class::Planned);
-        if Self::contradicted(closed, offered, subprotocol, client_began) {
+        if unmeant && Self::contradicted(closed, offered, subprotocol, client_began) {
             return Self::BadHandshake;
         }
         let beginner = if client_began { Peer::Client } else { Peer::Upstream };
@@ -130,7 +130,7 @@ impl Sign {
         }
         let at_once = client_began && closed.duration < AT_ONCE && closed.of(Peer::Client).messages == 0;
         let unselected = offered > 0 && !subprotocol && closed.code != Some(1001);
-        (at_once && unselected && closed.class != Class::Clean) || (client_began && closed.code == Some(1010))
+        (at_once && unselected) || (client_began && closed.code == Some(1010))
     }
 
     /// A breach, a stall or an unanswered ping: what closewatch saw, whatever was said.

@@ -48,7 +48,8 @@ const ATTEMPTS: f64 = 3.0;
 const PATIENCE: f32 = 0.8;
 
 /// Words of a certificate that is not believed.
-const CERTIFICATE: [&str; 6] = ["certif", "unknown_ca", "unknownca", "unknown ca", "expired", "not valid for name"];
+const CERTIFICATE: [&str; 7] =
+    ["certif", "wrong_name", "unknown_ca", "unknownca", "unknown ca", "expired", "not valid for name"];
 
 /// Finds them, and explains their rows.
 pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
