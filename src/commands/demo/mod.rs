@@ -118,6 +118,7 @@ fn introduce(front: SocketAddr, admin: Option<SocketAddr>) -> io::Result<()> {
     writeln!(out)?;
     writeln!(out, "  proxy     ws://{front}/chat/echo (connect with your own client)")?;
     if let Some(admin) = admin {
+        writeln!(out, "  live page http://{admin}/")?;
         writeln!(out, "  metrics   http://{admin}/metrics")?;
         writeln!(out, "  closures  http://{admin}/closes?class=abnormal")?;
         writeln!(out, "  sessions  http://{admin}/sessions")?;
