@@ -67,6 +67,8 @@ fn the_exposition_of_a_fixed_sequence_is_the_golden_one() {
     chat.spilled(4096);
     chat.http_response(204);
     exporter.rejected(Rejection::Descriptors);
+    let until = jiff::Timestamp::from_second(1_800_000_000).unwrap();
+    exporter.metrics().certificates_taken(&[("chain.pem".into(), until)]);
     exporter.metrics().draining();
     exporter.metrics().records_dropped(Sink::Log).inc();
 
