@@ -2,6 +2,7 @@
 
 use closewatch::close::{Address, CloseRecord, Outcome, is_unprintable};
 use closewatch::config::LogPath;
+use closewatch::diagnosis::Observation;
 use closewatch::export::JsonStyle;
 
 use super::golden::assert_golden;
@@ -15,6 +16,22 @@ fn line(style: &JsonStyle, record: &CloseRecord) -> String {
 
 fn value(style: &JsonStyle, record: &CloseRecord) -> serde_json::Value {
     serde_json::from_str(&line(style, record)).unwrap()
+}
+
+#[test]
+fn diagnosis_reads_the_same_from_a_line_as_from_the_record() {
+    let style = JsonStyle { instance: Some("pod-7".into()), ..JsonStyle::default() };
+    for record in [records::reset_by_upstream(), records::boom(), records::left_the_page(), records::drained()] {
+        let line = line(&style, &record);
+        let of_line = format!("{:.4?}", Observation::of_line(&line).unwrap());
+        assert_eq!(of_line, format!("{:.4?}", Observation::of_close(&record, "pod-7")));
+    }
+    let record = records::handshake(Outcome::DialFailed, Some(502));
+    let mut out = Vec::new();
+    style.write_handshake_failed("chat", &record, &mut out);
+    let line = String::from_utf8(out).unwrap();
+    let of_line = format!("{:.4?}", Observation::of_line(&line).unwrap());
+    assert_eq!(of_line, format!("{:.4?}", Observation::of_handshake("chat", &record, "pod-7")));
 }
 
 #[test]
