@@ -1,6 +1,6 @@
 //! The operator's HTTP: metrics, health, and a look at what goes on.
 //!
-//! *Takes* an operator's requests. *Gives* `/metrics /livez /readyz /closes /closes/stream /sessions /explain/{code}`, read-only. *May import* `export`,
+//! *Takes* an operator's requests. *Gives* `/metrics /livez /readyz /closes /closes/stream /sessions /diagnosis /explain/{code}`, read-only. *May import* `export`,
 //! `close`, `config`, `shutdown`.
 //!
 //! Neither readiness nor liveness asks an upstream: whether that is up is the business of its own probes.
@@ -9,6 +9,7 @@ mod accept;
 mod activity;
 mod closes;
 mod descriptors;
+mod diagnosis;
 mod explain;
 mod filter;
 mod health;

@@ -7,7 +7,7 @@ use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::get;
 
-use super::{Admin, activity, closes, explain, health, host, metrics, page, sessions, stream};
+use super::{Admin, activity, closes, diagnosis, explain, health, host, metrics, page, sessions, stream};
 
 const ADMIN_INDEX: &str = "closewatch: a browser gets a live page here
 
@@ -18,6 +18,7 @@ const ADMIN_INDEX: &str = "closewatch: a browser gets a live page here
 /closes/stream  the same as they come, as server-sent events
 /activity  the last 15 minutes in numbers, as JSON
 /sessions  the live sessions: ?limit=100
+/diagnosis what ended many sessions, over the last minutes and the last day
 /explain/1006  what a close code means, and what to do
 ";
 const METRICS_INDEX: &str = "closewatch
@@ -36,6 +37,7 @@ pub fn admin_router(admin: Admin) -> Router {
         .route("/activity", get(activity::activity))
         .route("/closes", get(closes::closes))
         .route("/closes/stream", get(stream::stream))
+        .route("/diagnosis", get(diagnosis::diagnosis))
         .route("/explain/{code}", get(explain::explain))
         .route("/sessions", get(sessions::sessions));
     // Behind the fallbacks too, so that a name that is not ours learns nothing at all.

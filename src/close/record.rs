@@ -29,6 +29,8 @@ pub struct CloseRecord {
     pub filed: Duration,
     /// Its span, if it is traced and kept: the exporter decides that once the record is known.
     pub span: Option<TraceSpan>,
+    /// The mechanism that diagnosis names for this end, if it does: the exporter asks for it once the record is known.
+    pub hint: Option<&'static str>,
 }
 
 /// A session, as it was opened.
@@ -142,7 +144,7 @@ impl CloseRecord {
     pub fn file(session: Arc<Session>, ledger: Ledger, filed: Duration, time: Timestamp) -> Self {
         let (facts, unresponsive) = ledger.into_facts();
         let verdict = Verdict::of(&facts, unresponsive, &session.route.rules, filed);
-        Self { session, facts, verdict, time, filed, span: None }
+        Self { session, facts, verdict, time, filed, span: None, hint: None }
     }
 
     /// The code's name: a preset's, else the registry's. `Invalid` for a Close that no endpoint may send.

@@ -214,6 +214,7 @@ fn outputs(config: &Config) -> ExportOptions {
         },
         own_codes: config.drain.code.map(CloseCode).into_iter().collect(),
         otel: config.otel.clone(),
+        diagnosis: config.diagnosis.clone(),
         ..ExportOptions::default()
     }
 }

@@ -59,6 +59,9 @@ impl Reloader {
         }
         self.exporter.resample(&config.otel);
         self.exporter.metrics().certificates_taken(&config.certificates());
+        if let Some(diagnosis) = self.exporter.diagnosis() {
+            diagnosis.reload(&config.diagnosis);
+        }
         let effective = config.to_string();
         let routes: Vec<_> = config.routes.iter().map(|route| route.name.clone()).collect();
         self.proxy.reload(config);

@@ -69,6 +69,7 @@ impl StartError {
         match error {
             export::StartError::Log(source) => Self::CloseLog { target: config.log.closes.to_string(), source },
             export::StartError::Otlp(error) => Self::Otlp(error),
+            export::StartError::Diagnosis(source) => Self::Start(source),
         }
     }
 }

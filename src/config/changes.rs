@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::settings::Config;
 
 /// Keys that take effect only at the start: sockets are bound, threads run, outputs are open. A table stands for all its keys.
-const FIXED: [&str; 21] = [
+const FIXED: [&str; 24] = [
     "listen",
     "workers",
     "admin",
@@ -22,6 +22,9 @@ const FIXED: [&str; 21] = [
     "otel.queue",
     "otel.interval",
     "otel.resource",
+    "diagnosis.enabled",
+    "diagnosis.windows",
+    "diagnosis.memory",
     "log.closes",
     "log.path",
     "log.reason",

@@ -84,7 +84,7 @@ impl Forwarded {
 }
 
 /// A network, or one address.
-fn network(text: &str) -> Parsed<IpNet> {
+pub(super) fn network(text: &str) -> Parsed<IpNet> {
     let wrong = || format!("{text:?} is not a network: an address with or without a length, as in \"10.0.0.0/8\"");
     let network: IpNet = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| wrong())?;
     match network.trunc() {
@@ -93,7 +93,7 @@ fn network(text: &str) -> Parsed<IpNet> {
     }
 }
 
-fn show_networks<S: Serializer>(networks: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn show_networks<S: Serializer>(networks: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(networks.iter().map(ToString::to_string))
 }
 

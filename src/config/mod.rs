@@ -1,13 +1,15 @@
 //! Configuration: what to run, checked before a port is bound.
 //!
 //! *Takes* a TOML file, the environment and flags, in that order: the later wins. *Gives* a [`Config`], or an [`Error`]
-//! that names file, line and key of every mistake at once. *May import* `close`, for the catalog of codes.
+//! that names file, line and key of every mistake at once. *May import* `close`, for the catalog of codes,
+//! and `diagnosis`, for the names of mechanisms.
 //!
 //! Units are parsed at this edge: behind it there are addresses, durations and numbers. A key that is not known is an
 //! error, never ignored: a misspelt limit is worse than none.
 
 mod changes;
 mod clashes;
+mod diagnosis;
 mod draft;
 mod error;
 mod forwarded;
@@ -30,6 +32,7 @@ mod variables;
 mod words;
 
 pub use changes::{Pending, pending};
+pub use diagnosis::{Diagnosis, Silent};
 pub use error::{Error, Mistake, Place};
 pub use forwarded::{AddressHeader, Forwarded, XForwarded};
 pub use load::{load, parse, read};

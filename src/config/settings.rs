@@ -12,6 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use super::diagnosis::Diagnosis;
 use super::forwarded::Forwarded;
 use super::log_only::LogOnly;
 use super::otel::Otel;
@@ -58,6 +59,8 @@ pub struct Config {
     pub relay: Relay,
     /// The OTLP export.
     pub otel: Otel,
+    /// The live diagnosis.
+    pub diagnosis: Diagnosis,
     /// Classes of codes on every route; already part of each route's rules. Default empty.
     pub classes: ClassTable,
     /// Where sessions go: at least one, with unique names, in the order of the file.
@@ -293,6 +296,7 @@ impl Config {
             forwarded: Forwarded::default(),
             relay: Relay::default(),
             otel: Otel::default(),
+            diagnosis: Diagnosis::default(),
             classes: BTreeMap::new(),
             routes: Vec::new(),
         }

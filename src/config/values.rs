@@ -215,7 +215,7 @@ pub(super) fn show_count<N: Copy + Default + serde::Serialize, S: Serializer>(
     count.unwrap_or_default().serialize(serializer)
 }
 
-fn duration_text(duration: Duration) -> String {
+pub(super) fn duration_text(duration: Duration) -> String {
     if duration.is_zero() { "0".to_owned() } else { SpanPrinter::new().unsigned_duration_to_string(&duration) }
 }
 

@@ -9,10 +9,14 @@ pub(super) type Ip = u128;
 /// Reads `10.1.2.3`, `10.1.2.3:55555`, `[2001:db8::1]:5` and `2001:db8::1`.
 pub(super) fn read(text: &str) -> Ip {
     let ip = text.parse::<SocketAddr>().map(|address| address.ip()).or_else(|_| text.parse::<IpAddr>());
+    ip.map_or(0, of_ip)
+}
+
+/// An address as a number.
+pub(super) fn of_ip(ip: IpAddr) -> Ip {
     match ip {
-        Ok(IpAddr::V4(ip)) => ip.to_ipv6_mapped().to_bits(),
-        Ok(IpAddr::V6(ip)) => ip.to_bits(),
-        Err(_) => 0,
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(ip) => ip.to_bits(),
     }
 }
 

@@ -5,6 +5,7 @@ use super::finding::{Finding, Note, Report};
 use super::log::Log;
 use super::names::Names;
 use super::observation::Observation;
+use super::pattern::Pattern;
 use super::row::Row;
 use super::rules::{self, Cause};
 use super::sample::Sample;
@@ -31,6 +32,11 @@ const EXAMPLES: usize = 5;
 // === impl Engine ===
 
 impl Engine {
+    /// An engine that keeps about so many records at most; of more, a sample. Ten thousand take some ten megabytes.
+    pub fn with_room(records: usize) -> Self {
+        Self { sample: Sample::with_room(records), names: Names::with_room(records), tally: Tally::with_room(records) }
+    }
+
     /// Takes in one record.
     pub fn add(&mut self, seen: &Observation<'_>) {
         self.tally.add(seen, &mut self.names);
@@ -47,6 +53,11 @@ impl Engine {
 
     /// Findings and notes. Does not depend on the order in which the records came, nor on which engine they came to first.
     pub fn report(&self) -> Report {
+        self.report_with_patterns().0
+    }
+
+    /// The same, and for each finding what its sessions look like.
+    pub(super) fn report_with_patterns(&self) -> (Report, Vec<Pattern>) {
         let mut log = Log::new(&self.sample, &self.names);
         let (causes, mut found) = rules::apply(&mut log);
         found.retain(|note| !note.sentence.is_empty());
@@ -58,18 +69,22 @@ impl Engine {
             tables: self.tally.tables(&self.names),
             reconnects: reconnects::of(&log),
         };
+        let mut findings = vec![];
         for cause in merge::merged(&log, causes) {
             let finding = finding(&log, &cause);
             if cause.members.len() < LEAST || finding.confidence < SURE {
                 report.notes.push(Note { mechanism: finding.mechanism.as_str(), sentence: finding.sentence });
             } else {
-                report.findings.push(finding);
+                let pattern = Pattern::of(&log, cause.mechanism, &cause.members, &finding.common);
+                findings.push((finding, pattern));
             }
         }
         let weight = |finding: &Finding| (finding.sessions + finding.handshakes) as f64 * finding.confidence;
-        report.findings.sort_by(|a, b| weight(b).total_cmp(&weight(a)).then(a.mechanism.cmp(&b.mechanism)));
+        findings.sort_by(|(a, _), (b, _)| weight(b).total_cmp(&weight(a)).then(a.mechanism.cmp(&b.mechanism)));
         report.notes.extend(notes::of(&log));
-        report
+        let (findings, patterns) = findings.into_iter().unzip();
+        report.findings = findings;
+        (report, patterns)
     }
 }
 

@@ -156,6 +156,7 @@ impl<'a> Observation<'a> {
             route: text_of(line.route),
             address: text_of(client.address.take()),
             real_address: text_of(client.real_address.take()),
+            behind_hop: false,
             request: Asked {
                 path: text_of(request.path),
                 user_agent: text_of(request.user_agent),

@@ -125,7 +125,8 @@ impl<'a> Log<'a> {
 
     /// Whether many are behind this row's address and program.
     pub(super) fn is_crowd(&self, row: usize) -> bool {
-        self.crowd_of(&identity(&self.rows[row])) >= CROWD
+        let row = &self.rows[row];
+        row.behind_hop && row.hop == row.client || self.crowd_of(&identity(row)) >= CROWD
     }
 
     fn crowd_of(&self, who: &Identity) -> usize {
@@ -135,7 +136,7 @@ impl<'a> Log<'a> {
     /// Whether the address of this row's socket is a hop's: it says for whom it speaks, or many programs share it.
     pub(super) fn is_hop(&self, row: usize) -> bool {
         let row = &self.rows[row];
-        if row.hop != row.client {
+        if row.behind_hop || row.hop != row.client {
             return true;
         }
         let mut agents = self.crowd.iter().filter(|((ip, _), _)| *ip == row.hop);

@@ -12,8 +12,11 @@ const MAX: usize = 50_000;
 const MAX_BYTES: usize = 200;
 
 /// The names behind the keys.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Names(HashMap<Name, Box<str>>);
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    known: HashMap<Name, Box<str>>,
+    room: usize,
+}
 
 /// The key of `text`.
 pub(super) fn key(text: &str) -> Name {
@@ -27,26 +30,37 @@ pub(super) fn key(text: &str) -> Name {
 
 // === impl Names ===
 
+impl Default for Names {
+    fn default() -> Self {
+        Self::with_room(MAX)
+    }
+}
+
 impl Names {
+    /// Keeps so many at most.
+    pub(super) fn with_room(names: usize) -> Self {
+        Self { known: HashMap::new(), room: names.min(MAX) }
+    }
+
     /// The key of `text`, whose name is kept.
     pub(super) fn keep(&mut self, text: &str) -> Name {
         let key = key(text);
-        if key != 0 && self.0.len() < MAX {
-            self.0.entry(key).or_insert_with(|| text[..text.floor_char_boundary(MAX_BYTES)].into());
+        if key != 0 && self.known.len() < self.room {
+            self.known.entry(key).or_insert_with(|| text[..text.floor_char_boundary(MAX_BYTES)].into());
         }
         key
     }
 
     /// The name of a key; empty if it is not known.
     pub(super) fn of(&self, key: Name) -> &str {
-        self.0.get(&key).map_or("", |name| name)
+        self.known.get(&key).map_or("", |name| name)
     }
 
     /// Takes in the names of another.
     pub(super) fn merge(&mut self, other: Self) {
-        for (key, name) in other.0 {
-            if self.0.len() < MAX {
-                self.0.entry(key).or_insert(name);
+        for (key, name) in other.known {
+            if self.known.len() < self.room {
+                self.known.entry(key).or_insert(name);
             }
         }
     }

@@ -22,6 +22,8 @@ pub struct Observation<'a> {
     pub address: Cow<'a, str>,
     /// The client's address, as a hop in front says it.
     pub real_address: Cow<'a, str>,
+    /// The socket's peer is known to be a hop.
+    pub behind_hop: bool,
     /// The request.
     pub request: Asked<'a>,
     /// The rest, which depends on what it is.
@@ -139,32 +141,6 @@ impl<'a> Observation<'a> {
     /// Of a record in memory.
     pub fn of_close(record: &'a CloseRecord, instance: &'a str) -> Self {
         let (session, verdict) = (&*record.session, &record.verdict);
-        let side = |peer: Peer| {
-            let facts = record.facts.of(peer);
-            Side {
-                close: facts.close.as_ref().map(|close| close.code.map(|code| code.0)),
-                end: facts.end(),
-                saw: record.of(peer).1.code.map(|code| code.0),
-                messages: facts.text_messages + facts.binary_messages,
-                frames: facts.frames,
-                last_frame: facts.last_frame.map(seconds),
-                last_message: facts.last_message.map(seconds),
-                unanswered_pings: facts.unanswered_pings,
-                since_answered_ping: facts.last_answered_ping.map(|at| seconds(verdict.ended.saturating_sub(at))),
-                violations: facts
-                    .violations
-                    .iter()
-                    .filter(|(kind, _)| is_of_frames(*kind))
-                    .map(|(_, count)| count)
-                    .sum(),
-                contradicted: facts.violations.iter().any(|(kind, _)| is_of_handshake(kind)),
-                stalled: seconds(facts.stalled),
-                stalled_at_end: Some(seconds(facts.stalled_at(verdict.ended))),
-                undelivered: facts.undelivered_bytes,
-                silence_before_last: facts.silence_before_last.map(seconds),
-                longest_silence: facts.longest_silence.map(seconds),
-            }
-        };
         let opened = unix(session.opened_at);
         Self {
             at: opened + seconds(verdict.ended),
@@ -172,19 +148,12 @@ impl<'a> Observation<'a> {
             route: Cow::Borrowed(&session.route.name),
             address: Cow::Owned(session.client.to_string()),
             real_address: real_address(&session.request),
+            behind_hop: false,
             request: asked(&session.request),
             event: Event::Closed(Box::new(Closed {
                 session: Cow::Owned(session.id.to_string()),
-                class: verdict.class,
-                code: verdict.code.map(|code| code.0),
-                initiator: verdict.initiator,
-                cause: verdict.cause,
-                reason: Cow::Borrowed(record.reason()),
-                duration: seconds(verdict.ended),
-                idle: seconds(record.idle()),
-                handshake: Some(seconds(session.handshake.get())),
                 upstream: Cow::Owned(session.upstream.to_string()),
-                peers: Peer::ALL.map(side),
+                ..Closed::of_record(record)
             })),
         }
     }
@@ -197,6 +166,7 @@ impl<'a> Observation<'a> {
             route: Cow::Borrowed(route),
             address: Cow::Owned(record.client.to_string()),
             real_address: real_address(&record.request),
+            behind_hop: false,
             request: asked(&record.request),
             event: Event::Refused(Refused {
                 outcome: record.outcome,
@@ -221,16 +191,17 @@ fn real_address(request: &crate::close::Request) -> Cow<'_, str> {
 }
 
 fn asked(request: &crate::close::Request) -> Asked<'_> {
-    let text =
-        |text: &'_ Option<crate::close::Text>| text.as_ref().map_or_else(String::new, |text| text.as_str().into());
+    fn text(text: Option<&crate::close::Text>) -> Cow<'_, str> {
+        Cow::Borrowed(text.map_or("", |text| text.as_str()))
+    }
     Asked {
         path: Cow::Borrowed(request.path.as_str()),
-        user_agent: text(&request.user_agent).into(),
-        origin: text(&request.origin).into(),
-        subprotocol: text(&request.subprotocol).into(),
-        extensions: text(&request.extensions).into(),
-        forwarded_for: Cow::Borrowed(request.forwarded_for.as_ref().map_or("", |text| text.as_str())),
-        subprotocols_offered: request.subprotocols_offered.into(),
+        user_agent: text(request.user_agent.as_ref()),
+        origin: text(request.origin.as_ref()),
+        subprotocol: text(request.subprotocol.as_ref()),
+        extensions: text(request.extensions.as_ref()),
+        forwarded_for: text(request.forwarded_for.as_deref()),
+        subprotocols_offered: u32::from(request.subprotocols_offered),
     }
 }
 
@@ -277,7 +248,25 @@ impl Default for Closed<'_> {
     }
 }
 
-impl Closed<'_> {
+impl<'a> Closed<'a> {
+    /// Of a record in memory, without the names that would have to be written out: session and upstream are empty.
+    pub(super) fn of_record(record: &'a CloseRecord) -> Self {
+        let verdict = &record.verdict;
+        Self {
+            session: Cow::Borrowed(""),
+            class: verdict.class,
+            code: verdict.code.map(|code| code.0),
+            initiator: verdict.initiator,
+            cause: verdict.cause,
+            reason: Cow::Borrowed(record.reason()),
+            duration: seconds(verdict.ended),
+            idle: seconds(record.idle()),
+            handshake: Some(seconds(record.session.handshake.get())),
+            upstream: Cow::Borrowed(""),
+            peers: Peer::ALL.map(|peer| Side::of_record(record, peer)),
+        }
+    }
+
     /// Facts of `peer`.
     pub const fn of(&self, peer: Peer) -> &Side {
         &self.peers[peer.index()]
@@ -290,6 +279,30 @@ impl Closed<'_> {
 }
 
 // === impl Side ===
+
+impl Side {
+    fn of_record(record: &CloseRecord, peer: Peer) -> Self {
+        let (facts, ended) = (record.facts.of(peer), record.verdict.ended);
+        Self {
+            close: facts.close.as_ref().map(|close| close.code.map(|code| code.0)),
+            end: facts.end(),
+            saw: record.of(peer).1.code.map(|code| code.0),
+            messages: facts.text_messages + facts.binary_messages,
+            frames: facts.frames,
+            last_frame: facts.last_frame.map(seconds),
+            last_message: facts.last_message.map(seconds),
+            unanswered_pings: facts.unanswered_pings,
+            since_answered_ping: facts.last_answered_ping.map(|at| seconds(ended.saturating_sub(at))),
+            violations: facts.violations.iter().filter(|(kind, _)| is_of_frames(*kind)).map(|(_, count)| count).sum(),
+            contradicted: facts.violations.iter().any(|(kind, _)| is_of_handshake(kind)),
+            stalled: seconds(facts.stalled),
+            stalled_at_end: Some(seconds(facts.stalled_at(ended))),
+            undelivered: facts.undelivered_bytes,
+            silence_before_last: facts.silence_before_last.map(seconds),
+            longest_silence: facts.longest_silence.map(seconds),
+        }
+    }
+}
 
 impl Default for Side {
     fn default() -> Self {

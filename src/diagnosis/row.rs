@@ -18,6 +18,8 @@ pub(super) struct Row {
     pub(super) route: Name,
     /// The socket's peer.
     pub(super) hop: Ip,
+    /// That peer is known to be a hop.
+    pub(super) behind_hop: bool,
     /// The client, as far as it is known.
     pub(super) client: Ip,
     pub(super) user_agent: Name,
@@ -95,6 +97,7 @@ impl Row {
             instance: names.keep(&seen.instance),
             route: names.keep(&seen.route),
             hop,
+            behind_hop: seen.behind_hop,
             client: [real, forwarded, hop].into_iter().find(|ip| *ip != 0).unwrap_or(0),
             user_agent: names.keep(&seen.request.user_agent),
             origin: names.keep(&seen.request.origin),
@@ -145,7 +148,7 @@ impl Session {
             !request.subprotocol.is_empty(),
             !request.extensions.is_empty(),
         );
-        let (gap, at_packet) = gap(closed);
+        let (gap, at_packet) = closed.gap();
         let longest = Peer::ALL.map(|peer| closed.of(peer).longest_silence);
         let since = |peer: Peer| (closed.duration - closed.of(peer).last_message.unwrap_or(-1e9)).max(0.0);
         Self {
@@ -175,17 +178,22 @@ impl Session {
     }
 }
 
-/// The silence that a box would have seen: before the last packet if the end is its answer, else at the end.
-fn gap(closed: &Closed<'_>) -> (f64, bool) {
-    let last = |peer: Peer| closed.of(peer).last_frame;
-    let sender = if last(Peer::Client) > last(Peer::Upstream) { Peer::Client } else { Peer::Upstream };
-    let Some(sent) = last(sender) else { return (closed.idle, false) };
-    let of_direction = closed.of(sender).silence_before_last;
-    let of_other = last(sender.other()).map_or(f64::INFINITY, |other| sent - other);
-    let before = of_direction.map(|silence| silence.min(of_other).min(sent));
-    let timed_out = matches!(closed.cause, crate::close::Cause::ClientTimeout | crate::close::Cause::UpstreamTimeout);
-    match before {
-        Some(before) if (closed.idle < ANSWER || timed_out) && before > closed.idle => (before, true),
-        Some(_) | None => (closed.idle, false),
+// === impl Closed ===
+
+impl Closed<'_> {
+    /// The silence that a box would have seen, and whether it lies before the last packet (then the end is its answer) or
+    /// at the end.
+    pub(super) fn gap(&self) -> (f64, bool) {
+        let last = |peer: Peer| self.of(peer).last_frame;
+        let sender = if last(Peer::Client) > last(Peer::Upstream) { Peer::Client } else { Peer::Upstream };
+        let Some(sent) = last(sender) else { return (self.idle, false) };
+        let of_direction = self.of(sender).silence_before_last;
+        let of_other = last(sender.other()).map_or(f64::INFINITY, |other| sent - other);
+        let before = of_direction.map(|silence| silence.min(of_other).min(sent));
+        let timed_out = matches!(self.cause, crate::close::Cause::ClientTimeout | crate::close::Cause::UpstreamTimeout);
+        match before {
+            Some(before) if (self.idle < ANSWER || timed_out) && before > self.idle => (before, true),
+            Some(_) | None => (self.idle, false),
+        }
     }
 }

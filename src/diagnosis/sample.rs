@@ -14,8 +14,14 @@ pub(super) const PER_STRATUM: usize = 8192;
 const STRATA: usize = 512;
 
 /// Rows, and how many each stands for.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sample(HashMap<(Name, Option<Sign>), Stratum>);
+#[derive(Clone, Debug)]
+pub(super) struct Sample {
+    strata: HashMap<(Name, Option<Sign>), Stratum>,
+    /// Rows that each stratum may keep; halved whenever there are more than `room` in all.
+    most: usize,
+    kept: usize,
+    room: usize,
+}
 
 #[derive(Clone, Debug, Default)]
 struct Stratum {
@@ -28,31 +34,66 @@ struct Ranked(Row);
 
 // === impl Sample ===
 
+impl Default for Sample {
+    fn default() -> Self {
+        Self::with_room(PER_STRATUM * STRATA)
+    }
+}
+
 impl Sample {
+    /// Keeps about so many rows at most.
+    pub(super) fn with_room(rows: usize) -> Self {
+        Self { strata: HashMap::new(), most: PER_STRATUM, kept: 0, room: rows }
+    }
+
     /// Takes a row in, if it is of the least.
     pub(super) fn add(&mut self, row: Row) {
-        let mut stratum = row.stratum();
-        if !self.0.contains_key(&stratum) && self.0.len() >= STRATA {
-            stratum.0 = 0;
+        let mut key = row.stratum();
+        if !self.strata.contains_key(&key) && self.strata.len() >= STRATA {
+            key.0 = 0;
         }
-        self.0.entry(stratum).or_default().add(row);
+        let stratum = self.strata.entry(key).or_default();
+        stratum.seen += 1;
+        self.kept += usize::from(stratum.keep(row, self.most));
+        self.shrink();
+    }
+
+    /// Makes strata smaller until there is room. The result is that of any order: the greatest size that fits.
+    fn shrink(&mut self) {
+        while self.kept > self.room && self.most > 1 {
+            self.most /= 2;
+            for stratum in self.strata.values_mut() {
+                while stratum.kept.len() > self.most {
+                    stratum.kept.pop();
+                    self.kept -= 1;
+                }
+            }
+        }
     }
 
     pub(super) fn merge(&mut self, other: Self) {
-        for (key, stratum) in other.0 {
-            let key = if !self.0.contains_key(&key) && self.0.len() >= STRATA { (0, key.1) } else { key };
-            let mine = self.0.entry(key).or_default();
-            mine.seen += stratum.seen - stratum.kept.len() as u64;
-            for Ranked(row) in stratum.kept {
-                mine.add(row);
+        self.most = self.most.min(other.most);
+        for (key, theirs) in other.strata {
+            let full = !self.strata.contains_key(&key) && self.strata.len() >= STRATA;
+            let mine = self.strata.entry(if full { (0, key.1) } else { key }).or_default();
+            mine.seen += theirs.seen;
+            for Ranked(row) in theirs.kept {
+                self.kept += usize::from(mine.keep(row, self.most));
             }
         }
+        for stratum in self.strata.values_mut() {
+            while stratum.kept.len() > self.most {
+                stratum.kept.pop();
+                self.kept -= 1;
+            }
+        }
+        self.shrink();
     }
 
     /// All rows with the number of records that each stands for, by time.
     pub(super) fn rows(&self) -> Vec<(Row, f64)> {
         let mut rows: Vec<_> = self
-            .0
+            .strata
             .values()
             .flat_map(|stratum| {
                 let weight = stratum.seen as f64 / stratum.kept.len().max(1) as f64;
@@ -67,14 +108,17 @@ impl Sample {
 // === impl Stratum ===
 
 impl Stratum {
-    fn add(&mut self, row: Row) {
-        self.seen += 1;
-        if self.kept.len() < PER_STRATUM {
+    /// Keeps a row if it is of the `most` of least rank; gives whether there is one more now.
+    fn keep(&mut self, row: Row, most: usize) -> bool {
+        if self.kept.len() < most {
             self.kept.push(Ranked(row));
-        } else if self.kept.peek().is_some_and(|most| row.rank < most.0.rank) {
+            return true;
+        }
+        if self.kept.peek().is_some_and(|greatest| row.rank < greatest.0.rank) {
             self.kept.pop();
             self.kept.push(Ranked(row));
         }
+        false
     }
 }
 

@@ -59,25 +59,30 @@ pub(super) struct Tally {
 
 impl Default for Tally {
     fn default() -> Self {
+        Self::with_room(usize::MAX)
+    }
+}
+
+impl Tally {
+    /// Tables of no more than so many rows each.
+    pub(super) fn with_room(room: usize) -> Self {
         Self {
             records: 0,
             handshakes: 0,
             span: None,
-            endings: Counts::new(WORDS),
-            failures: Counts::new(WORDS),
-            mismatches: Counts::new(WORDS),
-            clients: Counts::new(ADDRESSES),
-            upstreams: Counts::new(ADDRESSES),
-            instances: Counts::new(ADDRESSES),
+            endings: Counts::new(WORDS.min(room)),
+            failures: Counts::new(WORDS.min(room)),
+            mismatches: Counts::new(WORDS.min(room)),
+            clients: Counts::new(ADDRESSES.min(room)),
+            upstreams: Counts::new(ADDRESSES.min(room)),
+            instances: Counts::new(ADDRESSES.min(room)),
             lifetimes: [0; EDGES.len() + 1],
             idle: [0; EDGES.len() + 1],
             moments: HashMap::new(),
             moment: MINUTE,
         }
     }
-}
 
-impl Tally {
     pub(super) fn add(&mut self, seen: &Observation<'_>, names: &mut Names) {
         self.cover(seen.at, seen.at);
         let route = names.keep(&seen.route);

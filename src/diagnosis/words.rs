@@ -1,5 +1,7 @@
 //! Words in close reasons that say why.
 
+use std::sync::LazyLock;
+
 /// A Close's reason, as far as it says why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Says {
@@ -90,13 +92,30 @@ const WORDS: &[(Says, &[&str])] = &[
     ),
 ];
 
+/// The words by their first letter, with the line that each is of: a reason is read at the end of a session, in passing.
+static BY_LETTER: LazyLock<[Vec<(usize, &[u8])>; 26]> = LazyLock::new(|| {
+    let mut letters = std::array::from_fn(|_| vec![]);
+    for (line, (_, words)) in WORDS.iter().enumerate() {
+        for word in *words {
+            letters[usize::from(word.as_bytes()[0] - b'a')].push((line, word.as_bytes()));
+        }
+    }
+    letters
+});
+
 /// Reads a reason.
 pub(super) fn read(reason: &str) -> Option<Says> {
-    if reason.is_empty() {
-        return None;
+    let reason = reason.as_bytes();
+    let mut first = WORDS.len();
+    for (at, letter) in reason.iter().enumerate().filter(|(_, letter)| letter.is_ascii_alphabetic()) {
+        for (line, word) in &BY_LETTER[usize::from(letter.to_ascii_lowercase() - b'a')] {
+            let here = || reason.get(at..at + word.len()).is_some_and(|here| here.eq_ignore_ascii_case(word));
+            if *line < first && here() {
+                first = *line;
+            }
+        }
     }
-    let reason = reason.to_ascii_lowercase();
-    WORDS.iter().find(|(_, words)| words.iter().any(|word| reason.contains(word))).map(|(says, _)| *says)
+    WORDS.get(first).map(|(says, _)| *says)
 }
 
 #[cfg(test)]

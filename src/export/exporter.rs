@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
+use super::diagnosis::{Diagnosis, RouteHints};
 use super::otlp::{Durations, Flushing, Otlp};
 use super::{
     Activity, CloseLog, Event, JsonStyle, LiveSessions, LogOptions, Metrics, OtlpError, Recent, Ring, RouteMetrics,
@@ -18,7 +19,7 @@ use crate::close::{
     CloseCode, CloseRecord, CloseSink, CodeRules, HandshakeRecord, NO_ROUTE, Outcome, Propagation, Rejection,
     RequestHeaders, RouteSink, Session,
 };
-use crate::config::Otel;
+use crate::config::{self, Otel};
 use crate::wire::{MessageKind, Peer};
 
 /// Events that a subscriber of the feed may lag behind before it misses some.
@@ -40,6 +41,8 @@ pub struct ExportOptions {
     pub own_codes: Vec<CloseCode>,
     /// The OTLP export.
     pub otel: Otel,
+    /// The live diagnosis.
+    pub diagnosis: config::Diagnosis,
 }
 
 /// Why there are no outputs.
@@ -51,6 +54,9 @@ pub enum StartError {
     /// The OTLP exporter cannot be started.
     #[error(transparent)]
     Otlp(#[from] OtlpError),
+    /// There is no thread for the diagnosis.
+    #[error("the diagnosis cannot be started")]
+    Diagnosis(#[source] io::Error),
 }
 
 /// Every output of one process. Cheap to clone; all clones are the same.
@@ -63,6 +69,8 @@ struct Outputs {
     log: CloseLog,
     /// `None` if nothing goes out over OTLP.
     otlp: Option<Otlp>,
+    /// `None` if it is off.
+    diagnosis: Option<Diagnosis>,
     recent: Ring,
     activity: Activity,
     started: Instant,
@@ -87,6 +95,8 @@ struct Routes {
 struct Route {
     name: Arc<str>,
     metrics: Arc<RouteMetrics>,
+    /// `None` without diagnosis.
+    hints: Option<Arc<RouteHints>>,
     outputs: Arc<Outputs>,
 }
 
@@ -101,6 +111,7 @@ impl Default for ExportOptions {
             recent: 1000,
             own_codes: vec![CloseCode::GOING_AWAY],
             otel: Otel::default(),
+            diagnosis: config::Diagnosis::default(),
         }
     }
 }
@@ -116,19 +127,28 @@ impl Exporter {
         let log = CloseLog::open(&options.log, options.json.clone(), metrics.records_dropped(Sink::Log));
         let log = log.map_err(StartError::Log)?;
         let otlp = Otlp::start(&options.otel, &options.json, &metrics)?;
-        Ok(Self::with(options, metrics, log, otlp))
+        let diagnosis = Diagnosis::start(&options.diagnosis, options.json.instance.clone(), &metrics);
+        let diagnosis = diagnosis.map_err(StartError::Diagnosis)?;
+        Ok(Self::with(options, metrics, log, otlp, diagnosis))
     }
 
-    /// The same with a log that is open already, and without OTLP; its drops are to be counted in `metrics`.
+    /// The same with a log that is open already, without OTLP and without diagnosis; its drops are to be counted in `metrics`.
     pub fn with_log(options: ExportOptions, metrics: Metrics, log: CloseLog) -> Self {
-        Self::with(options, metrics, log, None)
+        Self::with(options, metrics, log, None, None)
     }
 
-    fn with(options: ExportOptions, metrics: Metrics, log: CloseLog, otlp: Option<Otlp>) -> Self {
+    fn with(
+        options: ExportOptions,
+        metrics: Metrics,
+        log: CloseLog,
+        otlp: Option<Otlp>,
+        diagnosis: Option<Diagnosis>,
+    ) -> Self {
         Self(Arc::new(Outputs {
             metrics,
             log,
             otlp,
+            diagnosis,
             recent: Ring::new(options.recent),
             activity: Activity::default(),
             started: Instant::now(),
@@ -143,7 +163,7 @@ impl Exporter {
     /// Makes the series that a route can be expected to have, with the classes that `rules` give. To be called for every
     /// route before it is used, and again when a configuration was loaded.
     pub fn declare_route(&self, name: &str, rules: &CodeRules) {
-        self.0.metrics.expect(name, rules, &self.0.own_codes);
+        self.0.expect(name, rules);
         let mut routes = self.0.routes.lock().unwrap_or_else(PoisonError::into_inner);
         routes.known.entry(name.into()).or_insert_with(|| Arc::new(self.0.metrics.route(name)));
     }
@@ -189,6 +209,11 @@ impl Exporter {
         &self.0.log
     }
 
+    /// The live diagnosis, unless it is off.
+    pub fn diagnosis(&self) -> Option<&Diagnosis> {
+        self.0.diagnosis.as_ref()
+    }
+
     /// The latest events.
     pub fn recent(&self) -> &Ring {
         &self.0.recent
@@ -228,10 +253,11 @@ impl CloseSink for Exporter {
         let name: Arc<str> = name.into();
         let mut routes = self.0.routes.lock().unwrap_or_else(PoisonError::into_inner);
         let metrics = routes.known.entry(Arc::clone(&name)).or_insert_with(|| {
-            self.0.metrics.expect(&name, &CodeRules::default(), &self.0.own_codes);
+            self.0.expect(&name, &CodeRules::default());
             Arc::new(self.0.metrics.route(&name))
         });
-        Arc::new(Route { metrics: Arc::clone(metrics), name, outputs: Arc::clone(&self.0) })
+        let hints = self.0.diagnosis.as_ref().map(|diagnosis| diagnosis.hints(&name));
+        Arc::new(Route { metrics: Arc::clone(metrics), hints, name, outputs: Arc::clone(&self.0) })
     }
 
     fn rejected(&self, reason: Rejection) {
@@ -242,6 +268,13 @@ impl CloseSink for Exporter {
 // === impl Outputs ===
 
 impl Outputs {
+    fn expect(&self, route: &str, rules: &CodeRules) {
+        self.metrics.expect(route, rules, &self.own_codes);
+        if self.diagnosis.is_some() {
+            self.metrics.expect_hints(route);
+        }
+    }
+
     fn publish(&self, event: Event) {
         self.activity.count(&event, self.started.elapsed());
         let event = Arc::new(event);
@@ -250,6 +283,9 @@ impl Outputs {
         let _ = self.feed.send(Arc::clone(&event));
         if let Some(otlp) = &self.otlp {
             otlp.push(&event);
+        }
+        if let Some(diagnosis) = &self.diagnosis {
+            diagnosis.push(&event);
         }
         // Last: a reader of the line finds the closure in every view.
         self.log.push(&event);
@@ -289,6 +325,10 @@ impl RouteSink for Route {
 
     fn closed(&self, mut record: CloseRecord) {
         self.metrics.closed(&record);
+        if let Some(hint) = self.hints.as_ref().and_then(|hints| hints.hint(&record)) {
+            record.hint = Some(hint.as_str());
+            self.metrics.hint(hint);
+        }
         if let Some(otlp) = &self.outputs.otlp {
             record.span = otlp.span_of(&record);
         }

@@ -1,14 +1,15 @@
 //! The outputs: what becomes of a record.
 //!
 //! *Takes* records and live counts from the data plane, through [`CloseSink`](crate::close::CloseSink). *Gives*
-//! Prometheus series, JSON lines, OTLP spans, the latest closures and the live sessions. *May import* `close`, `config`, and the
-//! vocabulary of `wire` in which the sink's traits speak.
+//! Prometheus series, JSON lines, OTLP spans, the latest closures and the live sessions. *May import* `close`, `config`,
+//! `diagnosis`, and the vocabulary of `wire` in which the sink's traits speak.
 //!
 //! One record drives all outputs, so they cannot disagree. None of them can make traffic wait: a full queue drops the
 //! record and counts it.
 
 mod activity;
 mod close_log;
+mod diagnosis;
 mod event;
 mod exporter;
 mod json;
@@ -21,6 +22,7 @@ mod text;
 
 pub use activity::{Activity, Recent};
 pub use close_log::{CloseLog, LogOptions, QUEUE};
+pub use diagnosis::{Diagnosis, QUEUE as DIAGNOSIS_QUEUE};
 pub use event::Event;
 pub use exporter::{ExportOptions, Exporter, FEED, GONE_ROUTES, StartError};
 pub use json::{JsonStyle, SessionFields, to_json};

@@ -221,6 +221,9 @@ fn the_documentation_of_defaults_holds() {
             "metrics": "off", "sampler": "parentbased_always_on", "sampler_ratio": 1.0, "sample_clean": 1.0,
             "propagators": ["tracecontext"], "queue": 32_768, "interval": "1m", "resource": {},
         },
+        "diagnosis": {
+            "enabled": "on", "windows": ["15m", "24h"], "memory": 67_108_864, "hops": [], "silent": [],
+        },
         "classes": {},
         "routes": [{
             "name": "default", "path": "/", "upstream": "http://127.0.0.1:9000", "idle": "0", "codes": [], "classes": {},

@@ -9,6 +9,7 @@ use closewatch::export::Sink;
 use closewatch::wire::Violation;
 use serde_json::Value;
 
+use crate::export::diagnosis::series_of_findings;
 use crate::instance::{Child, Metrics, Output, Running, Workspace, status};
 use crate::rig::{Valid, authority, close, ping, pong};
 
@@ -126,7 +127,8 @@ async fn exposition() -> String {
     client.expect_fin().await;
     client.fin().await;
     running.record().await;
-    running.get("/metrics").await.body
+    // The series of a finding are there once there is one.
+    running.get("/metrics").await.body + &series_of_findings()
 }
 
 #[tokio::test]

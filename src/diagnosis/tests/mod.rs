@@ -2,6 +2,7 @@
 
 mod incidents;
 mod lines;
+mod live;
 mod plays;
 mod properties;
 mod recipe;

@@ -282,6 +282,7 @@ impl Stage {
             route: ["chat", "feed", "graphql", "sync"][route].into(),
             address: format!("{address}:{}", 1024 + port % 60_000).into(),
             real_address: if self.setting.hop { who.address.clone().into() } else { Cow::Borrowed("") },
+            behind_hop: false,
             request: Asked {
                 path: format!("/{}/ws", ["chat", "feed", "graphql", "sync"][route]).into(),
                 user_agent: who.agent.clone().into(),

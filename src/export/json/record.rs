@@ -77,7 +77,7 @@ fn closed(record: &CloseRecord, style: &JsonStyle, out: &mut Vec<u8>) {
     out.extend_from_slice(b"},\"request\":");
     request(&session.request, style, out);
     put!(out, ",",
-        "hint": NONE,
+        "hint": record.hint,
         "trace_id": record.span.as_ref().map(|span| span.trace_id),
         "span_id": record.span.as_ref().map(|span| span.span_id),
         "handshake_trace_id": session.trace.as_ref().map(|trace| trace.span.trace_id),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use super::names::{self, Family};
 use super::sessions::Sessions;
@@ -29,6 +29,8 @@ pub(super) struct Families {
     pub(super) violations: IntCounterVec,
     pub(super) blind_sessions: IntCounterVec,
     pub(super) http_requests: IntCounterVec,
+    pub(super) findings: IntGaugeVec,
+    pub(super) hints: IntCounterVec,
     pub(super) stalled: IntGauge,
     pub(super) spilled_bytes: IntGauge,
     pub(super) upstream_connections: IntGauge,
@@ -60,6 +62,8 @@ impl Families {
             violations: counter(&names::VIOLATIONS),
             blind_sessions: counter(&names::BLIND_SESSIONS),
             http_requests: counter(&names::HTTP_REQUESTS),
+            findings: registered(registry, gauges(&names::FINDINGS)),
+            hints: counter(&names::HINTS),
             stalled: gauge(&names::SESSIONS_STALLED),
             spilled_bytes: gauge(&names::SPILLED_BYTES),
             upstream_connections: gauge(&names::UPSTREAM_CONNECTIONS),
@@ -79,9 +83,11 @@ impl Families {
             &self.violations,
             &self.blind_sessions,
             &self.http_requests,
+            &self.hints,
         ] {
             remove_route(counters, route);
         }
+        remove_route(&self.findings, route);
         for histograms in [
             &self.session_duration,
             &self.idle_before_close,
@@ -112,6 +118,10 @@ pub(super) fn counter(family: &Family) -> IntCounterVec {
 
 pub(super) fn gauge(family: &Family) -> IntGauge {
     IntGauge::new(family.name, family.help).expect(CONSTANT)
+}
+
+fn gauges(family: &Family) -> IntGaugeVec {
+    IntGaugeVec::new(Opts::new(family.name, family.help), family.labels).expect(CONSTANT)
 }
 
 fn histogram(family: &Family, buckets: &[f64]) -> HistogramVec {

@@ -6,10 +6,12 @@
 
 mod expected;
 mod families;
+mod findings;
 pub(super) mod names;
 mod registry;
 mod route;
 mod sessions;
 
+pub(super) use findings::Findings;
 pub use registry::{CONTENT_TYPE, Metrics, Sink};
 pub use route::RouteMetrics;

@@ -91,6 +91,16 @@ pub(in crate::export) const HTTP_REQUESTS: Family = Family {
     help: "Plain HTTP requests that passed through, by the class of their status.",
     labels: &["route", "status_class"],
 };
+pub(in crate::export) const FINDINGS: Family = Family {
+    name: "closewatch_findings",
+    help: "1 while diagnosis finds this cause at work on a route (* for several), 0 when that is over.",
+    labels: &["route", "culprit", "mechanism"],
+};
+pub(in crate::export) const HINTS: Family = Family {
+    name: "closewatch_hints_total",
+    help: "Ended sessions by the mechanism that diagnosis names in their record.",
+    labels: &["route", "hint"],
+};
 pub(in crate::export) const SESSIONS_STALLED: Family =
     Family { name: "closewatch_sessions_stalled", help: "Sessions that wait for a peer to take bytes.", labels: &[] };
 pub(in crate::export) const SPILLED_BYTES: Family = Family {

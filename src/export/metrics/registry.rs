@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use super::families::{Families, counter, gauge, register, registered};
+use super::findings::Findings;
 use super::names;
 use super::route::{RouteMetrics, expect};
-use crate::close::{CloseCode, CodeRules, Rejection};
+use crate::close::{CloseCode, CodeRules, NO_ROUTE, Rejection};
+use crate::diagnosis::Mechanism;
 
 /// The media type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -45,6 +47,8 @@ pub enum Sink {
     Log,
     /// The OTLP exporter: spans and log records, each for itself.
     Otlp,
+    /// Diagnosis.
+    Diagnosis,
 }
 
 // === impl Metrics ===
@@ -85,6 +89,20 @@ impl Metrics {
     /// closewatch may send itself. Series that exist already stay as they are.
     pub fn expect(&self, name: &str, rules: &CodeRules, own_codes: &[CloseCode]) {
         expect(&self.families, name, rules, own_codes);
+    }
+
+    /// Makes the series of a route's hints, with 0: where there is diagnosis.
+    pub fn expect_hints(&self, route: &str) {
+        if route != NO_ROUTE {
+            for mechanism in Mechanism::ALL {
+                self.families.hints.with_label_values(&[route, mechanism.as_str()]);
+            }
+        }
+    }
+
+    /// The series of findings.
+    pub(in crate::export) fn findings(&self) -> Findings {
+        Findings(self.families.findings.clone())
     }
 
     /// The handles of a route's series.
@@ -176,13 +194,14 @@ impl Default for Metrics {
 
 impl Sink {
     /// Every output.
-    pub const ALL: [Self; 2] = [Self::Log, Self::Otlp];
+    pub const ALL: [Self; 3] = [Self::Log, Self::Otlp, Self::Diagnosis];
 
     /// The value of the label `sink`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Log => "log",
             Self::Otlp => "otlp",
+            Self::Diagnosis => "diagnosis",
         }
     }
 }

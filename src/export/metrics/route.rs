@@ -13,6 +13,7 @@ use super::families::Families;
 use crate::close::{
     Cause, Class, CloseCode, CloseRecord, CodeLabel, CodeRules, HandshakeRecord, Initiator, NO_ROUTE, Outcome, Verdict,
 };
+use crate::diagnosis::Mechanism;
 use crate::wire::{MessageKind, Peer, Violation};
 
 /// Handles to one route's series. What moves with every session is resolved once, when it first happens; what is rare is
@@ -130,6 +131,11 @@ impl RouteMetrics {
                 self.families.undelivered_bytes.with_label_values(&labels).inc_by(facts.undelivered_bytes);
             }
         }
+    }
+
+    /// A record bears this hint.
+    pub fn hint(&self, hint: Mechanism) {
+        self.families.hints.with_label_values(&[&*self.name, hint.as_str()]).inc();
     }
 
     /// Bytes were read from `from`.

@@ -35,6 +35,7 @@ impl Attributes {
         all.add("closewatch.cause", verdict.cause.as_str());
         all.add("closewatch.initiator", verdict.initiator.as_str());
         all.add("closewatch.handshake", verdict.handshake.as_str());
+        all.add_some("closewatch.hint", record.hint);
         all.add("closewatch.idle", record.idle().as_secs_f64());
         all.add_some("closewatch.close_handshake", verdict.close_handshake.map(|time| time.as_secs_f64()));
         for peer in Peer::ALL {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use closewatch::close::{
     Cause, Class, CloseCode, CloseSink, CodeRules, End, Event, Initiator, Outcome, Rejection, TcpFacts,
 };
+use closewatch::diagnosis::{Culprit, Mechanism};
 use closewatch::export::Exporter;
 use closewatch::wire::{Opcode, Peer, Violation};
 use proptest::prelude::*;
@@ -94,7 +95,9 @@ fn allowed(label: &str, value: &str) -> bool {
         "kind" => {
             matches!(value, "text" | "binary") || Violation::ALL.iter().any(|violation| violation.as_str() == value)
         }
-        "sink" => matches!(value, "log" | "otlp"),
+        "sink" => matches!(value, "log" | "otlp" | "diagnosis"),
+        "hint" | "mechanism" => Mechanism::ALL.iter().any(|mechanism| mechanism.as_str() == value),
+        "culprit" => Culprit::ALL.iter().any(|culprit| culprit.as_str() == value),
         "version" => value == env!("CARGO_PKG_VERSION"),
         "le" => value == "+Inf" || value.parse::<f64>().is_ok(),
         _ => false,

@@ -2,6 +2,7 @@
 
 mod admin;
 mod close_log;
+pub(crate) mod diagnosis;
 mod golden;
 mod json;
 mod labels;

@@ -1,0 +1,175 @@
+//! The pattern of a finding: what its sessions look like, so that those to come are known when they end.
+
+use super::address::{self, Ip};
+use super::cluster::{quantile, sorted};
+use super::finding::{Common, Mechanism};
+use super::log::Log;
+use super::names::{self, Name};
+use super::observation::Closed;
+use super::row::Session;
+use super::sign::Sign;
+use crate::wire::Peer;
+
+/// Looks of the sessions of one finding.
+#[derive(Clone, Debug, Default)]
+pub struct Pattern {
+    /// Their routes.
+    routes: Vec<Name>,
+    /// Signs that one in twenty of them has.
+    signs: Vec<Sign>,
+    /// The time that is the same for all of them, and its least and greatest value.
+    clock: Option<(Clock, f64, f64)>,
+    /// Instants of Unix time between which they ended, where they ended together.
+    instants: Option<(f64, f64)>,
+    upstream: Option<Name>,
+    user_agent: Option<Name>,
+    subnet: Option<Ip>,
+}
+
+/// One session that ended, as far as patterns look at it. What costs something is asked for only where it matters.
+pub(super) struct Look<'a> {
+    pub(super) closed: &'a Closed<'a>,
+    pub(super) sign: Sign,
+    /// When it ended, in Unix time.
+    pub(super) at: f64,
+    pub(super) user_agent: &'a str,
+    pub(super) client: &'a dyn Fn() -> Ip,
+    pub(super) upstream: &'a dyn Fn() -> Name,
+}
+
+/// A time that a session has at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clock {
+    Idle,
+    Gap,
+    SilentClient,
+    SilentUpstream,
+    Age,
+}
+
+/// Fewer than one in so many of a sign are not typical.
+const RARE: usize = 20;
+/// Sessions that end so long behind a fall still belong to it.
+const BEHIND: f64 = 30.0;
+
+// === impl Pattern ===
+
+impl Pattern {
+    pub(super) fn of(log: &Log<'_>, mechanism: Mechanism, members: &[usize], common: &Common) -> Self {
+        let mut routes: Vec<Name> = members.iter().map(|row| log.rows[*row].route).collect();
+        routes.sort_unstable();
+        routes.dedup();
+        let sessions: Vec<&Session> = members.iter().filter_map(|row| log.session(*row)).collect();
+        let mut signs: Vec<(Sign, usize)> = vec![];
+        for session in &sessions {
+            match signs.iter_mut().find(|(sign, _)| *sign == session.sign) {
+                Some((_, count)) => *count += 1,
+                None => signs.push((session.sign, 1)),
+            }
+        }
+        signs.retain(|(_, count)| count * RARE >= sessions.len());
+        let (from, to) = log.span(members);
+        Self {
+            routes,
+            signs: signs.into_iter().map(|(sign, _)| sign).collect(),
+            clock: Clock::of_mechanism(mechanism, &sessions),
+            instants: matches!(mechanism, Mechanism::Crash | Mechanism::UnannouncedRestart)
+                .then_some((from - 1.0, to + BEHIND)),
+            upstream: common.upstream.as_deref().map(names::key),
+            user_agent: common.user_agent.as_deref().map(names::key),
+            subnet: common.client_subnet.is_some().then(|| subnet(log, members)),
+        }
+    }
+
+    /// Whether it is of this route.
+    pub fn is_of(&self, route: &str) -> bool {
+        self.routes.contains(&names::key(route))
+    }
+
+    /// Whether a session that ended is one of them. Its route is not looked at.
+    pub(super) fn fits(&self, look: &Look<'_>) -> bool {
+        self.signs.contains(&look.sign)
+            && self.clock.is_none_or(|(clock, low, high)| (low..=high).contains(&clock.of(look.closed)))
+            && self.instants.is_none_or(|(from, to)| (from..=to).contains(&look.at))
+            && self.user_agent.is_none_or(|key| names::key(look.user_agent) == key)
+            && self.subnet.is_none_or(|subnet| address::subnet((look.client)()) == subnet)
+            // Last: it has to be written out.
+            && self.upstream.is_none_or(|key| (look.upstream)() == key)
+    }
+}
+
+fn subnet(log: &Log<'_>, members: &[usize]) -> Ip {
+    let mut subnets: Vec<Ip> = members.iter().map(|row| address::subnet(log.rows[*row].client)).collect();
+    subnets.sort_unstable();
+    // Most of them share it, so it is in the middle.
+    subnets.get(subnets.len() / 2).copied().unwrap_or(0)
+}
+
+// === impl Clock ===
+
+impl Clock {
+    const SILENCES: [Self; 4] = [Self::Idle, Self::Gap, Self::SilentUpstream, Self::SilentClient];
+
+    /// The clock of a mechanism that has a timer: of several silences the one that is most the same.
+    fn of_mechanism(mechanism: Mechanism, sessions: &[&Session]) -> Option<(Self, f64, f64)> {
+        let spread = |clock: Self| {
+            let times = sorted(sessions.iter().map(|session| clock.of_session(session)));
+            (clock, quantile(&times, 0.02), quantile(&times, 0.98))
+        };
+        let (clock, low, high) = match mechanism {
+            Mechanism::IdleCut => Self::SILENCES.map(spread).into_iter().min_by(|a, b| {
+                let width = |(_, low, high): &(Self, f64, f64)| high - low;
+                width(a).total_cmp(&width(b))
+            })?,
+            Mechanism::MaxLifetime => spread(Self::Age),
+            Mechanism::SilentDrop => {
+                let (clock, low, _) = spread(Self::Gap);
+                return Some((clock, low * 0.95, f64::INFINITY));
+            }
+            Mechanism::Crash
+            | Mechanism::CrashLoop
+            | Mechanism::BadInstance
+            | Mechanism::HandlerError
+            | Mechanism::KeepaliveTimeout
+            | Mechanism::HeartbeatTimeout
+            | Mechanism::MessageTooBig
+            | Mechanism::AuthExpired
+            | Mechanism::PolicyRejected
+            | Mechanism::ProtocolError
+            | Mechanism::CompressionError
+            | Mechanism::BadHandshake
+            | Mechanism::PeerVanished
+            | Mechanism::SlowConsumer
+            | Mechanism::ReconnectStorm
+            | Mechanism::HandshakesRefused
+            | Mechanism::CertificateRejected
+            | Mechanism::RandomResets
+            | Mechanism::Overload
+            | Mechanism::UnannouncedRestart
+            | Mechanism::InternalError => return None,
+        };
+        // A timer that is looked at now and then, and a limit that drifts.
+        let margin = 0.5 + 0.02 * high + 0.25 * (high - low);
+        Some((clock, low - margin, high + margin))
+    }
+
+    fn of_session(self, session: &Session) -> f64 {
+        match self {
+            Self::Idle => session.idle,
+            Self::Gap => session.gap,
+            Self::SilentClient => session.silent[0],
+            Self::SilentUpstream => session.silent[1],
+            Self::Age => session.age,
+        }
+    }
+
+    fn of(self, closed: &Closed<'_>) -> f64 {
+        match self {
+            Self::Idle => closed.idle,
+            Self::Gap => closed.gap().0,
+            Self::SilentClient => closed.silent(Peer::Client),
+            Self::SilentUpstream => closed.silent(Peer::Upstream),
+            Self::Age => closed.duration,
+        }
+    }
+}

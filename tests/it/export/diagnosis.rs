@@ -1,0 +1,228 @@
+//! The live diagnosis, through the exporter: findings, their series, and the hints of records.
+
+use std::time::Duration;
+
+use closewatch::admin::admin_router;
+use closewatch::close::{Address, CloseRecord, CloseSink, CodeRules, End, Outcome};
+use closewatch::config::{Diagnosis, LogTarget, Silent};
+use closewatch::diagnosis::{Mechanism, Observation};
+use closewatch::export::{Event, ExportOptions, Exporter, LogOptions};
+use closewatch::wire::{Opcode, Peer};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::admin::Rig;
+use super::metrics::{exposition, value};
+use super::records::{self, Script};
+
+const SOON: Duration = Duration::from_secs(60);
+const IDLE_CUT: &str = r#"closewatch_findings{culprit="middlebox_front",mechanism="idle_cut",route="chat"}"#;
+const HINTS: &str = r#"closewatch_hints_total{hint="idle_cut",route="chat"}"#;
+
+fn exporter(diagnosis: Diagnosis) -> Exporter {
+    let log = LogOptions { target: LogTarget::Off, ..LogOptions::default() };
+    Exporter::start(ExportOptions { log, diagnosis, ..ExportOptions::default() }).unwrap()
+}
+
+/// A session that opened `ago` seconds before now, of the `number`th client.
+fn script(number: u32, ago: f64) -> Script {
+    let mut session = records::session(u128::from(number));
+    session.opened_at = Timestamp::now() - SignedDuration::from_secs_f64(ago);
+    session.client = Address::Ip(([10, 1, (number / 200) as u8, (number % 200) as u8 + 1], 40_000).into());
+    session.request.user_agent = Some(["Firefox", "Chrome", "Safari", "Edge"][number as usize % 4].into());
+    Script::of(session)
+}
+
+/// It talks for some time, is silent for a minute, and its client's leg is reset.
+fn cut(number: u32) -> CloseRecord {
+    let talk = 1000.0 + f64::from(number * 7919 % 120_000);
+    let end = talk + 60_000.0 + f64::from(number % 10) * 10.0;
+    script(number, 600.0 - f64::from(number))
+        .frame(Peer::Client, Opcode::Text, b"hello", 500.0)
+        .frame(Peer::Upstream, Opcode::Text, b"hello", talk)
+        .ended(Peer::Client, End::Reset, end)
+        .ended(Peer::Upstream, End::Local, end + 1.0)
+        .file(end + 1.0)
+}
+
+/// It talks, and its client leaves by the book.
+fn done(number: u32) -> CloseRecord {
+    let life = 2000.0 + f64::from(number * 6151 % 200_000);
+    script(number, 600.0 - f64::from(number))
+        .frame(Peer::Upstream, Opcode::Text, b"hello", life - 900.0)
+        .close(Peer::Client, 1000, "", life)
+        .close(Peer::Upstream, 1000, "", life + 1.0)
+        .ended(Peer::Upstream, End::Fin, life + 2.0)
+        .ended(Peer::Client, End::Fin, life + 3.0)
+        .file(life + 3.0)
+}
+
+fn file(exporter: &Exporter, records: impl Iterator<Item = CloseRecord>) {
+    let route = exporter.route("chat");
+    for record in records {
+        route.opened(&record.session);
+        route.closed(record);
+    }
+}
+
+fn settle(exporter: &Exporter) {
+    assert!(exporter.diagnosis().unwrap().settle(SOON), "a look takes no minute");
+}
+
+fn reports(exporter: &Exporter) -> Value {
+    let mut json = vec![];
+    exporter.diagnosis().unwrap().write(&mut json);
+    serde_json::from_slice(&json).unwrap()
+}
+
+fn play_idle_cut(exporter: &Exporter) {
+    exporter.declare_route("chat", &CodeRules::default());
+    file(exporter, (0..40).map(cut).chain((40..120).map(done)));
+    settle(exporter);
+}
+
+/// The lines of `closewatch_findings` while there is a finding.
+pub(crate) fn series_of_findings() -> String {
+    let exporter = exporter(Diagnosis::default());
+    play_idle_cut(&exporter);
+    let text = exposition(&exporter);
+    text.lines().filter(|line| line.contains("closewatch_findings")).flat_map(|line| [line, "\n"]).collect()
+}
+
+/// The hints of the last records.
+fn hints(exporter: &Exporter, last: usize) -> Vec<Option<&'static str>> {
+    let events = exporter.recent().latest(last, |_| true);
+    let hint = |event: &std::sync::Arc<Event>| match &**event {
+        Event::Closed(record) => record.hint,
+        Event::HandshakeFailed { .. } => None,
+    };
+    events.iter().map(hint).collect()
+}
+
+#[test]
+fn an_idle_cut_is_found_while_it_goes_on_and_names_the_records_behind_it() {
+    let exporter = exporter(Diagnosis::default());
+    play_idle_cut(&exporter);
+    assert_eq!(hints(&exporter, 120), vec![None; 120], "nothing was found before they were filed");
+
+    for window in reports(&exporter)["windows"].as_array().unwrap() {
+        let findings = window["findings"].as_array().unwrap();
+        assert_eq!(findings.len(), 1, "{window:#}");
+        assert_eq!(findings[0]["mechanism"], "idle_cut");
+        assert_eq!(findings[0]["culprit"], "middlebox_front");
+        assert!((findings[0]["limit_s"].as_f64().unwrap() - 60.0).abs() < 1.0, "{window:#}");
+    }
+    assert_eq!(value(&exporter, IDLE_CUT), Some(1.0));
+
+    file(&exporter, (200..300).map(|number| if number % 2 == 0 { cut(number) } else { done(number) }));
+    let hints = hints(&exporter, 100);
+    let named = |at: usize| hints.iter().skip(at).step_by(2).filter(|hint| **hint == Some("idle_cut")).count();
+    assert!(named(0) >= 45, "{hints:?}");
+    assert_eq!(named(1), 0, "{hints:?}");
+    assert_eq!(value(&exporter, HINTS), Some(named(0) as f64));
+}
+
+#[test]
+fn an_upstream_that_falls_over_is_one_finding_with_its_refused_handshakes() {
+    let exporter = exporter(Diagnosis::default());
+    exporter.declare_route("chat", &CodeRules::default());
+    // All of them are over 200 s ago, whenever they began.
+    let fall = |number: u32| {
+        let age = 20_000.0 + f64::from(number) * 900.0;
+        script(number, 200.0 + age / 1000.0)
+            .frame(Peer::Client, Opcode::Text, b"hello", 500.0 + f64::from(number * 37 % 15) * 1000.0)
+            .ended(Peer::Upstream, End::Reset, age)
+            .ended(Peer::Client, End::Local, age + 1.0)
+            .file(age + 1.0)
+    };
+    file(&exporter, (0..40).map(fall).chain((40..120).map(done)));
+    for number in 0..20 {
+        let mut record = records::handshake(Outcome::DialFailed, Some(502));
+        record.client = Address::Ip(([10, 1, 0, number + 1], 40_001).into());
+        record.time = Timestamp::now() - SignedDuration::from_secs_f64(199.0 - f64::from(number));
+        exporter.route("chat").handshake(record);
+    }
+    settle(&exporter);
+    let reports = reports(&exporter);
+    let findings = reports["windows"][0]["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 1, "{reports:#}");
+    assert_eq!(findings[0]["mechanism"], "crash", "{reports:#}");
+    assert_eq!(findings[0]["consequences"][0], "handshakes_refused");
+    let series = r#"closewatch_findings{culprit="upstream",mechanism="crash",route="chat"}"#;
+    assert_eq!(value(&exporter, series), Some(1.0));
+}
+
+#[test]
+fn an_instance_without_traffic_finds_nothing() {
+    let exporter = exporter(Diagnosis::default());
+    exporter.declare_route("chat", &CodeRules::default());
+    settle(&exporter);
+    let reports = reports(&exporter);
+    assert!(reports["at"].is_string());
+    for (window, length) in reports["windows"].as_array().unwrap().iter().zip([900.0, 86_400.0]) {
+        assert_eq!(window["window_s"], length);
+        assert_eq!(window["findings"], Value::Array(vec![]));
+    }
+    assert!(!exposition(&exporter).contains("closewatch_findings{"));
+    assert_eq!(value(&exporter, HINTS), Some(0.0));
+}
+
+#[test]
+fn a_finding_that_is_known_is_silent_and_is_there_all_the_same() {
+    let silent = Silent { route: Some("chat".to_owned()), mechanism: Mechanism::IdleCut, until: None };
+    let known = Diagnosis { silent: vec![silent], ..Diagnosis::default() };
+    let exporter = exporter(known);
+    play_idle_cut(&exporter);
+    assert_eq!(value(&exporter, IDLE_CUT), None);
+    assert_eq!(reports(&exporter)["windows"][0]["findings"][0]["mechanism"], "idle_cut");
+    file(&exporter, [cut(200)].into_iter());
+    assert_eq!(hints(&exporter, 1), [Some("idle_cut")]);
+
+    // A reload makes it known no longer, and known again.
+    exporter.diagnosis().unwrap().reload(&Diagnosis::default());
+    settle(&exporter);
+    assert_eq!(value(&exporter, IDLE_CUT), Some(1.0));
+}
+
+#[tokio::test]
+async fn the_admin_address_shows_both_windows() {
+    let rig = Rig::new(admin_router).await;
+    let answer = rig.get("/diagnosis").await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.head.contains("content-type: application/json"), "{}", answer.head);
+    let shown: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(shown["schema"], 1);
+    assert_eq!(shown["windows"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn without_diagnosis_there_are_neither_series_nor_hints() {
+    let exporter = exporter(Diagnosis { enabled: false, ..Diagnosis::default() });
+    exporter.declare_route("chat", &CodeRules::default());
+    file(&exporter, (0..40).map(cut).chain([records::boom()]));
+    assert!(exporter.diagnosis().is_none());
+    let text = exposition(&exporter);
+    assert!(!text.contains("closewatch_findings") && !text.contains("closewatch_hints_total"), "{text}");
+    assert!(hints(&exporter, 50).iter().all(Option::is_none));
+}
+
+#[test]
+fn a_record_in_memory_and_its_line_are_the_same_to_diagnosis() {
+    let exporter = exporter(Diagnosis::default());
+    for record in [
+        records::reset_by_upstream(),
+        records::boom(),
+        records::left_the_page(),
+        records::refused_login(),
+        records::disagreed(),
+        records::drained(),
+        cut(1),
+        done(2),
+    ] {
+        let mut line = vec![];
+        exporter.json().write_closed(&record, &mut line);
+        let line = String::from_utf8(line).unwrap();
+        let of_line = format!("{:.5?}", Observation::of_line(&line).unwrap());
+        assert_eq!(format!("{:.5?}", Observation::of_close(&record, "")), of_line, "{line}");
+    }
+}
