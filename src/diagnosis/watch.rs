@@ -13,7 +13,7 @@ use super::pattern::Pattern;
 use super::window::Window;
 
 /// Without a report that has it, a finding is over after this time.
-pub const QUIET: Duration = Duration::from_secs(120);
+pub const QUIET: Duration = Duration::from_mins(2);
 /// The long window changes little in this time.
 const SELDOM: f64 = 60.0;
 
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_finding_that_looks_miss_now_and_then_does_not_flap() {
-        let mut watch = Watch::new([Duration::from_secs(900), Duration::from_secs(86_400)], 100);
+        let mut watch = Watch::new([Duration::from_mins(15), Duration::from_hours(24)], 100);
         for step in 0..50 {
             let now = f64::from(step) * 60.0;
             // Two minutes less a second is the longest that it may be missed: every other look finds it.
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn one_mechanism_of_a_route_is_one_finding_whatever_the_culprit() {
-        let mut watch = Watch::new([Duration::from_secs(900), Duration::from_secs(86_400)], 100);
+        let mut watch = Watch::new([Duration::from_mins(15), Duration::from_hours(24)], 100);
         watch.settle(vec![cut(), finding(Mechanism::Crash, Culprit::Upstream)], 0.0);
         watch.settle(vec![finding(Mechanism::IdleCut, Culprit::NetworkClientSide), cut()], 5.0);
         let there: Vec<_> = watch.going_on().map(|finding| (finding.mechanism, finding.culprit)).collect();

@@ -92,8 +92,11 @@ const WORDS: &[(Says, &[&str])] = &[
     ),
 ];
 
-/// The words by their first letter, with the line that each is of: a reason is read at the end of a session, in passing.
-static BY_LETTER: LazyLock<[Vec<(usize, &[u8])>; 26]> = LazyLock::new(|| {
+/// A word, with the number of its line.
+type Word = (usize, &'static [u8]);
+
+/// The words by their first letter: a reason is read at the end of a session, in passing.
+static BY_LETTER: LazyLock<[Vec<Word>; 26]> = LazyLock::new(|| {
     let mut letters = std::array::from_fn(|_| vec![]);
     for (line, (_, words)) in WORDS.iter().enumerate() {
         for word in *words {

@@ -121,7 +121,7 @@ fn a_finding_is_over_after_its_window_and_a_quiet_time() {
     let found = watch.going_on().find(|finding| finding.mechanism == Mechanism::IdleCut);
     let last = found.map(Finding::ended).unwrap();
     let window = WINDOWS[0].as_secs_f64();
-    let gone = (0..).map(|step| last + window * 0.8 + f64::from(step) * 30.0).find(|now| {
+    let gone = (0..1000).map(|step| last + window * 0.8 + f64::from(step) * 30.0).find(|now| {
         watch.look(*now, true);
         watch.going_on().next().is_none()
     });

@@ -75,7 +75,9 @@ impl Worker {
                 Work::Events(events, asked) => {
                     self.known.clone_from(&self.shared.lock().known);
                     fresh |= !events.is_empty();
-                    events.iter().for_each(|event| self.take(event));
+                    for event in &events {
+                        self.take(event);
+                    }
                     if asked.is_none() && Instant::now() < next {
                         self.shared.rest(NAP);
                         continue;
