@@ -27,7 +27,9 @@ fn exporter(diagnosis: Diagnosis) -> Exporter {
 /// A session that opened `ago` seconds before now, of the `number`th client.
 fn script(number: u32, ago: f64) -> Script {
     let mut session = records::session(u128::from(number));
-    session.opened_at = Timestamp::now() - SignedDuration::from_secs_f64(ago);
+    // Whole milliseconds, so that a line of the log has all of it.
+    let now = Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap();
+    session.opened_at = now - SignedDuration::from_millis((ago * 1000.0) as i64);
     session.client = Address::Ip(([10, 1, (number / 200) as u8, (number % 200) as u8 + 1], 40_000).into());
     session.request.user_agent = Some(["Firefox", "Chrome", "Safari", "Edge"][number as usize % 4].into());
     Script::of(session)
