@@ -62,7 +62,7 @@ impl<'de> Deserialize<'de> for Tree {
 const CLOSED: &str = "schema:number event:string level:string time:string instance:string session:string route:string \
     class:string code:number code_name:string initiator:string cause:string handshake:string reason:string \
     opened_at:string ended_at:string duration_ms:number filed_ms:number idle_ms:number close_handshake_ms:number? \
-    handshake_ms:number client:client upstream:upstream request:request hint:null? trace_id:string? span_id:string? handshake_trace_id:string?";
+    handshake_ms:number client:client upstream:upstream request:request hint:string? trace_id:string? span_id:string? handshake_trace_id:string?";
 const CLIENT: &str = "address:string real_address:string?";
 const UPSTREAM: &str = "address:string name:string";
 const PEER: &str = "close:close? end:string end_at_ms:number? saw:saw text_messages:number binary_messages:number \
