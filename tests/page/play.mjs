@@ -108,6 +108,16 @@ try {
     assert.match(await page.locator('.tile').first().innerText(), /^Sessions now\n\d+/);
   });
 
+  await check('findings come first, in sentences', async () => {
+    const findings = page.getByRole('region', { name: 'Findings' });
+    // The demo fails in every way: the diagnosis needs ten sessions of a kind, and looks every five seconds.
+    await findings.getByRole('listitem').first().waitFor({ timeout: 60_000 });
+    assert.match(await findings.locator('.sentence').first().innerText(), /^\d+ sessions.*\.$/);
+    assert.match(await findings.locator('.hint').first().innerText(), /culprit .*since \d\d:\d\d:\d\d.*% sure/);
+    const top = async (name) => (await page.getByRole('heading', { name }).boundingBox()).y;
+    assert.ok((await top('Findings')) < (await top('Endings in the last 15 minutes')));
+  });
+
   await check('an ending shows within two seconds, with its session', async () => {
     const client = await context.newPage();
     await client.evaluate(

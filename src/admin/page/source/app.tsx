@@ -1,6 +1,7 @@
 import { Bars } from './bars';
 import { Chart } from './chart';
 import { resume } from './feed';
+import { Findings } from './findings';
 import { Now } from './now';
 import { Recent } from './recent';
 import { RecordDialog } from './record';
@@ -25,6 +26,7 @@ export function App() {
         </button>
       </header>
       <main>
+        <Findings />
         <Now />
         <Chart />
         <div class="pair">

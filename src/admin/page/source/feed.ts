@@ -1,13 +1,14 @@
 // What the admin address says: a stream of endings, and two answers that are asked for again and again.
 
 import { effect } from '@preact/signals';
-import type { Activity, Ending, Entry, Sessions } from './model';
+import type { Activity, Diagnosis, Ending, Entry, Sessions } from './model';
 import {
   KEPT,
   activity,
   connection,
   entries,
   filters,
+  findings,
   notice,
   paused,
   rates,
@@ -126,7 +127,11 @@ function show(): void {
 async function poll(): Promise<void> {
   if (paused.value) return;
   try {
-    const [numbers, live] = await Promise.all([json<Activity>('activity'), json<Sessions>('sessions?limit=100')]);
+    const [numbers, live, diagnosis] = await Promise.all([
+      json<Activity>('activity'),
+      json<Sessions>('sessions?limit=100'),
+      optional<Diagnosis>('diagnosis'),
+    ]);
     const now = { at: performance.now(), began: numbers.ended + numbers.sessions, ended: numbers.ended };
     if (last && now.ended >= last.ended) {
       const secs = (now.at - last.at) / 1000;
@@ -135,6 +140,7 @@ async function poll(): Promise<void> {
     last = now;
     activity.value = numbers;
     sessions.value = live;
+    findings.value = diagnosis?.windows[0]?.findings ?? null;
   } catch {
     // The stream says that the connection is lost.
     last = null;
@@ -152,9 +158,13 @@ async function json<T>(path: string): Promise<T> {
 }
 
 /** An answer that stays the same. */
-export async function explained<T>(code: number): Promise<T | null> {
+export function explained<T>(code: number): Promise<T | null> {
+  return optional(`explain/${code}`);
+}
+
+async function optional<T>(path: string): Promise<T | null> {
   try {
-    return await json<T>(`explain/${code}`);
+    return await json<T>(path);
   } catch {
     return null;
   }

@@ -134,6 +134,23 @@ export interface Explanation {
   presets: { title: string; name: string; meaning: string }[];
 }
 
+/** A finding of the diagnosis; docs/diagnosis.md has all of its fields. */
+export interface Finding {
+  culprit: string;
+  or: string[];
+  mechanism: string;
+  route: string | null;
+  confidence: number;
+  first_at: string;
+  evidence: { fact: string; value: number | string }[];
+  sentence: string;
+  action: string;
+}
+
+export interface Diagnosis {
+  windows: { window_s: number; findings: Finding[] }[];
+}
+
 export function kindOf(ending: Ending): Kind {
   return ending.event === 'websocket.closed' ? ending.class : 'handshake';
 }

@@ -1,5 +1,15 @@
 import { computed, signal } from '@preact/signals';
-import { clientOf, codesOf, kindOf, mismatch, type Activity, type Ending, type Entry, type Sessions } from './model';
+import {
+  clientOf,
+  codesOf,
+  kindOf,
+  mismatch,
+  type Activity,
+  type Ending,
+  type Entry,
+  type Finding,
+  type Sessions,
+} from './model';
 
 /** Endings that the page keeps, whatever comes: about a megabyte. */
 export const KEPT = 500;
@@ -42,6 +52,8 @@ export const activity = signal<Activity | null>(null);
 /** Sessions that begin and end a second, over the last polls. */
 export const rates = signal<{ opened: number; ended: number } | null>(null);
 export const sessions = signal<Sessions | null>(null);
+/** Of the shortest window; null if there is no diagnosis. */
+export const findings = signal<readonly Finding[] | null>(null);
 
 export function causeOf(ending: Ending): string {
   return ending.event === 'websocket.closed' ? ending.cause : ending.outcome;
