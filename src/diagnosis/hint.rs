@@ -17,7 +17,7 @@ pub struct Active {
 
 /// The mechanism behind the end of a session, if its own facts, or one of the `active` findings of its route, name it.
 ///
-/// Pure, and some hundred nanoseconds: it stands between the end of a session and its record.
+/// Pure, and a third of a microsecond at most (`cargo bench --bench hint`): it stands between the end of a session and its record.
 pub fn hint(record: &CloseRecord, active: &[Active]) -> Option<Mechanism> {
     let (session, request) = (&*record.session, &record.session.request);
     let closed = Closed::of_record(record);
