@@ -2,6 +2,22 @@
 //!
 //! *Takes* the word of the composition root that the next phase has come. *Gives* it to listeners, sessions and the
 //! readiness endpoint. *May import* nothing of ours.
+//!
+//! The whole drain, and the files that take part:
+//!
+//! 1. SIGTERM, SIGINT, SIGQUIT or `closewatch drain` begins it (`commands/signals`, `commands/instance`, which advances the
+//!    phases by their timeouts).
+//! 2. [`Phase::Unready`]: `/readyz` is 503 (`admin/health`). Clients are still accepted, and answers on kept connections say
+//!    `Connection: close` (`proxy/connection`), so that balancers and clients go elsewhere.
+//! 3. [`Phase::Draining`]: nobody is accepted any more; clients that wait in the listener's queue are served, or told to go
+//!    elsewhere (`proxy/accept`). New upgrades are answered 503 (`proxy/upgrade/admit`). Sessions go on.
+//! 4. [`Phase::Closing`]: each session is given a Close at a message boundary, within the jitter, then FIN (`proxy/relay/closing`).
+//!    An upgrade without an answer is told 503 (`proxy/connection/last_words`).
+//! 5. [`Phase::Abort`]: a second signal, or the end of patience: each session files its record with cause `drain`, at once.
+//! 6. Outputs are flushed (`export`), metrics stay up for the last scrape, and the process exits 0; 1 if it was aborted.
+//!
+//! A [`Shutdown`] is a handle: whoever holds one can ask for the phase or wait for one, and dropping it means nothing. A
+//! process that has a successor (`restart.socket`) goes the same way, but leaves the listener's queue to the other.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
