@@ -175,6 +175,7 @@ where
                 Poll::Ready(Ok(())) => return Poll::Ready(HttpEnd::Done),
                 Poll::Ready(Err(error)) if error.is_parse() => return Poll::Ready(HttpEnd::BadHead(error)),
                 Poll::Ready(Err(_)) => return Poll::Ready(HttpEnd::Broken),
+                Poll::Pending if state.shows_fin() => continue,
                 Poll::Pending => {}
             }
             // After the poll, so that a request which has come is read, and not before the first request: hyper would close the

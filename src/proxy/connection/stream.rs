@@ -61,7 +61,7 @@ impl AsyncRead for ClientStream {
         // A FIN during an upgrade is half-close, which the session passes on. A reset is an error: hyper then drops the
         // handshake.
         let half_closed = matches!(read, Poll::Ready(Ok(()))) && !some;
-        if half_closed && self.request.is_upgrade() { Poll::Pending } else { read }
+        if half_closed && self.request.hides_fin() { Poll::Pending } else { read }
     }
 }
 

@@ -5,6 +5,7 @@
 //! drain. All of them run in one task, so the lock is never waited for.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub(super) const FIRST_REQUEST: Duration = Duration::from_secs(1);
 /// The state of one connection's current request.
 pub(super) struct RequestState {
     state: Mutex<State>,
+    /// A FIN was kept from hyper, which does not look for it again by itself.
+    hid_fin: AtomicBool,
     /// Deadline for the first head.
     first_head: Instant,
     head: Duration,
@@ -101,7 +104,8 @@ impl RequestState {
                 State::Head { first: true, until: first_head, head }
             }
         };
-        Self { state: Mutex::new(state), first_head, head: timeouts.head, keep_alive: timeouts.keep_alive }
+        let (state, hid_fin) = (Mutex::new(state), AtomicBool::new(false));
+        Self { state, hid_fin, first_head, head: timeouts.head, keep_alive: timeouts.keep_alive }
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
@@ -205,9 +209,18 @@ impl RequestState {
         });
     }
 
-    /// Whether a FIN is kept from hyper: during an upgrade it is half-close, which the session passes on.
-    pub(super) fn is_upgrade(&self) -> bool {
-        self.with(|state| matches!(state, State::Upgrading { .. } | State::Refused { .. } | State::Switching(_)))
+    /// A FIN has come. Whether it is kept from hyper: during an upgrade it is half-close, which the session passes on.
+    pub(super) fn hides_fin(&self) -> bool {
+        let hides =
+            self.with(|state| matches!(state, State::Upgrading { .. } | State::Refused { .. } | State::Switching(_)));
+        self.hid_fin.fetch_or(hides, Ordering::Relaxed);
+        hides
+    }
+
+    /// Whether hyper has to look for a FIN that was kept from it: once, when the upgrade was refused and its answer is over.
+    pub(super) fn shows_fin(&self) -> bool {
+        let is_over = self.with(|state| matches!(state, State::Waiting { .. }));
+        is_over && self.hid_fin.swap(false, Ordering::Relaxed)
     }
 
     /// Whether an upgrade is still without an answer.

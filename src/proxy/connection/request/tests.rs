@@ -69,11 +69,13 @@ fn a_refusal_that_is_not_the_last_answer_is_over_when_it_is_flushed() {
     let begun = upgrading(&state, UPGRADE, 50);
     assert!(state.refuse(true));
     state.flushed();
-    assert!(state.is_upgrade(), "its body is still to come");
+    assert!(state.hides_fin(), "its body is still to come");
     drop(begun);
-    assert!(state.is_upgrade(), "the rest of it is still to be written");
+    assert!(state.hides_fin(), "the rest of it is still to be written");
     state.flushed();
-    assert!(!state.is_upgrade() && state.may_retire());
+    assert!(!state.hides_fin() && state.may_retire());
+    assert!(state.shows_fin(), "hyper has to look for the FIN that was kept from it");
+    assert!(!state.shows_fin(), "once");
 }
 
 #[test]
