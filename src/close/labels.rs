@@ -1,8 +1,6 @@
 //! The closed sets in which a verdict is expressed. Every one of them is a label value somewhere, so none can grow by
 //! anything that a peer chooses.
 
-use serde::{Serialize, Serializer};
-
 /// Declares a fieldless enum whose variants have one spelling each, used by labels, JSON and configuration alike.
 macro_rules! labels {
     (
@@ -23,13 +21,11 @@ macro_rules! labels {
         }
 
         impl std::str::FromStr for $name {
-            type Err = UnknownLabel;
+            type Err = $crate::close::UnknownLabel;
 
-            fn from_str(text: &str) -> Result<Self, UnknownLabel> {
-                Self::ALL.iter().copied().find(|value| value.as_str() == text).ok_or_else(|| UnknownLabel {
-                    given: text.to_owned(),
-                    allowed: [$( $label ),+].join(", "),
-                })
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let known = Self::ALL.iter().copied().find(|value| value.as_str() == text);
+                known.ok_or_else(|| $crate::close::UnknownLabel::new(text, &[$( $label ),+]))
             }
         }
 
@@ -39,13 +35,15 @@ macro_rules! labels {
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())
             }
         }
     };
 }
+
+pub(crate) use labels;
 
 /// A word that is not in the set it was looked up in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +51,15 @@ macro_rules! labels {
 pub struct UnknownLabel {
     given: String,
     allowed: String,
+}
+
+// === impl UnknownLabel ===
+
+impl UnknownLabel {
+    /// `given` is none of `allowed`.
+    pub(crate) fn new(given: &str, allowed: &[&str]) -> Self {
+        Self { given: given.to_owned(), allowed: allowed.join(", ") }
+    }
 }
 
 labels! {

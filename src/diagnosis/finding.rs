@@ -1,35 +1,11 @@
 //! The vocabulary: what a finding can say. `docs/diagnosis.md` has the table of rules.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::tables::{Reconnect, Tables};
+use crate::close::labels;
 
-/// Declares an enum whose values have one spelling each.
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $( $(#[$variant_meta:meta])* $variant:ident = $word:literal ),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $name { $( $(#[$variant_meta])* $variant ),+ }
-
-        impl $name {
-            /// Every value.
-            pub const ALL: &'static [Self] = &[$( Self::$variant ),+];
-
-            /// The one spelling of this value.
-            pub const fn as_str(self) -> &'static str {
-                match self { $( Self::$variant => $word ),+ }
-            }
-        }
-
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
-    };
-}
-
-words! {
+labels! {
     /// The side that stopped doing its part.
     Culprit {
         /// The client program.
@@ -49,7 +25,7 @@ words! {
     }
 }
 
-words! {
+labels! {
     /// What happened to the sessions of a finding.
     Mechanism {
         /// Cut after a time of silence.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use closewatch::close::Outcome;
 use tokio::time::Instant;
 
-use crate::rig::{REQUEST, Rig, SWITCH};
+use crate::rig::{REQUEST, RawPeer, Rig, SWITCH};
 
 const MUST_UPGRADE: &[u8] =
     b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: Upgrade, Keep-Alive\r\n\
@@ -34,8 +34,8 @@ async fn a_426_says_what_to_upgrade_to() {
     }
 }
 
-#[tokio::test]
-async fn a_body_that_waits_to_be_asked_for_waits_for_the_upstreams_word() {
+/// A client that waits to be asked for the body of its request, and the upstream that was given the head.
+async fn expecting() -> (Rig, RawPeer, RawPeer) {
     let rig = Rig::new();
     let mut client = rig.connect().await;
     let head = "POST /up HTTP/1.1\r\nHost: chat.test\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n";
@@ -43,6 +43,12 @@ async fn a_body_that_waits_to_be_asked_for_waits_for_the_upstreams_word() {
     let mut upstream = rig.accept().await;
     let asked = upstream.receive_head().await;
     assert!(asked.contains("Expect: 100-continue\r\n"), "{asked}");
+    (rig, client, upstream)
+}
+
+#[tokio::test]
+async fn a_body_that_waits_to_be_asked_for_waits_for_the_upstreams_word() {
+    let (rig, mut client, mut upstream) = expecting().await;
     upstream.send(b"HTTP/1.1 100 Continue\r\n\r\n").await;
     assert_eq!(client.receive_head().await, "HTTP/1.1 100 Continue\r\n\r\n");
     client.send(b"body").await;
@@ -55,12 +61,7 @@ async fn a_body_that_waits_to_be_asked_for_waits_for_the_upstreams_word() {
 
 #[tokio::test]
 async fn a_body_that_the_upstream_refuses_is_never_asked_for() {
-    let rig = Rig::new();
-    let mut client = rig.connect().await;
-    let head = "POST /up HTTP/1.1\r\nHost: chat.test\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n";
-    client.send(head.as_bytes()).await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (rig, mut client, mut upstream) = expecting().await;
     upstream.send(b"HTTP/1.1 417 Too Much\r\nContent-Length: 0\r\n\r\n").await;
     let answer = client.receive_head().await;
     assert!(answer.starts_with("HTTP/1.1 417 Too Much\r\n"), "{answer}");
@@ -70,12 +71,7 @@ async fn a_body_that_the_upstream_refuses_is_never_asked_for() {
 
 #[tokio::test]
 async fn an_upstream_that_does_not_know_the_expectation_is_given_the_body_all_the_same() {
-    let rig = Rig::new();
-    let mut client = rig.connect().await;
-    let head = "POST /up HTTP/1.1\r\nHost: chat.test\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n";
-    client.send(head.as_bytes()).await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (rig, mut client, mut upstream) = expecting().await;
     let began = Instant::now();
     assert_eq!(client.receive_head().await, "HTTP/1.1 100 Continue\r\n\r\n");
     assert!(began.elapsed() > Duration::from_millis(500), "{:?}", began.elapsed());
