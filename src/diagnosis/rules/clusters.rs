@@ -102,7 +102,7 @@ fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, causes: &mut Vec<Ca
     cause.detail = match clock {
         Clock::SilentUpstream => Some("silence of the upstream".to_owned()),
         Clock::SilentClient => Some("silence of the client".to_owned()),
-        Clock::Idle => Some("silence".to_owned()),
+        Clock::Idle => Some("silence of both".to_owned()),
         Clock::Age => None,
     };
     if let Some(known) = limits::known(mechanism, cause.limit.unwrap_or(0.0)) {
