@@ -1,11 +1,12 @@
-//! An upgrade that is relayed byte for byte is one that hyper reads alike: what one refuses, the other must not upgrade.
+//! An upgrade that is relayed byte for byte is one that hyper reads alike: what one refuses, the other must not upgrade. Of the
+//! target hyper is given what it takes: characters beyond RFC 3986 percent-encoded.
 
 #![no_main]
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
-use closewatch::proxy::fuzzing::{is_upgrade, verbatim};
+use closewatch::proxy::fuzzing::{for_hyper, is_upgrade, verbatim};
 use closewatch_fuzz::{block_on, serve_bytes};
 use http::{Method, Response, Version};
 use libfuzzer_sys::fuzz_target;
@@ -21,13 +22,16 @@ fuzz_target!(|bytes: &[u8]| {
         })
     };
     // Nothing behind the head: that would be the next request's.
-    block_on(serve_bytes(&bytes[..ours.len], service));
+    let head = for_hyper(&bytes[..ours.len]);
+    block_on(serve_bytes(&head, service));
     let read = read.lock().unwrap().take();
-    let theirs = read.unwrap_or_else(|| panic!("hyper refuses {:?}", bytes[..ours.len].escape_ascii().to_string()));
+    let theirs = read.unwrap_or_else(|| panic!("hyper refuses {:?}", head.escape_ascii().to_string()));
 
     assert_eq!(theirs.method(), Method::GET);
     assert_eq!(theirs.version(), Version::HTTP_11);
-    assert_eq!(theirs.uri().to_string(), ours.target);
+    let target = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    assert_eq!(theirs.uri().to_string().as_bytes(), target);
+    assert_eq!(percent_decoded(target), percent_decoded(ours.target.as_bytes()));
     assert!(is_upgrade(&theirs));
     assert_eq!(theirs.headers().len(), ours.headers.len());
     // hyper groups headers of one name at the first; within a name the order stays.
@@ -37,3 +41,23 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(values.eq(of_name.map(|(_, value)| *value)), "{name}");
     }
 });
+
+/// The bytes that a target stands for.
+fn percent_decoded(target: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::new();
+    let mut rest = target;
+    while let Some((first, behind)) = rest.split_first() {
+        let hex = behind.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        match hex.filter(|_| *first == b'%') {
+            Some(byte) => {
+                decoded.push(byte);
+                rest = &behind[2..];
+            }
+            None => {
+                decoded.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    decoded
+}

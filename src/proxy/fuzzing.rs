@@ -3,7 +3,7 @@
 use http::Request;
 use tokio::net::TcpStream;
 
-use super::http::head::{RequestHead, Room, request};
+use super::http::head::{RequestHead, Room, encode_target, request};
 use super::http::headers::names_two_hosts;
 use super::http::websocket::{asks_for_websocket, check_upgrade};
 use super::parsed::Parsed;
@@ -30,6 +30,13 @@ pub fn verbatim(bytes: &[u8]) -> Option<Verbatim<'_>> {
         }
         Parsed::Whole(RequestHead::Other(_)) | Parsed::Partial | Parsed::Other => None,
     }
+}
+
+/// The head of such an upgrade as hyper is given it, if it has to answer.
+pub fn for_hyper(head: &[u8]) -> Vec<u8> {
+    let mut head = head.to_vec();
+    encode_target(&mut head);
+    head
 }
 
 /// Whether the request is an upgrade that would be put to an upstream, as far as its own head decides it.
