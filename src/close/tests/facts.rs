@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::close::facts::Violations;
+use crate::wire::Opcode;
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -248,4 +249,17 @@ fn the_ledger_knows_when_the_end_has_come_and_when_both_closes_are_through() {
 #[test]
 fn a_ledger_takes_little_memory() {
     assert!(size_of::<Ledger>() <= 216, "a ledger takes {} bytes", size_of::<Ledger>());
+}
+
+#[test]
+fn a_close_that_claims_the_largest_length_is_a_fact_like_any_other() {
+    let mut ledger = Ledger::new();
+    for from in Peer::ALL {
+        let frame =
+            Frame { opcode: Opcode::Close, completes: None, len: u64::MAX, payload: &[], after_close: false, end: 2 };
+        ledger.on(Event::Frame { from, frame: &frame }, Duration::ZERO);
+        ledger.on(Event::Read { from, bytes: 20, active: false }, Duration::ZERO);
+    }
+    let (facts, _) = ledger.into_facts();
+    assert_eq!((facts.client.undelivered_bytes, facts.upstream.undelivered_bytes), (0, 0));
 }
