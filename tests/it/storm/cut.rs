@@ -5,7 +5,8 @@ use std::time::Duration;
 use rustix::process::{Resource, getrlimit};
 use tokio::time::{Instant, timeout};
 
-use crate::instance::{Running, until};
+use super::WITHOUT_DIAGNOSIS;
+use crate::instance::{Output, Running, until};
 
 /// More than this is not tried; with 20,000 descriptors it is what there is room for.
 const MOST: u64 = 9000;
@@ -34,7 +35,7 @@ async fn all_sessions_are_cut_at_once() {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let count = MOST.min(limit.saturating_sub(OTHERS) / 2);
     assert!(count >= 1000, "{limit} descriptors are too few for a storm");
-    let mut running = Running::start().await;
+    let mut running = Running::with(WITHOUT_DIAGNOSIS, &[], Output::Read).await;
     let idle = running.child.descriptors();
     cut(&mut running, WARM_UP.min(count)).await;
     let before = at_rest(&running).await;

@@ -11,9 +11,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::WITHOUT_DIAGNOSIS;
 use super::ends::{Script, Verdict};
 use super::peers;
-use crate::instance::{PATIENCE, Running};
+use crate::instance::{Output, PATIENCE, Running};
 
 const AT_A_TIME: usize = 200;
 
@@ -27,7 +28,7 @@ pub(super) struct Storm {
 
 impl Storm {
     pub(super) async fn begin() -> Self {
-        Self::through(Running::start().await).await
+        Self::through(Running::with(WITHOUT_DIAGNOSIS, &[], Output::Read).await).await
     }
 
     pub(super) async fn through(mut running: Running) -> Self {
