@@ -1,4 +1,4 @@
-//! What a client would like to be answered with.
+//! The media type that a client asks for.
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;

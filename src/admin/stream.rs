@@ -105,7 +105,7 @@ impl Reader {
                 return None;
             }
             self.wait().await;
-            // What came until now is told, also at the end.
+            // Everything that came until now is told, also at the end.
             self.ended = self.admin.streams.has_ended(&self.admin.shutdown);
             self.gather();
         }

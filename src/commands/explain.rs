@@ -35,7 +35,7 @@ pub struct Args {
     pub json: bool,
 }
 
-/// What was asked for.
+/// The question of the command line.
 enum Question {
     Code(CloseCode),
     Codes(CloseCode, CloseCode),

@@ -74,7 +74,7 @@ impl StartError {
     }
 }
 
-/// What to do about the usual reasons why closewatch cannot listen on an address.
+/// Advice about the usual reasons why closewatch cannot listen on an address.
 fn advice(error: &io::Error, address: SocketAddr) -> String {
     let kind = error.kind();
     if kind == io::ErrorKind::PermissionDenied && address.port() < 1024 {

@@ -1,4 +1,4 @@
-//! What victims have in common, and others have not.
+//! Common features of victims that others do not have.
 
 use std::collections::HashMap;
 

@@ -14,7 +14,7 @@ use super::show::instant;
 use super::tally::Tally;
 use super::{merge, notes, reconnects};
 
-/// What was seen so far; bounded, whatever comes.
+/// The records so far, as a sample; bounded, whatever comes.
 #[derive(Clone, Debug, Default)]
 pub struct Engine {
     sample: Sample,

@@ -26,7 +26,7 @@ labels! {
 }
 
 labels! {
-    /// What happened to the sessions of a finding.
+    /// The mechanism that ended the sessions of a finding.
     Mechanism {
         /// Cut after a time of silence.
         IdleCut = "idle_cut",
@@ -86,7 +86,7 @@ pub struct Finding {
     pub culprit: Culprit,
     /// Others that the facts do not exclude.
     pub or: Vec<Culprit>,
-    /// What happened.
+    /// The mechanism.
     pub mechanism: Mechanism,
     /// The mechanism's parameter in seconds, if it has one.
     pub limit_s: Option<f64>,
@@ -104,17 +104,17 @@ pub struct Finding {
     pub first_at: String,
     /// The last of them.
     pub last_at: String,
-    /// What they have in common, and others have not.
+    /// Features that they have in common, and others have not.
     pub common: Common,
     /// Numbers that speak for it.
     pub evidence: Vec<Evidence>,
     /// Up to five session ids.
     pub examples: Vec<String>,
-    /// What came of it.
+    /// Its consequences.
     pub consequences: Vec<Mechanism>,
     /// It, in one sentence.
     pub sentence: String,
-    /// What to do.
+    /// Advice for the operator.
     pub action: String,
     /// Where it is explained.
     pub runbook: String,

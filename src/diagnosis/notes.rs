@@ -10,7 +10,7 @@ const LEAST: f64 = 5.0;
 /// Below this nothing can be said of a log.
 const LOW: usize = 30;
 
-/// What is there of them.
+/// The harmless patterns that are there.
 pub(super) fn of(log: &Log<'_>) -> Vec<Note> {
     let count = |sign: Sign| {
         let rows = log.select(|row| row.session().is_some_and(|session| session.sign == sign));

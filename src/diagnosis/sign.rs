@@ -159,7 +159,7 @@ impl Sign {
             && closed.handshake.is_some_and(|handshake| handshake >= SLOW_HANDSHAKE)
     }
 
-    /// What the first Close says.
+    /// The sign that the first Close gives.
     fn said(closed: &Closed<'_>, sender: Peer, extensions: bool) -> Self {
         let other = sender.other();
         let client = sender == Peer::Client;

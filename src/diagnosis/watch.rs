@@ -73,7 +73,7 @@ impl Watch {
             let patterns = self.patterns[at].iter().cloned();
             self.reports[at].findings.iter().cloned().zip(patterns)
         };
-        // What is long over is history: it is in the report of the long window, and not going on.
+        // A finding that is long over is history: it is in the report of the long window, and not going on.
         let lasting = found(1).filter(|(finding, _)| finding.ended() >= since);
         let found = found(0).chain(lasting).collect();
         self.settle(found, now);

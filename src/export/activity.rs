@@ -1,6 +1,6 @@
 //! Counts of the last quarter of an hour: endings by class, and how long sessions lived and were silent before their end.
 //!
-//! What the ring of the latest events cannot tell in a storm, and metrics only to a scraper that was there.
+//! Numbers that the ring of the latest events cannot tell in a storm, and metrics only to a scraper that was there.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -2,7 +2,8 @@
 //!
 //! Measured, each with a raw server that sent the Close, the FIN or the reset: Chromium 156, node `ws` 8.23, undici 7.30,
 //! Python `websockets` 17.4, gorilla/websocket 1.5.0, nhooyr (coder) websocket 1.8.7 and Java 17's `java.net.http`. Other versions
-//! and libraries may differ; [`DEVIATIONS`](super::DEVIATIONS) lists the known differences from RFC 6455.
+//! and libraries may differ; the sentence about refused upgrades, TLS and DNS is the WHATWG standard's.
+//! [`DEVIATIONS`](super::DEVIATIONS) lists the known differences from RFC 6455.
 
 use crate::close::CloseCode;
 

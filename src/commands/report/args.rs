@@ -1,4 +1,4 @@
-//! What may be asked of a report.
+//! The arguments of `report`.
 
 use std::path::PathBuf;
 

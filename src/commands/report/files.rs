@@ -15,7 +15,7 @@ use super::filter::Filter;
 use super::reading::{self, BadLines, Block};
 use crate::diagnosis::Engine;
 
-/// What came of all files.
+/// The outcome of reading all files.
 pub(super) struct Outcome {
     pub(super) engine: Engine,
     pub(super) bad: BadLines,

@@ -24,7 +24,7 @@ const LONGEST: usize = 1024 * 1024;
 /// An open stream.
 pub(super) struct Feed {
     body: Incoming,
-    /// What has come and was not read yet.
+    /// Bytes that have come and were not read yet.
     buffer: Vec<u8>,
 }
 
@@ -135,7 +135,7 @@ impl Feed {
     }
 }
 
-/// What an event says; `None` for a comment.
+/// The content of an event; `None` for a comment.
 fn entry(event: &str) -> Result<Option<Sent>, FeedError> {
     let (mut id, mut kind, mut data) = (None, "message", None);
     for line in event.lines() {

@@ -216,7 +216,7 @@ fn behind(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>, outcomes: &[Ou
     })
 }
 
-/// What a burst brings about is its consequence, and no cause of its own.
+/// An effect of a burst is its consequence, and no cause of its own.
 fn consequences(log: &mut Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>, cause: &mut Cause) {
     let mut outcomes = Outcome::ALL.to_vec();
     outcomes.retain(|outcome| {

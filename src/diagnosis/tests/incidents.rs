@@ -114,7 +114,7 @@ pub(super) fn falls(stage: &mut Stage, when: f64, upstream: Option<usize>, ends:
         }
         stage.comes_back(at, after);
     }
-    // Whoever would have come meanwhile is refused.
+    // Clients that would have come meanwhile are refused.
     let mut at = 0;
     while at < stage.sessions.len() {
         let session = &stage.sessions[at];

@@ -1,4 +1,4 @@
-//! What must hold of every log: neither order nor cuts matter, and harmless days add up to a harmless day.
+//! Properties of every log: neither order nor cuts matter, and harmless days add up to a harmless day.
 
 use fastrand::Rng;
 

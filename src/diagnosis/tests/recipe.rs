@@ -6,7 +6,7 @@ use crate::wire::Peer;
 
 /// One play.
 pub(super) struct Play {
-    /// What must be found, and nothing else.
+    /// The finding that must be there, and no other.
     pub(super) expected: Vec<Expected>,
     pub(super) stage: Stage,
 }

@@ -78,7 +78,7 @@ pub(super) struct Failure {
     pub(super) took: f64,
 }
 
-/// What may differ from stage to stage.
+/// The settings that may differ from stage to stage.
 #[derive(Clone, Debug)]
 pub(super) struct Setting {
     pub(super) hours: f64,

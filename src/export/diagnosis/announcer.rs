@@ -1,4 +1,4 @@
-//! What is said of findings outside: a series each, and a line of closewatch's own log when one appears and when it is over.
+//! Announcements of findings: a series each, and a line of closewatch's own log when one appears and when it is over.
 
 use crate::diagnosis::Finding;
 use crate::export::metrics::Findings;

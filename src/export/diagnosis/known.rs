@@ -7,7 +7,7 @@ use crate::close::Address;
 use crate::config::{Diagnosis, Silent};
 use crate::diagnosis::Finding;
 
-/// What the operator knows already.
+/// The operator's own knowledge, from the configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     hops: Vec<IpNet>,

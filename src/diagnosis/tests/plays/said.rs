@@ -1,4 +1,4 @@
-//! What facts and Closes say, one session by one, and handshakes that fail.
+//! Plays of facts and Closes that speak for one session each, and of handshakes that fail.
 
 use crate::close::Outcome;
 use crate::diagnosis::tests::incidents::{close, cut_old, falls_silent, refuse, says, some};
