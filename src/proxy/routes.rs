@@ -27,9 +27,17 @@ pub(super) struct Route {
 // === impl Routes ===
 
 impl Routes {
-    pub(super) fn new(config: &Config, sink: &dyn CloseSink) -> Self {
-        let routes = config.routes.iter().map(|route| Arc::new(Route::new(route, config, sink))).collect();
-        Self { routes, none: sink.route(NO_ROUTE) }
+    /// The routes of `config`. With those from `before` a reload, a route whose upstream is still the same keeps its dialer: so
+    /// its clients keep the upstream connections on which they are known.
+    pub(super) fn new(config: &Config, sink: &dyn CloseSink, before: Option<&Self>) -> Self {
+        let dialer = |route: &config::Route| {
+            let same_name = |known: &&Arc<Route>| known.config.name == route.name;
+            let known = before.and_then(|before| before.routes.iter().find(same_name)).map(|known| &known.dialer);
+            let same = known.filter(|dialer| dialer.adopts(route, &config.timeouts));
+            same.map_or_else(|| Arc::new(Dialer::new(route, &config.timeouts)), Arc::clone)
+        };
+        let routes = config.routes.iter().map(|route| Arc::new(Route::new(route, config, sink, dialer(route))));
+        Self { routes: routes.collect(), none: sink.route(NO_ROUTE) }
     }
 
     /// The connectors of all upstreams with TLS.
@@ -58,12 +66,12 @@ impl Routes {
 impl Route {
     /// Its upstream, for HTTP.
     pub(super) fn upstream<'r>(&'r self, limits: &'r config::Limits) -> Upstream<'r> {
-        Upstream { dialer: &self.dialer, authority: &self.config.upstream.authority, sink: &self.sink, limits }
+        let authority = &self.config.upstream.authority;
+        Upstream { route: &self.facts, dialer: &self.dialer, authority, sink: &self.sink, limits }
     }
 
-    fn new(route: &config::Route, config: &Config, sink: &dyn CloseSink) -> Self {
+    fn new(route: &config::Route, config: &Config, sink: &dyn CloseSink, dialer: Arc<Dialer>) -> Self {
         let timeouts = &config.timeouts;
-        let dialer = Arc::new(Dialer::new(route, timeouts));
         Self {
             facts: Arc::new(RouteFacts {
                 name: route.name.as_str().into(),

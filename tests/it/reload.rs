@@ -1,11 +1,17 @@
 //! SIGHUP: a configuration is taken whole, or refused whole, while sessions live.
 
+use closewatch::wire::Peer;
+use tokio::net::TcpListener;
+
 use crate::handshakes::answer::Answer;
 use crate::instance::{Output, Running, until};
-use crate::rig::{REQUEST, SWITCH, close, text};
+use crate::rig::{REQUEST, RawPeer, SWITCH, close, text};
 
 const TAKEN: &str = "configuration reloaded";
 const REFUSED: &str = "the new configuration is refused";
+
+const PAGE: &[u8] = b"GET /page HTTP/1.1\r\nHost: a.test\r\n\r\n";
+const NOTHING: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
 
 /// One route that takes everything.
 fn route(name: &str) -> String {
@@ -145,6 +151,46 @@ async fn a_connection_that_is_kept_asks_under_the_new_configuration() {
     silent.send(REQUEST.as_bytes()).await;
     assert_eq!(Answer::to(&mut silent).await.status, 404);
     assert_eq!(running.record().await["outcome"], "no_route");
+}
+
+/// A client with an upstream connection that is kept for it.
+async fn kept(running: &Running) -> (RawPeer, RawPeer) {
+    let mut client = running.connect().await;
+    client.send(PAGE).await;
+    let mut upstream = running.accept().await;
+    upstream.receive_head().await;
+    upstream.send(NOTHING).await;
+    client.expect(NOTHING).await;
+    (client, upstream)
+}
+
+#[tokio::test]
+async fn a_kept_connection_to_an_upstream_that_the_route_has_left_is_not_used_again() {
+    let mut running = start(&route("one")).await;
+    let (mut client, mut before) = kept(&running).await;
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", elsewhere.local_addr().unwrap());
+    running.reload(&route("one").replace("{upstream}", &url));
+    running.child.logs(&[TAKEN]).await;
+    client.send(PAGE).await;
+    let mut now = RawPeer::of(Peer::Upstream, elsewhere.accept().await.unwrap().0);
+    assert!(now.receive_head().await.starts_with("GET /page "));
+    before.expect_fin().await;
+    now.send(NOTHING).await;
+    client.expect(NOTHING).await;
+}
+
+/// A user who is known to a backend by the connection does not have to prove again who that is.
+#[tokio::test]
+async fn a_kept_connection_to_an_upstream_that_stays_is_used_on_behind_a_reload() {
+    let mut running = start(&route("one")).await;
+    let (mut client, mut upstream) = kept(&running).await;
+    running.reload(&format!("{}idle = \"5m\"\n", route("one")));
+    running.child.logs(&[TAKEN]).await;
+    client.send(PAGE).await;
+    upstream.receive_head().await;
+    upstream.send(NOTHING).await;
+    client.expect(NOTHING).await;
 }
 
 /// A handshake that is on its way keeps what it was admitted under.

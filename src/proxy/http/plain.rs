@@ -42,7 +42,7 @@ pub(in crate::proxy) async fn forward(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, PlainError> {
     let mut request = expect::await_word(prepare(request, upstream.authority)?);
-    if let Some(mut connection) = upstreams.take(upstream) {
+    if let Some(mut connection) = upstreams.take(upstream).await {
         let (first, again) = with_copy(request);
         match connection.send(first).await {
             Ok(response) => {

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Parts, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::answer::Body;
@@ -29,6 +30,8 @@ pub(in crate::proxy) struct UpstreamConnection {
     /// A request was sent over it.
     used: bool,
     pub(in crate::proxy) address: Address,
+    /// When the upstream's name was last known to lead to that address.
+    pub(in crate::proxy) known: Instant,
 }
 
 /// A counted connection to an upstream: in its limit, and in the metrics.
@@ -88,7 +91,7 @@ impl UpstreamConnection {
                 shared.upgrading.load(Ordering::Relaxed).then(|| connection.into_parts())
             }
         });
-        Ok(Self { sender, driver: AbortOnDropHandle::new(driver), shared, used: false, address })
+        Ok(Self { sender, driver: AbortOnDropHandle::new(driver), shared, used: false, address, known: Instant::now() })
     }
 
     /// Gives it a place in the limit, if it has none yet.

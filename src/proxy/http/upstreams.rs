@@ -11,7 +11,7 @@ use http::uri::Authority;
 use tokio::time::Instant;
 
 use super::upstream::{UpstreamConnection, UpstreamPlace};
-use crate::close::RouteSink;
+use crate::close::{RouteFacts, RouteSink};
 use crate::config::Limits;
 use crate::proxy::permit::Permit;
 use crate::proxy::transport::dial::{DialError, Dialer, Reached};
@@ -28,6 +28,7 @@ pub(in crate::proxy) struct Upstreams {
 /// One upstream, and the settings with which a connection to it is opened.
 #[derive(Clone, Copy)]
 pub(in crate::proxy) struct Upstream<'r> {
+    pub(in crate::proxy) route: &'r Arc<RouteFacts>,
     pub(in crate::proxy) dialer: &'r Arc<Dialer>,
     /// Its host, for a request that names none.
     pub(in crate::proxy) authority: &'r Authority,
@@ -47,6 +48,7 @@ pub(in crate::proxy) enum OpenError {
 }
 
 struct Kept {
+    route: Arc<RouteFacts>,
     dialer: Arc<Dialer>,
     connection: UpstreamConnection,
     /// The last instant at which it was seen in use.
@@ -65,13 +67,17 @@ impl Upstreams {
         work(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The connection that is kept to an upstream, if it is still up.
-    pub(in crate::proxy) fn take(&self, upstream: Upstream<'_>) -> Option<UpstreamConnection> {
+    /// The connection that is kept to an upstream, if it is still up, and the upstream's name still leads there: it may have
+    /// moved, and upgrades, which are dialled each time, have moved with it.
+    pub(in crate::proxy) async fn take(&self, upstream: Upstream<'_>) -> Option<UpstreamConnection> {
         self.close_idle();
-        self.with(|kept| {
+        let mut connection = self.with(|kept| {
+            // A reload has given the route another upstream: what leads to the one before is not used again.
+            kept.retain(|kept| kept.route.name != upstream.route.name || Arc::ptr_eq(&kept.dialer, upstream.dialer));
             let at = kept.iter().position(|kept| Arc::ptr_eq(&kept.dialer, upstream.dialer))?;
             Some(kept.swap_remove(at).connection)
-        })
+        })?;
+        upstream.dialer.leads_to(&connection.address, &mut connection.known).await.then_some(connection)
     }
 
     /// A new connection. It has to be [kept](Self::keep) for as long as an answer comes over it.
@@ -89,7 +95,8 @@ impl Upstreams {
     /// them: then it is kept for that body only, and the client's connection has to end behind it.
     pub(in crate::proxy) fn keep(&self, upstream: Upstream<'_>, connection: UpstreamConnection) -> bool {
         let keeps = connection.take_place(|| self.place(upstream));
-        self.with(|kept| kept.push(Kept { dialer: Arc::clone(upstream.dialer), connection, used: Instant::now() }));
+        let (route, dialer, used) = (Arc::clone(upstream.route), Arc::clone(upstream.dialer), Instant::now());
+        self.with(|kept| kept.push(Kept { route, dialer, connection, used }));
         keeps
     }
 

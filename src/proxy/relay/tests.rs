@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::mpsc;
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use ulid::Ulid;
 
 use super::{Limits, Relay};
 use crate::close::{
-    Address, CloseRecord, CloseSink, CompactDuration, HandshakeRecord, Live, Rejection, Request, RouteFacts, RouteSink,
-    Session,
+    Address, Cause, CloseRecord, CloseSink, CompactDuration, HandshakeRecord, Live, Rejection, Request, RouteFacts,
+    RouteSink, Session,
 };
 use crate::config::Config;
 use crate::proxy::connection::serve;
@@ -59,6 +60,24 @@ impl RouteSink for NoSink {
     fn upstream_connections(&self, _: i64) {}
 }
 
+/// A sink that keeps records for the test.
+struct Records(mpsc::Sender<CloseRecord>);
+
+impl RouteSink for Records {
+    fn handshake(&self, _: HandshakeRecord) {}
+    fn opened(&self, _: &Arc<Session>) {}
+    fn closed(&self, record: CloseRecord) {
+        self.0.send(record).unwrap();
+    }
+    fn bytes(&self, _: Peer, _: u64) {}
+    fn messages(&self, _: Peer, _: MessageKind, _: u64) {}
+    fn ping_rtt(&self, _: Peer, _: Duration) {}
+    fn stalled(&self, _: i64) {}
+    fn spilled(&self, _: i64) {}
+    fn http_response(&self, _: u16) {}
+    fn upstream_connections(&self, _: i64) {}
+}
+
 async fn pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (ours, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
@@ -67,6 +86,11 @@ async fn pair() -> (TcpStream, TcpStream) {
 
 /// A relay, and the sockets of its peers.
 async fn relay() -> (Relay, [TcpStream; 2]) {
+    relay_that_tells(NoSink).await
+}
+
+/// The same, whose record goes to `sink`.
+async fn relay_that_tells(sink: impl RouteSink + 'static) -> (Relay, [TcpStream; 2]) {
     let ((client, client_leg), (upstream, upstream_leg)) = (pair().await, pair().await);
     let session = Session {
         id: Ulid::generate(),
@@ -90,7 +114,7 @@ async fn relay() -> (Relay, [TcpStream; 2]) {
         own_reason: "".into(),
         splice: true,
     };
-    let file = SessionFile::open(Arc::new(session), Arc::new(NoSink));
+    let file = SessionFile::open(Arc::new(session), Arc::new(sink));
     let legs = [Leg::Tcp(client_leg), Leg::Tcp(upstream_leg)];
     (Relay::new(file, Arc::new(limits), legs, ReservedBits::None), [client, upstream])
 }
@@ -121,7 +145,7 @@ async fn the_task_of_a_session_is_small() {
     let shutdown = Shutdown::new();
     let proxy = Shared {
         acceptor: None,
-        routes: Routes::new(&config, &NoSink),
+        routes: Routes::new(&config, &NoSink, None),
         sink: Arc::new(NoSink),
         sessions: Arc::default(),
         connections: Arc::default(),
@@ -288,4 +312,44 @@ async fn no_fin_is_expected_of_a_peer_that_has_reset() {
     let leg = &relay.side(Peer::Upstream).leg;
     event(leg, Ready::is_error).await;
     assert!(!leg.fin_has_come());
+}
+
+/// The client takes nothing, so the upstream's end stands behind bytes that are not read; then the client resets.
+#[tokio::test]
+async fn an_end_that_was_noticed_behind_unread_bytes_comes_before_the_reset_that_follows_it() {
+    for (closes, cause) in [(false, Cause::UpstreamReset), (true, Cause::CloseUnanswered)] {
+        let (sink, records) = mpsc::channel();
+        let (mut relay, [client, mut upstream]) = relay_that_tells(Records(sink)).await;
+        // A whole message each time: the Close has to stand behind its end.
+        let message = [&[0x82, 126, 0xea, 0x60][..], &vec![0; 60_000]].concat();
+        let mut sent = 0;
+        let stalled = std::future::poll_fn(|cx| {
+            assert!(relay.turn(cx).is_pending(), "the session ended");
+            // Little at a time: the upstream's own socket must not be full at the end.
+            sent += upstream.try_write(&message[sent % message.len()..]).unwrap_or(0);
+            cx.waker().wake_by_ref();
+            if relay.side(Peer::Client).stalled.is_some() { Poll::Ready(()) } else { Poll::Pending }
+        });
+        stalled.await;
+        upstream.write_all(&message[sent % message.len()..]).await.unwrap();
+        if closes {
+            upstream.write_all(&CLOSE).await.unwrap();
+            upstream.shutdown().await.unwrap();
+        } else {
+            upstream.write_all(&message).await.unwrap();
+            upstream.set_zero_linger().unwrap();
+            drop(upstream);
+        }
+        std::future::poll_fn(|cx| {
+            assert!(relay.turn(cx).is_pending(), "the session ended");
+            if relay.side(Peer::Upstream).hung_up.is_some() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        client.set_zero_linger().unwrap();
+        drop(client);
+        relay.run(Shutdown::new()).await;
+        let record = records.recv().unwrap();
+        assert_eq!(record.verdict.cause, cause, "{:?}", record.facts);
+        assert_eq!(record.verdict.code.map(|code| code.0), Some(if closes { 1000 } else { 1006 }));
+    }
 }

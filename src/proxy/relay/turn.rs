@@ -6,7 +6,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, ReadBuf};
@@ -151,19 +151,23 @@ impl Relay {
     /// A lower bound: what is on its way here is not seen, and counts as a reply later.
     fn look(&mut self, peer: Peer, buffer: &mut [u8], cx: &mut Context<'_>, now: Duration) {
         let flow = &self.side(peer).flow;
-        if flow.tap.close_seen() || self.has_ended(peer) || flow.waiting() > 0 {
-            return;
+        if !(flow.tap.close_seen() || self.has_ended(peer) || flow.waiting() > 0) {
+            let _ = self.read_into(buffer, peer, cx, now);
         }
+    }
+
+    /// Reads from `peer` once, into a buffer other than the worker's, which is in use.
+    fn read_into(&mut self, buffer: &mut [u8], peer: Peer, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
         let mut read = ReadBuf::new(buffer);
-        match Pin::new(&mut self.side_mut(peer).leg).poll_read(cx, &mut read) {
-            Poll::Pending => {}
-            Poll::Ready(Err(error)) => self.read_failed(peer, &error, now),
-            Poll::Ready(Ok(())) if read.filled().is_empty() => self.read_ended(peer, End::Fin, now),
-            Poll::Ready(Ok(())) => {
+        match ready!(Pin::new(&mut self.side_mut(peer).leg).poll_read(cx, &mut read)) {
+            Err(error) => self.read_failed(peer, &error, now),
+            Ok(()) if read.filled().is_empty() => self.read_ended(peer, End::Fin, now),
+            Ok(()) => {
                 self.again = true;
                 self.take(peer, read.filled(), None, cx, now);
             }
         }
+        Poll::Ready(())
     }
 
     /// The other peer's socket took bytes of `from`.
@@ -215,14 +219,30 @@ impl Relay {
 
     /// `peer`'s transport has ended, of itself.
     pub(super) fn end_peer(&mut self, peer: Peer, how: End, now: Duration) {
-        self.note_kernel(peer, how != End::Fin, now);
-        self.file.on(Event::Ended { peer, how }, now);
-        if how != End::Fin && how != End::TlsTruncated {
+        let is_gone = how != End::Fin && how != End::TlsTruncated;
+        if is_gone {
             self.side_mut(peer.other()).flow.give_up();
             self.gauge_stall(peer.other(), false, now);
+            self.read_what_came_before(peer, now);
         }
+        self.note_kernel(peer, how != End::Fin, now);
+        self.file.on(Event::Ended { peer, how }, now);
         self.moved = now.into();
         self.again = true;
+    }
+
+    /// If the other peer had hung up before `peer` is gone, reads it to its end: only that `peer` took nothing hid that end,
+    /// and the Close that may stand before it. So the ledger is told what happened first before it is told what followed.
+    fn read_what_came_before(&mut self, peer: Peer, now: Duration) {
+        let other = peer.other();
+        // Of two that hung up while they were not read it is not known which was the first.
+        if self.side(other).hung_up.is_none() || self.side(peer).hung_up.is_some() {
+            return;
+        }
+        // Nobody is to be woken: bytes whose end has come are all there.
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut buffer = vec![0; read_buffer::SIZE];
+        while !self.has_ended(other) && self.read_into(&mut buffer, other, &mut cx, now).is_ready() {}
     }
 
     /// Puts what the kernel knows of `peer`'s leg into the facts: always the bytes that are unacknowledged, its round-trip

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::close::Address;
 use crate::config::{Route, Target, Timeouts, UpstreamTls};
 use crate::proxy::transport::leg::Leg;
+use crate::proxy::transport::name::Name;
 use crate::proxy::transport::tls::{Connector, TlsError};
 
 /// The pause before the next address of a name is tried beside the one before it: the default of RFC 8305 §8.
@@ -50,6 +51,8 @@ pub(in crate::proxy) enum DialError {
 /// Opens connections to one upstream.
 pub(in crate::proxy) struct Dialer {
     target: Target,
+    /// Its name, unless it is an address or a unix socket.
+    name: Option<Name>,
     timeouts: Timeouts,
     tls: Option<Connector>,
 }
@@ -61,7 +64,23 @@ impl Dialer {
         let plain = UpstreamTls::default();
         let settings = route.upstream_tls.as_ref().unwrap_or(&plain);
         let tls = route.upstream.tls.as_ref().map(|host| Connector::new(host, settings));
-        Self { target: route.upstream.target.clone(), timeouts: timeouts.clone(), tls }
+        let target = route.upstream.target.clone();
+        let name = match &target {
+            Target::Tcp { host, port } => Name::new(host, *port),
+            Target::Unix { .. } => None,
+        };
+        Self { target, name, timeouts: timeouts.clone(), tls }
+    }
+
+    /// Whether it dials what `route` has for its upstream, and as it says. If so, it has the route's certificates from now on.
+    pub(in crate::proxy) fn adopts(&self, route: &Route, timeouts: &Timeouts) -> bool {
+        let waits = |timeouts: &Timeouts| (timeouts.dial, timeouts.tls, timeouts.dead_peer);
+        let same = self.target == route.upstream.target && waits(&self.timeouts) == waits(timeouts);
+        match (&self.tls, &route.upstream.tls, &route.upstream_tls) {
+            (None, None, _) => same,
+            (Some(connector), Some(host), Some(settings)) => same && connector.adopts(host, settings),
+            (_, _, _) => false,
+        }
     }
 
     /// The connector for TLS, if the upstream has it.
@@ -84,6 +103,15 @@ impl Dialer {
             (_, leg) => leg,
         };
         Ok(Reached { leg, address, sent })
+    }
+
+    /// Whether the upstream's name still leads to the `address` of a kept connection, which was last known at the instant
+    /// `known`: looked up if that is a while ago, and that instant then brought up to date.
+    pub(in crate::proxy) async fn leads_to(&self, address: &Address, known: &mut Instant) -> bool {
+        match (&self.name, address) {
+            (Some(name), Address::Ip(address)) => name.leads_to(*address, known).await,
+            (_, Address::Ip(_) | Address::Unix(_)) => true,
+        }
     }
 
     /// Turns TCP keepalive on, for a connection that is kept.

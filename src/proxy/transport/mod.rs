@@ -2,6 +2,7 @@
 
 pub(super) mod dial;
 pub(super) mod leg;
+mod name;
 pub(super) mod pipe;
 pub(super) mod read_buffer;
 pub(super) mod rewind;

@@ -155,7 +155,7 @@ async fn ask(
     forwarded::append(request.headers_mut(), client, &proxy.config.forwarded, proxy.scheme());
     let key = websocket::check_upgrade(&request)?.clone();
     let head = upstream_head(request);
-    if let Some(mut connection) = upstreams.take(route.upstream(&proxy.config.limits)) {
+    if let Some(mut connection) = upstreams.take(route.upstream(&proxy.config.limits)).await {
         match put(proxy, &mut connection, head.clone()).await? {
             Ok(response) => return judge(connection, response, &key).await,
             // It ended while nothing was under way. A GET can be sent again (RFC 9112 §9.3.1).

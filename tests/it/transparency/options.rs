@@ -83,6 +83,26 @@ async fn an_upstream_that_does_not_know_the_expectation_is_given_the_body_all_th
     rig.done().await;
 }
 
+/// hyper's server has no way to send them; a client has to do without them (RFC 9110 §15.2).
+#[tokio::test]
+async fn answers_before_the_answer_are_not_passed_on_and_do_not_hold_it_up() {
+    let early = "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n";
+    for (request, answer) in [
+        ("GET / HTTP/1.1\r\nHost: chat.test\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+        (REQUEST, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"),
+        (REQUEST, SWITCH),
+    ] {
+        let rig = Rig::new();
+        let mut client = rig.connect().await;
+        client.send(request.as_bytes()).await;
+        let mut upstream = rig.accept().await;
+        upstream.receive_head().await;
+        upstream.send(early.as_bytes()).await;
+        upstream.send(answer.as_bytes()).await;
+        assert_eq!(client.receive_head().await.to_lowercase(), answer.to_lowercase());
+    }
+}
+
 #[tokio::test]
 async fn a_request_for_the_server_itself_goes_to_the_only_route() {
     let rig = Rig::new();

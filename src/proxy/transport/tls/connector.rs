@@ -36,6 +36,17 @@ impl Connector {
         Self { settings: settings.clone(), name, config: RwLock::new(client_config(settings)) }
     }
 
+    /// Whether it verifies as `settings` say. If so, it has the certificates in them from now on.
+    pub(in crate::proxy) fn adopts(&self, host: &ServerName<'static>, settings: &UpstreamTls) -> bool {
+        let keys = |tls: &UpstreamTls| (tls.ca.clone(), tls.cert.clone(), tls.key.clone(), tls.insecure);
+        let same =
+            self.name == *settings.server_name.as_ref().unwrap_or(host) && keys(&self.settings) == keys(settings);
+        if same {
+            self.change(settings);
+        }
+        same
+    }
+
     /// Shakes hands on `socket`, within `patience`.
     pub(in crate::proxy) async fn connect(
         &self,
