@@ -52,6 +52,7 @@ pub(super) async fn stream(State(admin): State<Admin>, RawQuery(query): RawQuery
         Err(error) => return error.into_response(),
     };
     let Some(permit) = admin.streams.admit() else {
+        admin.exporter.metrics().stream_refused();
         let refusal = format!("{MAX_STREAMS} streams are open already\n");
         return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "10")], refusal).into_response();
     };

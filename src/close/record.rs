@@ -1,6 +1,7 @@
 //! The record: one value a session, from which every output is made.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -104,6 +105,8 @@ pub struct Request {
     pub forwarded_for: Option<Box<Text>>,
     /// How many subprotocols the request offers.
     pub subprotocols_offered: u16,
+    /// A keyed hash of the cookie or header that tells clients apart, if the configuration names one. Never written out.
+    pub visitor: Option<NonZeroU32>,
 }
 
 /// Counters that a live view may read at any time. The session's task stores them without a lock.

@@ -1,5 +1,6 @@
 //! The sink that takes records. The data plane knows these traits and nothing behind them.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,11 @@ pub trait CloseSink: Send + Sync {
 
     /// A connection was turned away before it said anything.
     fn rejected(&self, reason: Rejection);
+
+    /// A keyed hash of the header or cookie that tells clients apart. `None` if there is none, or nobody asked for it.
+    fn visitor(&self, _headers: &dyn RequestHeaders) -> Option<NonZeroU32> {
+        None
+    }
 }
 
 /// Takes the reports of one route.

@@ -140,6 +140,12 @@ impl Verdict {
         if self.saw_mismatch() { "warn" } else { self.class.level() }
     }
 
+    /// Whether the session was lost: its end is abnormal, and the client neither began it nor had died before.
+    pub fn is_lost(&self) -> bool {
+        let of_client = self.initiator == Initiator::Client || self.cause == Cause::ClientUnresponsive;
+        self.class == Class::Abnormal && !of_client
+    }
+
     /// Whether the two sides saw different codes: the finding that explains most disputes. A side of which it is not known
     /// is no finding.
     pub fn saw_mismatch(&self) -> bool {

@@ -73,6 +73,9 @@ impl Instance {
             exporter.declare_route(&route.name, &route.codes);
         }
         exporter.metrics().certificates_taken(&config.certificates());
+        if !config.admin.url.is_empty() {
+            exporter.metrics().admin_url(&config.admin.url);
+        }
         Ok(Self { config, source, exporter, shutdown: Shutdown::new(), sockets })
     }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::settings::Config;
 
 /// Keys that take effect only at the start: sockets are bound, threads run, outputs are open. A table stands for all its keys.
-const FIXED: [&str; 24] = [
+const FIXED: [&str; 25] = [
     "listen",
     "workers",
     "admin",
@@ -25,6 +25,7 @@ const FIXED: [&str; 24] = [
     "diagnosis.enabled",
     "diagnosis.windows",
     "diagnosis.memory",
+    "diagnosis.client",
     "log.closes",
     "log.path",
     "log.reason",
@@ -87,7 +88,11 @@ mod tests {
             pending(&running, &given),
             [
                 expected("workers", "0", "3"),
-                expected("admin", r#"{"listen":"127.0.0.1:9464","names":[]}"#, r#"{"listen":"off","names":[]}"#)
+                expected(
+                    "admin",
+                    r#"{"listen":"127.0.0.1:9464","names":[],"url":""}"#,
+                    r#"{"listen":"off","names":[],"url":""}"#
+                )
             ]
         );
     }

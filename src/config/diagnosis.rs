@@ -27,8 +27,20 @@ pub struct Diagnosis {
     /// Hops in front, whose addresses are no client's. Default none.
     #[serde(serialize_with = "show_networks")]
     pub hops: Vec<IpNet>,
+    /// What tells clients behind one address apart. Default: nothing but their address and `User-Agent`.
+    #[serde(serialize_with = "show_visitor")]
+    pub client: Option<Visitor>,
     /// Findings that are known, and make neither series nor log lines. Default none.
     pub silent: Vec<Silent>,
+}
+
+/// The part of an upgrade request that tells one client from others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Visitor {
+    /// The value of this cookie.
+    Cookie(String),
+    /// The value of this header, in lower case.
+    Header(String),
 }
 
 /// Findings that make neither series nor log lines.
@@ -62,6 +74,7 @@ impl Diagnosis {
                 Err(message) => section.wrong(item.line, "hops", message),
             }
         }
+        read_fields!(section, diagnosis, [client], |v| visitor(text(v)?));
         let silent = section.sections("silent").unwrap_or_default();
         diagnosis.silent = silent.into_iter().filter_map(Silent::read).collect();
         section.finish();
@@ -95,6 +108,7 @@ impl Default for Diagnosis {
             windows: [Duration::from_mins(15), Duration::from_hours(24)],
             memory: 64 * 1024 * 1024,
             hops: vec![],
+            client: None,
             silent: vec![],
         }
     }
@@ -122,6 +136,20 @@ impl Silent {
     }
 }
 
+fn visitor(text: &str) -> Parsed<Option<Visitor>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let name = |name: &str| name.parse::<http::HeaderName>().ok();
+    let known = match text.split_once(':') {
+        // The name of a cookie is a token too, but its case matters (RFC 6265 §4.1.1).
+        Some(("cookie", rest)) => name(rest).map(|_| Visitor::Cookie(rest.to_owned())),
+        Some(("header", rest)) => name(rest).map(|name| Visitor::Header(name.as_str().to_owned())),
+        Some(_) | None => None,
+    };
+    known.map(Some).ok_or_else(|| format!("{text:?} is neither \"cookie:NAME\" nor \"header:NAME\""))
+}
+
 fn mechanism(word: &str) -> Parsed<Mechanism> {
     let found = Mechanism::ALL.iter().copied().find(|mechanism| mechanism.as_str() == word);
     found.ok_or_else(|| {
@@ -145,9 +173,28 @@ fn show_windows<S: Serializer>(windows: &[Duration; 2], serializer: S) -> Result
     serializer.collect_seq(windows.iter().map(|window| values::duration_text(*window)))
 }
 
+#[expect(clippy::ref_option, reason = "serde gives a reference to the field")]
+fn show_visitor<S: Serializer>(visitor: &Option<Visitor>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&match visitor {
+        None => String::new(),
+        Some(Visitor::Cookie(name)) => format!("cookie:{name}"),
+        Some(Visitor::Header(name)) => format!("header:{name}"),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_is_known_by_a_cookie_or_a_header() {
+        assert_eq!(visitor("cookie:Sid"), Ok(Some(Visitor::Cookie("Sid".to_owned()))));
+        assert_eq!(visitor("header:X-Device"), Ok(Some(Visitor::Header("x-device".to_owned()))));
+        assert_eq!(visitor(""), Ok(None));
+        for wrong in ["sid", "cookie:", "cookie:a b", "query:token", "header:a\r\nb"] {
+            assert!(visitor(wrong).is_err(), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn a_finding_is_silent_on_its_route_until_its_day() {

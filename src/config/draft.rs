@@ -22,7 +22,7 @@ pub(super) const MOST_WORKERS: usize = 1024;
 const HEADER_LINES: std::ops::RangeInclusive<usize> = 16..=1000;
 const HEADER_BYTES: std::ops::RangeInclusive<u64> = 8 * 1024..=1024 * 1024;
 
-/// Each route has some 340 series from the start.
+/// Each route has some 450 series from the start.
 const MOST_ROUTES: usize = 10_000;
 
 /// The rest of a control frame's 125 bytes after the code (RFC 6455 §5.5).
@@ -108,6 +108,7 @@ impl Draft {
                     Err(message) => admin.wrong(item.line, "names", message),
                 }
             }
+            read_fields!(admin, config.admin, [url], |v| base_url(text(v)?));
             admin.finish();
         }
         if let Some(mut metrics) = top.section("metrics") {
@@ -297,6 +298,20 @@ fn host_name(text: &str) -> Parsed<String> {
     match HostMatch::parse(text) {
         Ok(HostMatch::Exact(name)) => Ok(name),
         Ok(HostMatch::Below(_)) | Err(_) => Err(format!("{text:?} is not a host name: \"closewatch.example.com\"")),
+    }
+}
+
+/// A URL that paths are put behind: without a slash at its end.
+fn base_url(text: &str) -> Parsed<String> {
+    let wrong = || format!("{text:?} is not a URL such as \"https://closewatch.example.com\"");
+    let uri = text.parse::<http::Uri>().ok();
+    let is_base = |uri: &http::Uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some() && uri.query().is_none()
+    };
+    match uri {
+        _ if text.is_empty() => Ok(String::new()),
+        Some(uri) if is_base(&uri) => Ok(text.trim_end_matches('/').to_owned()),
+        Some(_) | None => Err(wrong()),
     }
 }
 

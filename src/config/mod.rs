@@ -32,7 +32,7 @@ mod variables;
 mod words;
 
 pub use changes::{Pending, pending};
-pub use diagnosis::{Diagnosis, Silent};
+pub use diagnosis::{Diagnosis, Silent, Visitor};
 pub use error::{Error, Mistake, Place};
 pub use forwarded::{AddressHeader, Forwarded, XForwarded};
 pub use load::{load, parse, read};

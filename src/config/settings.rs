@@ -75,6 +75,8 @@ pub struct Admin {
     pub listen: Option<SocketAddr>,
     /// Host names by which it may be addressed, besides IP addresses and `localhost`. Default none.
     pub names: Vec<String>,
+    /// The URL by which people reach it, for links in alerts. Default empty: there are none.
+    pub url: String,
 }
 
 /// A second address with `/metrics`, `/livez` and `/readyz` only, which a pod network may see.
@@ -314,7 +316,7 @@ impl fmt::Display for Config {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))), names: Vec::new() }
+        Self { listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))), names: Vec::new(), url: String::new() }
     }
 }
 

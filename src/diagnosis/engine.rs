@@ -61,13 +61,15 @@ impl Engine {
         let mut log = Log::new(&self.sample, &self.names);
         let (causes, mut found) = rules::apply(&mut log);
         found.retain(|note| !note.sentence.is_empty());
+        let (reconnects, back_off) = reconnects::of(&log);
         let mut report = Report {
             schema: SCHEMA,
             unread_lines: 0,
             findings: vec![],
             notes: found,
             tables: self.tally.tables(&self.names),
-            reconnects: reconnects::of(&log),
+            reconnects,
+            back_off,
         };
         let mut findings = vec![];
         for cause in merge::merged(&log, causes) {

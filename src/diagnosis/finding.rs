@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::tables::{Reconnect, Tables};
+use super::tables::{BackOff, Reconnect, Tables};
 use crate::close::labels;
 
 labels! {
@@ -76,6 +76,15 @@ labels! {
         UnannouncedRestart = "unannounced_restart",
         /// closewatch failed by itself.
         InternalError = "internal_error",
+    }
+}
+
+// === impl Mechanism ===
+
+impl Mechanism {
+    /// Whether a box ended the session for its silence, whoever seems to have begun the end.
+    pub const fn is_of_silence(self) -> bool {
+        matches!(self, Self::IdleCut | Self::SilentDrop)
     }
 }
 
@@ -189,4 +198,6 @@ pub struct Report {
     pub tables: Tables,
     /// Whether clients came back.
     pub reconnects: Vec<Reconnect>,
+    /// Whether they waited before.
+    pub back_off: BackOff,
 }

@@ -118,6 +118,30 @@ pub struct Reconnect {
     pub ended: u64,
     /// Their clients opened another within an hour.
     pub came_back: u64,
+    /// Their clients did not, as far as the records go.
+    pub never_returned: u64,
     /// Median time until then.
     pub median_s: Option<f64>,
+}
+
+/// The patience of clients that came back.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct BackOff {
+    /// Clients that can be told apart.
+    pub clients: u64,
+    /// Those of them that came back within a second three times in a row, each time after a session of less than ten.
+    pub without: u64,
+    /// Returns after a code that asks for a wait.
+    pub advised: Vec<Advised>,
+}
+
+/// Returns after 1012 or 1013.
+#[derive(Clone, Debug, Serialize)]
+pub struct Advised {
+    /// The code.
+    pub code: u16,
+    /// Sessions whose clients came back.
+    pub came_back: u64,
+    /// Those of them that came back within five seconds.
+    pub too_soon: u64,
 }

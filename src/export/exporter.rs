@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::close::{
     RequestHeaders, RouteSink, Session,
 };
 use crate::config::{self, Otel};
+use crate::diagnosis::Mechanism;
 use crate::wire::{MessageKind, Peer};
 
 /// Events that a subscriber of the feed may lag behind before it misses some.
@@ -263,6 +265,10 @@ impl CloseSink for Exporter {
     fn rejected(&self, reason: Rejection) {
         self.0.metrics.rejected(reason);
     }
+
+    fn visitor(&self, headers: &dyn RequestHeaders) -> Option<NonZeroU32> {
+        self.0.diagnosis.as_ref()?.visitor(headers)
+    }
 }
 
 // === impl Outputs ===
@@ -271,7 +277,7 @@ impl Outputs {
     fn expect(&self, route: &str, rules: &CodeRules) {
         self.metrics.expect(route, rules, &self.own_codes);
         if self.diagnosis.is_some() {
-            self.metrics.expect_hints(route);
+            self.metrics.expect_diagnosis(route);
         }
     }
 
@@ -321,13 +327,20 @@ impl RouteSink for Route {
     fn opened(&self, session: &Arc<Session>) {
         self.metrics.opened();
         self.outputs.live.insert(Arc::clone(session));
+        if let Some(diagnosis) = &self.outputs.diagnosis {
+            diagnosis.opened(session);
+        }
     }
 
     fn closed(&self, mut record: CloseRecord) {
         self.metrics.closed(&record);
-        if let Some(hint) = self.hints.as_ref().and_then(|hints| hints.hint(&record)) {
+        let hint = self.hints.as_ref().and_then(|hints| hints.hint(&record));
+        if let Some(hint) = hint {
             record.hint = Some(hint.as_str());
             self.metrics.hint(hint);
+        }
+        if record.verdict.is_lost() || hint.is_some_and(Mechanism::is_of_silence) {
+            self.metrics.lost();
         }
         if let Some(otlp) = &self.outputs.otlp {
             record.span = otlp.span_of(&record);

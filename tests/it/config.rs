@@ -196,7 +196,7 @@ fn the_documentation_of_defaults_holds() {
         "workers": 0,
         "tls": { "cert": "", "key": "" },
         "upstream_tls": { "ca": "system", "cert": "", "key": "", "server_name": "", "insecure": "off" },
-        "admin": { "listen": "127.0.0.1:9464", "names": [] },
+        "admin": { "listen": "127.0.0.1:9464", "names": [], "url": "" },
         "metrics": { "listen": "off" },
         "log": {
             "closes": "-", "format": "json", "path": "full", "reason": "on", "only": "all", "query": "off", "level": "info",
@@ -222,7 +222,7 @@ fn the_documentation_of_defaults_holds() {
             "propagators": ["tracecontext"], "queue": 32_768, "interval": "1m", "resource": {},
         },
         "diagnosis": {
-            "enabled": "on", "windows": ["15m", "24h"], "memory": 67_108_864, "hops": [], "silent": [],
+            "enabled": "on", "windows": ["15m", "24h"], "memory": 67_108_864, "hops": [], "client": "", "silent": [],
         },
         "classes": {},
         "routes": [{

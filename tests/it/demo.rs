@@ -12,6 +12,7 @@ const SCENES: &[[&str; 5]] = &[
     ["feed", "planned", "1012", "upstream", "close_handshake"],
     ["feed", "overload", "1013", "upstream", "close_handshake"],
     ["feed", "planned", "1001", "proxy", "idle_timeout"],
+    ["feed", "abnormal", "1006", "client", "client_reset"],
     ["chat", "abnormal", "1011", "upstream", "close_handshake"],
     ["chat", "policy", "1009", "upstream", "close_handshake"],
     ["chat", "policy", "1008", "upstream", "close_handshake"],

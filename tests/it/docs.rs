@@ -9,7 +9,7 @@ use closewatch::export::Sink;
 use closewatch::wire::Violation;
 use serde_json::Value;
 
-use crate::export::diagnosis::series_of_findings;
+use crate::export::diagnosis::series_of_diagnosis;
 use crate::instance::{Child, Metrics, Output, Running, Workspace, status};
 use crate::rig::{Valid, authority, close, ping, pong};
 
@@ -109,7 +109,8 @@ async fn exposition() -> String {
         workspace.path(name).display().to_string()
     });
     let config = format!(
-        "[[routes]]\nname = \"default\"\nupstream = \"{{upstream}}\"\n\
+        "admin.url = \"https://closewatch.example.com\"\n\
+         [[routes]]\nname = \"default\"\nupstream = \"{{upstream}}\"\n\
          [[routes]]\nname = \"secured\"\npath = \"/secured\"\nupstream = \"https://127.0.0.1:9\"\n\
          upstream_tls = {{ cert = {cert:?}, key = {key:?}, insecure = \"on\" }}\n"
     );
@@ -128,7 +129,7 @@ async fn exposition() -> String {
     client.fin().await;
     running.record().await;
     // The series of a finding are there once there is one.
-    running.get("/metrics").await.body + &series_of_findings()
+    running.get("/metrics").await.body + &series_of_diagnosis()
 }
 
 #[tokio::test]

@@ -130,6 +130,28 @@ fn a_quiet_day_has_no_finding() {
 }
 
 #[test]
+fn a_client_without_back_off_is_one_and_the_end_that_nothing_followed_is_told() {
+    // Six sessions of one client, each half a second behind the one before.
+    let visits: String =
+        (0..6).map(|visit| line(199 + 600 * visit, 100 + visit * 3, 2.5, 0.1, "client_reset")).collect();
+    let log = visits + &a_quiet_day();
+    let report = json(&[], log.as_bytes());
+    let reconnects = report["reconnects"].as_array().unwrap();
+    let abnormal = reconnects.iter().find(|row| row["class"] == "abnormal").unwrap();
+    let expected = serde_json::json!({
+        "class": "abnormal", "ended": 6, "came_back": 5, "never_returned": 1, "median_s": 0.5,
+    });
+    assert_eq!(abnormal, &expected);
+    assert_eq!(report["back_off"]["without"], 1, "{report:#}");
+    let text = String::from_utf8(report_text(&log)).unwrap();
+    assert!(text.contains(" clients came back without back-off."), "{text}");
+}
+
+fn report_text(log: &str) -> Vec<u8> {
+    report(&[], log.as_bytes()).stdout
+}
+
+#[test]
 fn packed_files_say_the_same_and_cuts_do_not_matter() {
     let log = a_cut_at_55_s();
     let folder = std::env::temp_dir().join(format!("closewatch-report-{}", std::process::id()));

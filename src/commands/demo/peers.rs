@@ -1,5 +1,6 @@
 //! The actors: a backend, and clients that come and go.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,14 +10,14 @@ use http::{HeaderValue, Response, StatusCode, header};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async, client_async};
 
-use super::scenes::{Act, Deed, LENGTH, SCENES, Scene};
+use super::scenes::{Act, BALANCER_LIMIT, Deed, LENGTH, SCENES, Scene};
 
 /// Limit for a scene, longer than any: no peer is left waiting for the other.
 const CURTAIN: Duration = Duration::from_secs(10);
@@ -24,8 +25,14 @@ const CURTAIN: Duration = Duration::from_secs(10);
 /// How long the backend waits for a pong before it gives the client up.
 const PONG_PATIENCE: Duration = Duration::from_secs(1);
 
+/// A client stays away for at least as long.
+const AWAY: Duration = Duration::from_secs(2);
+
 /// A text message that the client sends and the backend echoes.
 const CHAT: &str = r#"{"type":"message","text":"hello"}"#;
+
+/// The payload of a ping.
+const PING: &[u8] = b"demo";
 
 /// Plays scenes at `rate` a second: `rounds` times each, or for ever in their proportions.
 pub(super) async fn play(
@@ -37,6 +44,7 @@ pub(super) async fn play(
     backend.set_nonblocking(true)?;
     let backend = tokio::spawn(serve(TcpListener::from_std(backend)?));
     let mut clients = JoinSet::new();
+    let mut visitors = Visitors::default();
     let mut beat = interval(Duration::from_secs(1) / u32::from(rate));
     let mut programme = Vec::new();
     let mut left = rounds.unwrap_or(u32::MAX);
@@ -48,13 +56,45 @@ pub(super) async fn play(
         }
         beat.tick().await;
         let Some(scene) = programme.pop() else { continue };
-        // A client that cannot play its scene is a scene of its own: the proxy has recorded it.
-        clients.spawn(async move { timeout(CURTAIN, client(proxy, scene)).await });
-        while clients.try_join_next().is_some() {}
+        let visitor = visitors.next();
+        clients.spawn(async move {
+            // A client that cannot play its scene is a scene of its own: the proxy has recorded it.
+            let _ = timeout(CURTAIN, client(proxy, scene, visitor)).await;
+            visitor
+        });
+        while let Some(played) = clients.try_join_next() {
+            // A client that panicked is not seen again.
+            let _ = played.map(|visitor| visitors.left(visitor));
+        }
     }
     while clients.join_next().await.is_some() {}
     backend.abort();
     Ok(())
+}
+
+/// The clients between their sessions. They come back after a while, as browsers do, and are told apart by their `User-Agent`.
+#[derive(Debug, Default)]
+struct Visitors {
+    known: u32,
+    /// Those who are away, and since when.
+    away: VecDeque<(u32, Instant)>,
+}
+
+// === impl Visitors ===
+
+impl Visitors {
+    /// One who was away for long enough, or a new one.
+    fn next(&mut self) -> u32 {
+        if self.away.front().is_some_and(|(_, since)| since.elapsed() >= AWAY) {
+            return self.away.pop_front().map_or(0, |(visitor, _)| visitor);
+        }
+        self.known += 1;
+        self.known
+    }
+
+    fn left(&mut self, visitor: u32) {
+        self.away.push_back((visitor, Instant::now()));
+    }
 }
 
 fn copies(scene: &Scene, rounds: Option<u32>) -> usize {
@@ -117,12 +157,16 @@ async fn backend(stream: TcpStream) -> Result<(), Error> {
 }
 
 /// The client's part.
-async fn client(proxy: SocketAddr, scene: &Scene) -> Result<(), Error> {
-    let request = format!("ws://{proxy}{}", scene.path).into_client_request()?;
+async fn client(proxy: SocketAddr, scene: &Scene, visitor: u32) -> Result<(), Error> {
+    let mut request = format!("ws://{proxy}{}", scene.path).into_client_request()?;
+    let agent = HeaderValue::try_from(format!("closewatch-demo/{visitor}")).map_err(http::Error::from)?;
+    request.headers_mut().insert(header::USER_AGENT, agent);
     let (mut socket, _) = client_async(request, TcpStream::connect(proxy).await?).await?;
     if !matches!(scene.act, Act::Idle) {
+        // The backend does the same, and answers with the echo and with its own ping.
         socket.send(Message::text(CHAT)).await?;
-        socket.next().await.transpose()?;
+        socket.send(Message::Ping(PING.into())).await?;
+        while socket.next().await.transpose()?.is_some_and(|message| !message.is_pong()) {}
     }
     match scene.act {
         Act::Client(deed) => {
@@ -134,6 +178,14 @@ async fn client(proxy: SocketAddr, scene: &Scene) -> Result<(), Error> {
             sleep(LENGTH * 3).await;
             perform(socket, Deed::Reset).await
         }
+        Act::Cut => {
+            sleep(a_while()).await;
+            socket.send(Message::text(CHAT)).await?;
+            socket.next().await.transpose()?;
+            sleep(BALANCER_LIMIT).await;
+            // The balancer ends both of its connections; this client only sees its own.
+            perform(socket, Deed::Reset).await
+        }
         Act::Backend(_) | Act::Idle | Act::Refuse(_) | Act::BadSwitch | Act::HangUp | Act::NoRoute => {
             while socket.next().await.transpose()?.is_some() {}
             Ok(())
@@ -141,11 +193,12 @@ async fn client(proxy: SocketAddr, scene: &Scene) -> Result<(), Error> {
     }
 }
 
-/// Echoes until the client ends the session.
+/// Echoes until the client ends the session, and pings with each echo.
 async fn echo(socket: &mut WebSocketStream<TcpStream>) -> Result<(), Error> {
     while let Some(message) = socket.next().await.transpose()? {
         if message.is_text() || message.is_binary() {
             socket.send(message).await?;
+            socket.send(Message::Ping(PING.into())).await?;
         }
     }
     Ok(())

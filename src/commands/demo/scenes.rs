@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Approximate length of a scene.
 pub(super) const LENGTH: Duration = Duration::from_millis(1500);
 
+/// Idle limit of the balancer: so short that diagnosis finds it in half a minute.
+pub(super) const BALANCER_LIMIT: Duration = Duration::from_secs(3);
+
 /// One way to end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scene {
@@ -25,6 +28,8 @@ pub(super) enum Act {
     Backend(Deed),
     /// The backend pings, the client has fallen silent, the backend gives up.
     ClientVanishes,
+    /// A balancer between client and closewatch cuts the session, when it has been silent for [`BALANCER_LIMIT`].
+    Cut,
     /// Nobody says anything, until closewatch's idle limit of the route.
     Idle,
     /// The backend refuses the upgrade.
@@ -66,6 +71,7 @@ pub(super) const SCENES: &[Scene] = &[
     scene("/feed/restart", 2, Act::Backend(Deed::Close(1012, "service restart"))),
     scene("/feed/overload", 1, Act::Backend(Deed::Close(1013, "try again later"))),
     scene("/feed/idle", 1, Act::Idle),
+    scene("/feed/behind-a-balancer", 16, Act::Cut),
     scene("/chat/exception", 2, Act::Backend(Deed::Close(1011, "unhandled exception"))),
     scene("/chat/too-big", 1, Act::Backend(Deed::Close(1009, "message too big"))),
     scene("/chat/policy", 1, Act::Backend(Deed::Close(1008, "rate limit"))),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::diagnosis::{Bars, Finding, Mechanism, Part, Report};
+use crate::diagnosis::{Advised, BackOff, Bars, Finding, Mechanism, Part, Report};
 
 /// Text in lines of a width.
 pub(super) struct Page {
@@ -152,13 +152,30 @@ impl Page {
         self.table("Failed handshakes", ["handshakes", "outcome", "status", "route"], rows.collect());
         let rows = report.reconnects.iter().map(|each| {
             let after = each.median_s.map_or_else(|| "-".to_owned(), |after| format!("{after:.1} s"));
-            [each.class.as_str().to_owned(), each.ended.to_string(), each.came_back.to_string(), after]
+            let never = format!("{} %", (100 * each.never_returned + each.ended / 2) / each.ended.max(1));
+            [each.class.as_str().to_owned(), each.ended.to_string(), each.came_back.to_string(), never, after]
         });
         self.table(
             "Reconnects, by how the session before ended",
-            ["class", "ended", "came back", "median"],
+            ["class", "ended", "came back", "never", "median"],
             rows.collect(),
         );
+        self.back_off(&report.back_off);
+    }
+
+    /// Whether clients waited before they came back, in a sentence each.
+    fn back_off(&mut self, back_off: &BackOff) {
+        if back_off.without > 0 {
+            let text = format!("{} of {} clients came back without back-off.", back_off.without, back_off.clients);
+            self.wrapped("  ", &text);
+        }
+        for Advised { code, came_back, too_soon } in &back_off.advised {
+            if *came_back > 0 {
+                let text =
+                    format!("After {code}, {too_soon} of {came_back} returns came within 5 s, sooner than it asks.");
+                self.wrapped("  ", &text);
+            }
+        }
     }
 
     /// A histogram; a bar in which a finding's limit lies is marked.

@@ -10,12 +10,22 @@ use prometheus::IntCounter;
 use super::hints::Hints;
 use super::known::Known;
 use super::looked::Looked;
+use crate::close::Session;
 use crate::export::Event;
 
 /// Events that may wait for the thread; the ring and the log hold most of the same.
 pub const QUEUE: usize = 16_384;
 /// Events for which there is room when none waits.
 const KEPT: usize = 256;
+
+/// One entry of the queue.
+#[derive(Clone, Debug)]
+pub(super) enum Entry {
+    /// A record was filed.
+    Filed(Arc<Event>),
+    /// A session opened.
+    Opened(Arc<Session>),
+}
 
 /// The state that the thread shares with those who file records, and with those who look.
 pub(super) struct Shared {
@@ -30,7 +40,7 @@ pub(super) struct Shared {
 
 /// The part under the lock.
 pub(super) struct State {
-    queue: VecDeque<Arc<Event>>,
+    queue: VecDeque<Entry>,
     /// The thread sleeps until it is woken.
     idle: bool,
     /// Looks that were asked for, and those that were made.
@@ -43,8 +53,8 @@ pub(super) struct State {
 
 /// The thread's next step.
 pub(super) enum Work {
-    /// Take these events in; and look at once, for so many who asked in all.
-    Events(VecDeque<Arc<Event>>, Option<u64>),
+    /// Take these entries in; and look at once, for so many who asked in all.
+    Events(VecDeque<Entry>, Option<u64>),
     /// It is time.
     Time,
     /// Nobody is there any more.
@@ -72,19 +82,30 @@ impl Shared {
     }
 
     pub(super) fn push(&self, event: &Arc<Event>) {
-        let mut state = self.lock();
-        if state.queue.len() >= QUEUE {
-            drop(state);
+        if !self.put(QUEUE, || Entry::Filed(Arc::clone(event))) {
             self.dropped.inc();
-            return;
         }
-        state.queue.push_back(Arc::clone(event));
+    }
+
+    /// Openings leave half of the queue to records: a return that is not seen is no record lost.
+    pub(super) fn opened(&self, session: &Arc<Session>) {
+        self.put(QUEUE / 2, || Entry::Opened(Arc::clone(session)));
+    }
+
+    /// Puts an entry into the queue, unless so many are in it already.
+    fn put(&self, limit: usize, entry: impl FnOnce() -> Entry) -> bool {
+        let mut state = self.lock();
+        if state.queue.len() >= limit {
+            return false;
+        }
+        state.queue.push_back(entry());
         // To wake costs a system call, so only who sleeps is woken.
         let wake = std::mem::take(&mut state.idle);
         drop(state);
         if wake {
             self.work.notify_one();
         }
+        true
     }
 
     /// Waits for events, at most until `limit` is over, or as long as it takes.

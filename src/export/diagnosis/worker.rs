@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use super::announcer::Announcer;
 use super::known::Known;
 use super::looked::Looked;
-use super::queue::{Shared, Work};
+use super::queue::{Entry, Shared, Work};
+use super::returning::Returning;
 use crate::config::Diagnosis;
 use crate::diagnosis::{Observation, Watch};
 use crate::export::Event;
@@ -25,7 +26,7 @@ const SHARE: u32 = 20;
 /// Events that come meanwhile are taken in at once, and wake nobody.
 const NAP: Duration = Duration::from_millis(50);
 /// Memory that one record of a window takes, about, with its names and the copy that a look is made from.
-const RECORD: usize = 2048;
+pub(super) const RECORD: usize = 2048;
 
 /// The thread's own side.
 pub(super) struct Worker {
@@ -34,6 +35,7 @@ pub(super) struct Worker {
     windows: [Duration; 2],
     instance: Option<Arc<str>>,
     announcer: Announcer,
+    returning: Returning,
     known: Known,
 }
 
@@ -45,6 +47,7 @@ impl Worker {
         settings: &Diagnosis,
         instance: Option<Arc<str>>,
         announcer: Announcer,
+        returning: Returning,
     ) -> Self {
         Self {
             shared,
@@ -52,6 +55,7 @@ impl Worker {
             windows: settings.windows,
             instance,
             announcer,
+            returning,
             known: Known::of(settings),
         }
     }
@@ -64,7 +68,7 @@ impl Worker {
         // Whether records came since the last look, and when the next one may be.
         let (mut fresh, mut next) = (false, Instant::now());
         loop {
-            let wait = match (fresh, self.watch.is_idle()) {
+            let wait = match (fresh, self.watch.is_idle() && self.returning.is_idle()) {
                 (true, _) => Some(next.saturating_duration_since(Instant::now())),
                 (false, false) => Some(QUIET.max(next.saturating_duration_since(Instant::now()))),
                 (false, true) => None,
@@ -74,11 +78,16 @@ impl Worker {
                 Work::Time => None,
                 Work::Events(events, asked) => {
                     self.known.clone_from(&self.shared.lock().known);
-                    fresh |= !events.is_empty();
-                    for event in &events {
-                        self.take(event);
+                    for entry in &events {
+                        match entry {
+                            Entry::Filed(event) => {
+                                fresh = true;
+                                self.take(event);
+                            }
+                            Entry::Opened(session) => self.returning.opened(session, &self.known),
+                        }
                     }
-                    if asked.is_none() && Instant::now() < next {
+                    if asked.is_none() && (!fresh || Instant::now() < next) {
                         self.shared.rest(NAP);
                         continue;
                     }
@@ -95,7 +104,10 @@ impl Worker {
     fn take(&mut self, event: &Event) {
         let instance = self.instance.as_deref().unwrap_or_default();
         let (mut seen, client) = match event {
-            Event::Closed(record) => (Observation::of_close(record, instance), &record.session.client),
+            Event::Closed(record) => {
+                self.returning.closed(record, &self.known);
+                (Observation::of_close(record, instance), &record.session.client)
+            }
             Event::HandshakeFailed { route, record } => {
                 (Observation::of_handshake(route, record, instance), &record.client)
             }
@@ -107,6 +119,7 @@ impl Worker {
     fn look(&mut self, asked: Option<u64>) {
         self.known.clone_from(&self.shared.lock().known);
         let now = Timestamp::now();
+        self.returning.forget(now);
         self.watch.look(now.as_duration().as_secs_f64(), asked.is_some());
         self.shared.hints.set(self.watch.active());
         let loud = self.watch.going_on().filter(|finding| !self.known.silences(finding, now));

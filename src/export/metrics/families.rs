@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use super::names::{self, Family};
 use super::sessions::Sessions;
@@ -30,6 +30,11 @@ pub(super) struct Families {
     pub(super) blind_sessions: IntCounterVec,
     pub(super) http_requests: IntCounterVec,
     pub(super) findings: IntGaugeVec,
+    pub(super) finding_limit: GaugeVec,
+    pub(super) lost: IntCounterVec,
+    pub(super) reconnect: HistogramVec,
+    pub(super) never_returned: IntCounterVec,
+    pub(super) hasty_reconnects: IntCounterVec,
     pub(super) hints: IntCounterVec,
     pub(super) stalled: IntGauge,
     pub(super) spilled_bytes: IntGauge,
@@ -63,6 +68,11 @@ impl Families {
             blind_sessions: counter(&names::BLIND_SESSIONS),
             http_requests: counter(&names::HTTP_REQUESTS),
             findings: registered(registry, gauges(&names::FINDINGS)),
+            finding_limit: registered(registry, float_gauges(&names::FINDING_LIMIT)),
+            lost: counter(&names::SESSIONS_LOST),
+            reconnect: histogram(&names::RECONNECT, names::RECONNECT_BUCKETS),
+            never_returned: counter(&names::NEVER_RETURNED),
+            hasty_reconnects: counter(&names::HASTY_RECONNECTS),
             hints: counter(&names::HINTS),
             stalled: gauge(&names::SESSIONS_STALLED),
             spilled_bytes: gauge(&names::SPILLED_BYTES),
@@ -84,16 +94,21 @@ impl Families {
             &self.blind_sessions,
             &self.http_requests,
             &self.hints,
+            &self.lost,
+            &self.never_returned,
+            &self.hasty_reconnects,
         ] {
             remove_route(counters, route);
         }
         remove_route(&self.findings, route);
+        remove_route(&self.finding_limit, route);
         for histograms in [
             &self.session_duration,
             &self.idle_before_close,
             &self.close_handshake,
             &self.handshake_duration,
             &self.ping_rtt,
+            &self.reconnect,
         ] {
             remove_route(histograms, route);
         }
@@ -118,6 +133,10 @@ pub(super) fn counter(family: &Family) -> IntCounterVec {
 
 pub(super) fn gauge(family: &Family) -> IntGauge {
     IntGauge::new(family.name, family.help).expect(CONSTANT)
+}
+
+fn float_gauges(family: &Family) -> GaugeVec {
+    GaugeVec::new(Opts::new(family.name, family.help), family.labels).expect(CONSTANT)
 }
 
 fn gauges(family: &Family) -> IntGaugeVec {

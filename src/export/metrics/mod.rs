@@ -8,10 +8,12 @@ mod expected;
 mod families;
 mod findings;
 pub(super) mod names;
+mod reconnects;
 mod registry;
 mod route;
 mod sessions;
 
 pub(super) use findings::Findings;
+pub(super) use reconnects::Reconnects;
 pub use registry::{CONTENT_TYPE, Metrics, Sink};
 pub use route::RouteMetrics;

@@ -96,6 +96,31 @@ pub(in crate::export) const FINDINGS: Family = Family {
     help: "1 while diagnosis finds this cause at work on a route (* for several), 0 when that is over.",
     labels: &["route", "culprit", "mechanism"],
 };
+pub(in crate::export) const FINDING_LIMIT: Family = Family {
+    name: "closewatch_finding_limit_seconds",
+    help: "The parameter of a finding that is there and has one: idle time, lifetime, age of a credential, interval.",
+    labels: &["route", "culprit", "mechanism"],
+};
+pub(in crate::export) const SESSIONS_LOST: Family = Family {
+    name: "closewatch_sessions_lost_total",
+    help: "Sessions that ended abnormally, and not by their client; and those that diagnosis says a box cut for their silence.",
+    labels: &["route"],
+};
+pub(in crate::export) const RECONNECT: Family = Family {
+    name: "closewatch_reconnect_seconds",
+    help: "From the end of a session to the next opening by the same client, within an hour, by the class of that end.",
+    labels: &["route", "class"],
+};
+pub(in crate::export) const NEVER_RETURNED: Family = Family {
+    name: "closewatch_never_returned_total",
+    help: "Ended sessions whose client opened none within an hour, counted then, by the class of that end.",
+    labels: &["route", "class"],
+};
+pub(in crate::export) const HASTY_RECONNECTS: Family = Family {
+    name: "closewatch_hasty_reconnects_total",
+    help: "Returns without back-off, or within 5 s of a code that asks for a wait.",
+    labels: &["route", "kind"],
+};
 pub(in crate::export) const HINTS: Family = Family {
     name: "closewatch_hints_total",
     help: "Ended sessions by the mechanism that diagnosis names in their record.",
@@ -125,6 +150,11 @@ pub(in crate::export) const CONNECTIONS_REJECTED: Family = Family {
     help: "Connections turned away before they made a request.",
     labels: &["reason"],
 };
+pub(in crate::export) const STREAMS_REFUSED: Family = Family {
+    name: "closewatch_streams_refused_total",
+    help: "Requests for /closes/stream that were answered 503, because too many streams were open.",
+    labels: &[],
+};
 pub(in crate::export) const CONFIG_RELOAD_SUCCESS: Family = Family {
     name: "closewatch_config_reload_success",
     help: "1 if the last configuration and the last change of certificates were taken, 0 if one was refused: the one before is in force.",
@@ -139,6 +169,11 @@ pub(in crate::export) const CERTIFICATE_EXPIRY: Family = Family {
     name: "closewatch_tls_certificate_expiry_timestamp_seconds",
     help: "Until when a certificate that closewatch shows is valid, in seconds since 1970.",
     labels: &["file"],
+};
+pub(in crate::export) const ADMIN_INFO: Family = Family {
+    name: "closewatch_admin_info",
+    help: "1; the label says where people reach the admin address, if the configuration does.",
+    labels: &["url"],
 };
 pub(in crate::export) const BUILD_INFO: Family =
     Family { name: "closewatch_build_info", help: "1; the labels say what runs here.", labels: &["version"] };
@@ -157,6 +192,8 @@ pub(in crate::export) const IDLE_BUCKETS: &[f64] = &[
 /// One round trip, up to the minute that Chromium waits for the answer to its Close.
 pub(in crate::export) const CLOSE_HANDSHAKE_BUCKETS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+/// From a client without back-off to one that comes back after lunch. 5 s are the shortest wait that 1012 asks for.
+pub(in crate::export) const RECONNECT_BUCKETS: &[f64] = &[0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 300.0, 1800.0, 3600.0];
 /// A dial, a request and its answer, up to the default limit of 30 s for the whole handshake.
 pub(in crate::export) const HANDSHAKE_DURATION_BUCKETS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];

@@ -10,6 +10,7 @@ use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts
 use super::families::{Families, counter, gauge, register, registered};
 use super::findings::Findings;
 use super::names;
+use super::reconnects::{self, Reconnects};
 use super::route::{RouteMetrics, expect};
 use crate::close::{CloseCode, CodeRules, NO_ROUTE, Rejection};
 use crate::diagnosis::Mechanism;
@@ -28,6 +29,7 @@ pub struct Metrics {
     config_reload_success: IntGauge,
     config_last_reload: IntGauge,
     certificate_expiry: IntGaugeVec,
+    streams_refused: IntCounter,
     reloads: Mutex<Reloads>,
 }
 
@@ -69,7 +71,7 @@ impl Metrics {
         for reason in Rejection::ALL {
             connections_rejected.with_label_values(&[reason.as_str()]);
         }
-        register(&registry, build_info());
+        register(&registry, info(&names::BUILD_INFO, env!("CARGO_PKG_VERSION")));
         #[cfg(target_os = "linux")]
         register(&registry, prometheus::process_collector::ProcessCollector::for_self());
         Self {
@@ -80,6 +82,7 @@ impl Metrics {
             config_reload_success: gauge(&names::CONFIG_RELOAD_SUCCESS),
             config_last_reload: gauge(&names::CONFIG_LAST_RELOAD),
             certificate_expiry: registered(&registry, certificate_expiry()),
+            streams_refused: registered(&registry, streams_refused()),
             reloads: Mutex::default(),
             registry,
         }
@@ -91,8 +94,9 @@ impl Metrics {
         expect(&self.families, name, rules, own_codes);
     }
 
-    /// Makes the series of a route's hints, with 0: where there is diagnosis.
-    pub fn expect_hints(&self, route: &str) {
+    /// Makes the series of a route that only diagnosis moves, with 0.
+    pub fn expect_diagnosis(&self, route: &str) {
+        reconnects::expect(&self.families, route);
         if route != NO_ROUTE {
             for mechanism in Mechanism::ALL {
                 self.families.hints.with_label_values(&[route, mechanism.as_str()]);
@@ -102,7 +106,12 @@ impl Metrics {
 
     /// The series of findings.
     pub(in crate::export) fn findings(&self) -> Findings {
-        Findings(self.families.findings.clone())
+        Findings { there: self.families.findings.clone(), limit: self.families.finding_limit.clone() }
+    }
+
+    /// The series of clients that come back.
+    pub(in crate::export) fn reconnects(&self) -> Reconnects {
+        Reconnects(Arc::clone(&self.families))
     }
 
     /// The handles of a route's series.
@@ -113,6 +122,16 @@ impl Metrics {
     /// A connection was turned away before it said anything.
     pub fn rejected(&self, reason: Rejection) {
         self.connections_rejected.with_label_values(&[reason.as_str()]).inc();
+    }
+
+    /// People reach the admin address by this URL.
+    pub fn admin_url(&self, url: &str) {
+        register(&self.registry, info(&names::ADMIN_INFO, url));
+    }
+
+    /// A client's request for a stream was refused.
+    pub fn stream_refused(&self) {
+        self.streams_refused.inc();
     }
 
     /// A drain has begun.
@@ -211,9 +230,13 @@ fn certificate_expiry() -> IntGaugeVec {
     IntGaugeVec::new(Opts::new(name, help), labels).expect("names and labels are constants, valid and different")
 }
 
-fn build_info() -> IntGaugeVec {
-    let family = &names::BUILD_INFO;
+fn streams_refused() -> IntCounter {
+    IntCounter::new(names::STREAMS_REFUSED.name, names::STREAMS_REFUSED.help).expect("the name is valid")
+}
+
+/// A family whose one series is 1, and whose one label is the information.
+fn info(family: &names::Family, value: &str) -> IntGaugeVec {
     let info = IntGaugeVec::new(Opts::new(family.name, family.help), family.labels).expect("the labels are valid");
-    info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    info.with_label_values(&[value]).set(1);
     info
 }

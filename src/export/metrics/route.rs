@@ -23,11 +23,12 @@ pub struct RouteMetrics {
     name: Arc<str>,
     families: Arc<Families>,
     opened: IntCounter,
+    lost: IntCounter,
     /// By sender.
     bytes: [IntCounter; 2],
     /// By sender, then text and binary.
     messages: [[IntCounter; 2]; 2],
-    /// By the peer that answers. Made at the first ping: a histogram is 18 series, and most routes never ping.
+    /// By the peer that answers.
     ping_rtt: [OnceLock<Histogram>; 2],
     upgraded: OnceLock<IntCounter>,
     handshake_duration: OnceLock<Histogram>,
@@ -67,6 +68,7 @@ impl RouteMetrics {
         Self {
             name: name.into(),
             opened: families.opened.with_label_values(&[name]),
+            lost: families.lost.with_label_values(&[name]),
             bytes: Peer::ALL.map(|from| families.frame_bytes.with_label_values(&[name, from.direction()])),
             messages: Peer::ALL.map(|from| {
                 ["text", "binary"].map(|kind| families.messages.with_label_values(&[name, from.direction(), kind]))
@@ -131,6 +133,11 @@ impl RouteMetrics {
                 self.families.undelivered_bytes.with_label_values(&labels).inc_by(facts.undelivered_bytes);
             }
         }
+    }
+
+    /// A session was lost.
+    pub fn lost(&self) {
+        self.lost.inc();
     }
 
     /// A record bears this hint.
@@ -229,6 +236,11 @@ fn expect_ends(families: &Families, route: &str, rules: &CodeRules, own_codes: &
         families.session_duration.with_label_values(&[route, end.class.as_str()]);
     }
     families.idle_before_close.with_label_values(&[route, Class::Abnormal.as_str()]);
+    for peer in Peer::ALL {
+        // The first ping and the first Close may come late: their panels are not to wait for it.
+        families.close_handshake.with_label_values(&[route, peer.as_str()]);
+        families.ping_rtt.with_label_values(&[route, peer.as_str()]);
+    }
     for initiator in Initiator::ALL {
         families.saw_mismatch.with_label_values(&[route, initiator.as_str()]);
     }
@@ -243,6 +255,7 @@ fn expect_ends(families: &Families, route: &str, rules: &CodeRules, own_codes: &
 }
 
 fn expect_handshakes(families: &Families, route: &str) {
+    families.handshake_duration.with_label_values(&[route]);
     for (outcome, status) in EXPECTED_HANDSHAKES {
         let status = status_label(*status);
         families.handshakes.with_label_values(&[route, outcome.as_str(), &status]);

@@ -45,6 +45,7 @@ pub(in crate::proxy) fn facts<'h>(
         request_id: text(&X_REQUEST_ID),
         forwarded_for: None,
         subprotocols_offered: u16::try_from(offered).unwrap_or(u16::MAX),
+        visitor: None,
     }
 }
 

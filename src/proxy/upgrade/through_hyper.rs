@@ -57,6 +57,7 @@ pub(in crate::proxy) async fn upgrade(
     let values = |name: &_| request.headers().get_all(name).iter().map(header::HeaderValue::as_bytes).collect();
     facts.real_address = forwarded::real_address(client, &proxy.config.forwarded, values).map(Box::new);
     facts.forwarded_for = forwarded::untrusted_hops(client, &proxy.config.forwarded, values);
+    facts.visitor = proxy.sink.visitor(&TraceHeaders(request.headers()));
     let offer = Offer::of(values);
     let (handshake, attempt) = if let Some(asked) = asked {
         let Asked { route, permit, handshake, answer } = *asked;

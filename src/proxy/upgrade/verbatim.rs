@@ -181,6 +181,7 @@ fn admit_verbatim(proxy: Arc<Shared>, client: &Client, upgrade: &head::UpgradeHe
     let mut facts = facts("GET", shown, HttpVersion::Http11, value, offers);
     facts.real_address = forwarded::real_address(client, &proxy.config.forwarded, values).map(Box::new);
     facts.forwarded_for = forwarded::untrusted_hops(client, &proxy.config.forwarded, values);
+    facts.visitor = proxy.sink.visitor(&upgrade.head);
     let (trace, traced) = headers::begin_trace(&*route.sink, &upgrade.head);
     let handshake =
         Handshake::begin(Arc::clone(&route.sink), facts.clone(), client.address.clone(), proxy.shutdown.clone());

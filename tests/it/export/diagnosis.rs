@@ -1,10 +1,11 @@
 //! The live diagnosis, through the exporter: findings, their series, and the hints of records.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use closewatch::admin::admin_router;
-use closewatch::close::{Address, CloseRecord, CloseSink, CodeRules, End, Outcome};
-use closewatch::config::{Diagnosis, LogTarget, Silent};
+use closewatch::close::{Address, CloseRecord, CloseSink, CodeRules, End, Outcome, RequestHeaders};
+use closewatch::config::{Diagnosis, LogTarget, Silent, Visitor};
 use closewatch::diagnosis::{Mechanism, Observation};
 use closewatch::export::{Event, ExportOptions, Exporter, LogOptions};
 use closewatch::wire::{Opcode, Peer};
@@ -17,6 +18,9 @@ use super::records::{self, Script};
 
 const SOON: Duration = Duration::from_mins(1);
 const IDLE_CUT: &str = r#"closewatch_findings{culprit="middlebox_front",mechanism="idle_cut",route="chat"}"#;
+const IDLE_LIMIT: &str =
+    r#"closewatch_finding_limit_seconds{culprit="middlebox_front",mechanism="idle_cut",route="chat"}"#;
+const LOST: &str = r#"closewatch_sessions_lost_total{route="chat"}"#;
 const HINTS: &str = r#"closewatch_hints_total{hint="idle_cut",route="chat"}"#;
 
 fn exporter(diagnosis: Diagnosis) -> Exporter {
@@ -83,12 +87,25 @@ fn play_idle_cut(exporter: &Exporter) {
     settle(exporter);
 }
 
-/// The lines of `closewatch_findings` while there is a finding.
-pub(crate) fn series_of_findings() -> String {
+/// Families that only the thread of diagnosis moves, and only once there is something to say.
+const LATE: [&str; 4] = [
+    "closewatch_findings",
+    "closewatch_finding_limit_seconds",
+    "closewatch_reconnect_seconds",
+    "closewatch_never_returned_total",
+];
+
+/// Whether a line of the exposition is of a family that diagnosis moves when it comes to it.
+pub(super) fn is_late(line: &str) -> bool {
+    LATE.iter().any(|family| line.contains(family))
+}
+
+/// The lines of these families while there is a finding.
+pub(crate) fn series_of_diagnosis() -> String {
     let exporter = exporter(Diagnosis::default());
     play_idle_cut(&exporter);
     let text = exposition(&exporter);
-    text.lines().filter(|line| line.contains("closewatch_findings")).flat_map(|line| [line, "\n"]).collect()
+    text.lines().filter(|line| is_late(line)).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// The hints of the last records.
@@ -115,6 +132,8 @@ fn an_idle_cut_is_found_while_it_goes_on_and_names_the_records_behind_it() {
         assert!((findings[0]["limit_s"].as_f64().unwrap() - 60.0).abs() < 1.0, "{window:#}");
     }
     assert_eq!(value(&exporter, IDLE_CUT), Some(1.0));
+    assert!((value(&exporter, IDLE_LIMIT).unwrap() - 60.0).abs() < 1.0);
+    assert_eq!(value(&exporter, LOST), Some(0.0), "as long as nobody knows better, their clients ended them");
 
     file(&exporter, (200..300).map(|number| if number % 2 == 0 { cut(number) } else { done(number) }));
     let hints = hints(&exporter, 100);
@@ -122,6 +141,81 @@ fn an_idle_cut_is_found_while_it_goes_on_and_names_the_records_behind_it() {
     assert!(named(0) >= 45, "{hints:?}");
     assert_eq!(named(1), 0, "{hints:?}");
     assert_eq!(value(&exporter, HINTS), Some(f64::from(u32::try_from(named(0)).unwrap())));
+    assert_eq!(value(&exporter, LOST), value(&exporter, HINTS), "a box ended them, whoever seems to have begun it");
+}
+
+/// Sessions of one client that follow each other, by how each ends, how long it lasts and how long the next one waits.
+fn visits(exporter: &Exporter, number: u32, mut ago: f64, visitor: u32, ends: &[(Option<u16>, f64, f64)]) {
+    let route = exporter.route("chat");
+    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
+    for (place, (code, lasts, waits)) in ends.iter().enumerate() {
+        let mut session = records::session(u128::from(number) << 8 | place as u128);
+        session.opened_at = now - SignedDuration::from_millis((ago * 1000.0) as i64);
+        session.client = Address::Ip(([10, 2, 0, number as u8], 40_000 + place as u16).into());
+        session.request.visitor = NonZeroU32::new(visitor);
+        let (script, end) = (Script::of(session), lasts * 1000.0);
+        let script = match code {
+            Some(code) => script.close(Peer::Upstream, *code, "", end).close(Peer::Client, *code, "", end + 1.0),
+            None => script,
+        };
+        let record = script.ended(Peer::Upstream, End::Reset, end + 2.0).file(end + 3.0);
+        route.opened(&record.session);
+        route.closed(record);
+        ago -= lasts + waits;
+    }
+}
+
+fn reconnects(exporter: &Exporter, series: &str, labels: &str) -> Option<f64> {
+    value(exporter, &format!(r#"closewatch_{series}{{{labels},route="chat"}}"#))
+}
+
+#[test]
+fn clients_that_come_back_are_counted_by_the_end_before_and_by_their_patience() {
+    let exporter = exporter(Diagnosis::default());
+    exporter.declare_route("chat", &CodeRules::default());
+    assert_eq!(reconnects(&exporter, "hasty_reconnects_total", r#"kind="after_1012""#), Some(0.0));
+    // A patient one, one that a restart turned out and that does not wait, and one without back-off.
+    visits(&exporter, 1, 900.0, 0, &[(None, 60.0, 20.0), (Some(1000), 60.0, 0.0)]);
+    visits(&exporter, 2, 900.0, 0, &[(Some(1012), 60.0, 2.0), (Some(1013), 60.0, 7.0), (Some(1000), 60.0, 0.0)]);
+    visits(&exporter, 3, 900.0, 0, &[(None, 2.0, 0.3); 6]);
+    settle(&exporter);
+    let of = |series: &str, class: &str| reconnects(&exporter, series, &format!(r#"class="{class}""#));
+    assert_eq!(of("reconnect_seconds_count", "abnormal"), Some(6.0), "one of the first, five of the third");
+    for (class, expected) in [("planned", 2.0), ("overload", 7.0)] {
+        let sum = of("reconnect_seconds_sum", class).unwrap();
+        assert!((sum - expected).abs() < 1e-3, "{class}: {sum}");
+    }
+    assert_eq!(of("reconnect_seconds_count", "clean"), Some(0.0), "a series is there before its first return");
+    assert_eq!(of("never_returned_total", "clean"), Some(0.0), "an hour is not over");
+    let hasty = |kind: &str| reconnects(&exporter, "hasty_reconnects_total", &format!(r#"kind="{kind}""#));
+    assert_eq!(["no_back_off", "after_1012", "after_1013"].map(hasty), [Some(3.0), Some(1.0), Some(0.0)]);
+}
+
+#[test]
+fn behind_one_address_a_cookie_tells_who_came_back() {
+    let exporter = exporter(Diagnosis::default());
+    let (ada, bob) = (1, 2);
+    visits(&exporter, 1, 900.0, ada, &[(None, 60.0, 0.0)]);
+    visits(&exporter, 1, 830.0, bob, &[(None, 60.0, 0.0)]);
+    settle(&exporter);
+    let count = || reconnects(&exporter, "reconnect_seconds_count", r#"class="abnormal""#);
+    assert_eq!(count(), Some(0.0), "another visitor of the same address");
+    visits(&exporter, 2, 700.0, ada, &[(None, 60.0, 0.0)]);
+    settle(&exporter);
+    assert_eq!(count(), Some(1.0), "the same visitor, of another address");
+}
+
+#[test]
+fn what_is_named_in_the_configuration_is_hashed_and_nothing_else_is() {
+    struct Headers;
+    impl RequestHeaders for Headers {
+        fn value(&self, name: &str) -> Option<&str> {
+            (name == "x-device").then_some("4711")
+        }
+    }
+    let named = Diagnosis { client: Some(Visitor::Header("x-device".to_owned())), ..Diagnosis::default() };
+    assert!(exporter(named).visitor(&Headers).is_some());
+    assert!(exporter(Diagnosis::default()).visitor(&Headers).is_none());
 }
 
 #[test]

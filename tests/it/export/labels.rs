@@ -93,7 +93,8 @@ fn allowed(label: &str, value: &str) -> bool {
         "direction" => matches!(value, "from_client" | "from_upstream"),
         "peer" => matches!(value, "client" | "upstream"),
         "kind" => {
-            matches!(value, "text" | "binary") || Violation::ALL.iter().any(|violation| violation.as_str() == value)
+            matches!(value, "text" | "binary" | "no_back_off" | "after_1012" | "after_1013")
+                || Violation::ALL.iter().any(|violation| violation.as_str() == value)
         }
         "sink" => matches!(value, "log" | "otlp" | "diagnosis"),
         "hint" | "mechanism" => Mechanism::ALL.iter().any(|mechanism| mechanism.as_str() == value),

@@ -150,7 +150,7 @@ async fn there_is_room_for_sixteen_streams_and_for_another_when_one_has_gone() {
     let refused = rig.get("/closes/stream").await;
     assert_eq!((refused.status, &*refused.body), (503, "16 streams are open already\n"));
     assert!(refused.head.contains("retry-after: 10"), "{}", refused.head);
-    assert_eq!(rig.get("/livez").await.status, 200);
+    assert!(rig.get("/metrics").await.body.contains("\nclosewatch_streams_refused_total 1\n"));
     streams.pop();
     let head = "HEAD /closes/stream HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     until("the place of the one that is gone", async || rig.request(head).await.status == 200).await;

@@ -1,0 +1,71 @@
+//! Clients that come back, and their series.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::clients::Clients;
+use super::known::Known;
+use crate::close::{CloseRecord, RouteFacts, Session};
+use crate::diagnosis::{Left, Return, Returns};
+use crate::export::metrics::Reconnects;
+
+/// The clients that the diagnosis waits for.
+pub(super) struct Returning {
+    clients: Arc<Clients>,
+    returns: Returns<Arc<RouteFacts>>,
+    series: Reconnects,
+}
+
+// === impl Returning ===
+
+impl Returning {
+    /// Waits for so many clients at most.
+    pub(super) fn new(clients: Arc<Clients>, limit: usize, series: Reconnects) -> Self {
+        Self { clients, returns: Returns::new(limit), series }
+    }
+
+    pub(super) fn opened(&mut self, session: &Session, known: &Known) {
+        if let Some(client) = self.clients.of(session, known) {
+            let back = self.returns.opened(client, unix(session.opened_at));
+            self.count(back);
+        }
+    }
+
+    pub(super) fn closed(&mut self, record: &CloseRecord, known: &Known) {
+        let (session, verdict) = (&record.session, &record.verdict);
+        let Some(client) = self.clients.of(session, known) else { return };
+        self.series.expect(&session.route.name, verdict.class);
+        let lasted = verdict.ended.as_secs_f64();
+        let back = self.returns.ended(
+            client,
+            Left {
+                at: unix(session.opened_at) + lasted,
+                lasted,
+                class: verdict.class,
+                code: verdict.code.map(|code| code.0),
+                note: Arc::clone(&session.route),
+            },
+        );
+        self.count(back);
+    }
+
+    pub(super) fn forget(&mut self, now: Timestamp) {
+        self.returns.forget(unix(now), |left| self.series.never(&left.note.name, left.class));
+    }
+
+    /// Whether nobody is waited for.
+    pub(super) fn is_idle(&self) -> bool {
+        self.returns.is_idle()
+    }
+
+    fn count(&self, back: Option<Return<Arc<RouteFacts>>>) {
+        if let Some(back) = back {
+            self.series.returned(&back.left.note.name, &back);
+        }
+    }
+}
+
+fn unix(time: Timestamp) -> f64 {
+    time.as_duration().as_secs_f64()
+}
