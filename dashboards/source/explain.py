@@ -5,11 +5,14 @@ from .links import EXPLAIN, ROUTES, close_log, explore, link_to
 from .panels import (
     CAUSE_COLOURS,
     CLASS_COLOURS,
+    DIRECTION_COLOURS,
+    HASTY_COLOURS,
     INITIATOR_COLOURS,
     LOKI,
     SHARE,
     bars,
     colours,
+    colours_by_prefix,
     heatmap,
     series,
     steps,
@@ -17,20 +20,20 @@ from .panels import (
     target,
     targets,
 )
-from .queries import LOST, in_range, now, per_minute, quantile, rate
-from .shared import ends_by_class, failed_handshakes
+from .queries import A_ROUTE, IDLE_EDGES, LIFE_EDGES, in_range, le, lost, now, per_minute, quantile, ranges, rate
+from .shared import ends_by_class, failed_handshakes, findings, time_away
 
-# (limit, edge below, edge above, hops that have it). Prometheus 3 writes whole edges with ".0".
+# (limit, edge below, edge above, hops that have it)
 IDLE_LIMITS = [
-    ("15 s", "14.5", "16([.]0)?", ""),
-    ("30 s", "29.5", "31([.]0)?", ""),
-    ("60 s", "59.5", "62([.]0)?", "nginx, AWS ALB"),
-    ("100 s", "99.5", "102([.]0)?", "Cloudflare"),
-    ("120 s", "119.5", "122([.]0)?", ""),
-    ("300 s", "299.5", "303([.]0)?", ""),
-    ("350 s", "349.5", "353([.]0)?", "AWS NLB"),
-    ("600 s", "599.5", "605([.]0)?", "API Gateway"),
-    ("1 h", "3599([.]0)?", "3610([.]0)?", ""),
+    ("15 s", 14.5, 16, ""),
+    ("30 s", 29.5, 31, ""),
+    ("60 s", 59.5, 62, "nginx, AWS ALB"),
+    ("100 s", 99.5, 102, "Cloudflare"),
+    ("120 s", 119.5, 122, ""),
+    ("300 s", 299.5, 303, ""),
+    ("350 s", 349.5, 353, "AWS NLB"),
+    ("600 s", 599.5, 605, "API Gateway"),
+    ("1 h", 3599, 3610, ""),
 ]
 
 
@@ -83,7 +86,7 @@ def explain():
                 {
                     "decimals": 0,
                     "custom__cellOptions": {"type": "color-text"},
-                    "thresholds": steps(1, "orange", base="text"),
+                    "thresholds": steps(1, "yellow", base="text"),
                 },
             ),
             "Value #A": (
@@ -91,7 +94,7 @@ def explain():
                 {
                     "decimals": 0,
                     "custom__cellOptions": {"mode": "basic", "type": "gauge"},
-                    "color": {"mode": "fixed", "fixedColor": "semi-dark-orange"},
+                    "color": {"mode": "fixed", "fixedColor": "semi-dark-yellow"},
                     "min": 0,
                 },
             ),
@@ -102,7 +105,7 @@ def explain():
     )
     routes = table(
         "Route by route",
-        "Each route in the chosen time range. Lost: abnormal, not begun by the client, and not a client that had died. Saw "
+        "Each route in the chosen time range. Lost: abnormal and not the client's doing, or cut by a box for its silence. Saw "
         "differently: the two sides were told different codes.",
         [
             target(expr, ref=chr(ord("A") + i), instant=True, fmt="table")
@@ -111,10 +114,10 @@ def explain():
                     now("closewatch_sessions_active", by="route"),
                     in_range("closewatch_sessions_opened_total", by="route"),
                     in_range("closewatch_closes_total", by="route"),
-                    in_range("closewatch_closes_total", LOST, "route"),
+                    lost("route"),
                     "%s / (%s > 0)"
                     % (
-                        in_range("closewatch_closes_total", LOST, "route"),
+                        lost("route"),
                         in_range("closewatch_closes_total", by="route"),
                     ),
                     in_range("closewatch_saw_mismatch_total", by="route"),
@@ -149,10 +152,10 @@ def explain():
     )
     limits = []
     for i, (name, below, above, who) in enumerate(IDLE_LIMITS):
-        edge = lambda le: in_range(idle, '%s, le%s"%s"' % (chosen, "=~" if "(" in le else "=", le))
+        up_to = lambda edge: in_range(idle, "%s, %s" % (chosen, le(edge)))
         limits.append(
             target(
-                "%s - %s" % (edge(above), edge(below)),
+                "%s - %s" % (up_to(above), up_to(below)),
                 name + (" (%s)" % who if who else ""),
                 chr(ord("A") + i),
                 instant=True,
@@ -188,6 +191,7 @@ def explain():
         "type": "logs",
     }
     rows = [
+        (None, 6, [(findings(), 24)]),
         ("When: and was it a closure at all?", 8, [(ends_by_class(), 12), (failed_handshakes(), 12)]),
         ("What: the kinds of end that grew", 10, [(what, 24)]),
         (
@@ -199,8 +203,7 @@ def explain():
                         "Silence before the end",
                         "Seconds without a frame when the session ended, per minute. A bright line at one height is an idle limit of "
                         "some hop; a bright column at the bottom is a crash or a deploy in the middle of traffic.",
-                        per_minute(idle, chosen, "le"),
-                        "none",
+                        ranges(idle, IDLE_EDGES, chosen, "s"),
                     ),
                     8,
                 ),
@@ -209,8 +212,7 @@ def explain():
                         "Lifetime",
                         "How long sessions had been up when they ended, per minute. A line at one height is a maximum age; a column over "
                         "all heights is a mass disconnect; a band at the bottom is flapping.",
-                        per_minute(duration, chosen, "le"),
-                        "s",
+                        ranges(duration, LIFE_EDGES, chosen),
                     ),
                     8,
                 ),
@@ -221,7 +223,7 @@ def explain():
                         "names the hop that cuts; choose class abnormal to see it alone. Answer: pings more often than that.",
                         limits,
                         "locale",
-                        thresholds=steps(5, "orange", base="text"),
+                        thresholds=steps(5, "yellow", base="text"),
                         decimals=0,
                     ),
                     8,
@@ -291,8 +293,8 @@ def explain():
                 (
                     series(
                         "Lost sessions, by route",
-                        "Abnormal ends not begun by the client, per minute.",
-                        targets((per_minute("closewatch_closes_total", LOST, "route"), "{{route}}")),
+                        "Abnormal ends that are not the client's doing, and ends that a box made for silence, per minute.",
+                        targets((per_minute("closewatch_sessions_lost_total", A_ROUTE, "route"), "{{route}}")),
                         "cpm",
                         stacked=True,
                         bars=True,
@@ -312,6 +314,7 @@ def explain():
                         "cpm",
                         stacked=True,
                         bars=True,
+                        overrides=colours_by_prefix(DIRECTION_COLOURS),
                     ),
                     8,
                 ),
@@ -323,6 +326,49 @@ def explain():
                         "Bps",
                         stacked=True,
                         bars=True,
+                        overrides=colours(DIRECTION_COLOURS),
+                    ),
+                    8,
+                ),
+            ],
+        ),
+        (
+            "Did they come back?",
+            8,
+            [
+                (time_away(), 8),
+                (
+                    series(
+                        "Never came back, share",
+                        "Of the ends whose clients can be told apart, those that no session of the same client followed within an "
+                        "hour: so this is an hour late. By the class of the end.",
+                        targets(
+                            (
+                                "%s / (%s + %s > 0)"
+                                % (
+                                    rate("closewatch_never_returned_total", by="class"),
+                                    rate("closewatch_never_returned_total", by="class"),
+                                    rate("closewatch_reconnect_seconds_count", by="class"),
+                                ),
+                                "{{class}}",
+                            )
+                        ),
+                        "percentunit",
+                        max=1,
+                        overrides=colours(CLASS_COLOURS),
+                    ),
+                    8,
+                ),
+                (
+                    series(
+                        "Came back too soon",
+                        "Per minute. no_back_off: at once after a session of seconds, for the third time in a row or more. after_1012 and "
+                        "after_1013: within 5 s of a code that asks for a wait.",
+                        targets((per_minute("closewatch_hasty_reconnects_total", by="kind"), "{{kind}}")),
+                        "cpm",
+                        stacked=True,
+                        bars=True,
+                        overrides=colours(HASTY_COLOURS),
                     ),
                     8,
                 ),

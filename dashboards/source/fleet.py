@@ -3,17 +3,17 @@
 from .frame import INSTANCE, JOB, ROUTE, dashboard, source
 from .links import EXPLAIN, link_to
 from .panels import QUIET, SHARE, override, series, stat, steps, table, target, targets
-from .queries import LOST, alive, in_range, now, per_minute, sel, total
+from .queries import alive, in_range, lost, now, per_minute, sel, total
 
 
 def fleet():
     own = {"route": False}
     ended = in_range("closewatch_closes_total", by="instance")
-    lost = in_range("closewatch_closes_total", LOST, "instance")
+    gone = lost("instance")
     instances = table(
         "Instance by instance",
         "Sorted by the share of sessions lost: of all sessions that were up at any moment of the chosen time range, those that ended "
-        "abnormally, not begun by the client, and not a client that had died. One instance far above the others has a bad neighbour, "
+        "abnormally and not by their client's doing, or that a box cut for their silence. One instance far above the others has a bad neighbour, "
         "node or zone.",
         [
             target(expr, ref=chr(ord("A") + i), instant=True, fmt="table")
@@ -25,8 +25,8 @@ def fleet():
                     now("closewatch_sessions_active", by="instance"),
                     in_range("closewatch_sessions_opened_total", by="instance"),
                     ended,
-                    lost,
-                    "%s / %s" % (lost, alive("instance", "$__range")),
+                    gone,
+                    "%s / %s" % (gone, alive("instance", "$__range")),
                     "max by (instance) (%s)" % sel("closewatch_draining", **own),
                 ]
             )
@@ -56,7 +56,7 @@ def fleet():
         links=[link_to(EXPLAIN, "Explain this instance", instance="${__data.fields.instance}")],
     )
     per_instance = "%s / %s" % (
-        total("increase(%s[$__rate_interval])" % sel("closewatch_closes_total", LOST), "instance"),
+        total("increase(%s[$__rate_interval])" % sel("closewatch_sessions_lost_total"), "instance"),
         alive("instance"),
     )
     rows = [
@@ -80,7 +80,7 @@ def fleet():
                         "Instances that are draining now.",
                         "sum(%s)" % sel("closewatch_draining", **own),
                         "short",
-                        steps(1, "blue", base="text"),
+                        steps(1, "purple", base="text"),
                     ),
                     4,
                 ),
@@ -109,8 +109,8 @@ def fleet():
                     stat(
                         "Share lost",
                         "Of all sessions that were up at any moment of the chosen time range: those that ended "
-                        "abnormally, not begun by the client, and not a client that had died.",
-                        "%s / %s" % (in_range("closewatch_closes_total", LOST), alive(window="$__range")),
+                        "abnormally and not by their client's doing, or that a box cut for their silence.",
+                        "%s / %s" % (lost(), alive(window="$__range")),
                         "percentunit",
                         SHARE,
                         noValue="no sessions",
@@ -227,7 +227,7 @@ def fleet():
                 ),
                 (
                     series(
-                        "Draining",
+                        "Draining, by instance",
                         "Instances that are draining.",
                         targets(("sum by (instance) (%s)" % sel("closewatch_draining", **own), "{{instance}}")),
                         "short",

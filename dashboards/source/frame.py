@@ -1,5 +1,7 @@
 """The parts of a dashboard around its panels: variables, annotations, links, positions."""
 
+import zlib
+
 from .panels import PROMETHEUS
 from .queries import sel
 
@@ -50,6 +52,25 @@ ROUTE = variable(
 CLASS = variable("class", "Class", 'label_values(closewatch_closes_total{job=~"$job", instance=~"$instance"}, class)')
 
 
+# The ends are shown by one of these, in one panel.
+BY = {
+    "allowCustomValue": False,
+    "current": {"selected": True, "text": "class", "value": "class"},
+    "hide": 0,
+    "includeAll": False,
+    "label": "Ends by",
+    "multi": False,
+    "name": "by",
+    "options": [
+        {"selected": name == "class", "text": text, "value": name}
+        for name, text in (("class", "class"), ("code", "code"), ("cause", "cause"), ("initiator", "who began"))
+    ],
+    "query": "class : class, code : code, cause : cause, who began : initiator",
+    "skipUrlSync": False,
+    "type": "custom",
+}
+
+
 def annotations():
     built_in = {
         "builtIn": 1,
@@ -64,7 +85,7 @@ def annotations():
     drains = {
         "datasource": PROMETHEUS,
         "enable": True,
-        "iconColor": "blue",
+        "iconColor": "light-purple",
         "name": "Drains",
         "target": query(sel("closewatch_draining", route=False) + " == 1"),
         "textFormat": "{{instance}}",
@@ -89,15 +110,16 @@ def annotations():
 
 def dashboard(uid, title, description, variables, rows, span="now-3h", links=()):
     """Makes a dashboard. `rows`: (title or None, height, [(panel, width) …], collapsed) …; ids and positions are assigned here."""
-    panels, ids, y = [], 0, 0
+    # Alerts link panels by their id, so it is made of the title, and survives what comes and goes around it.
+    number = lambda title: 1000 + zlib.crc32(title.encode()) % 99_000
+    panels, y = [], 0
     for name, height, row, *collapsed in rows:
         holder = panels
         if name:
-            ids += 1
             head = {
                 "collapsed": bool(collapsed),
                 "gridPos": {"h": 1, "w": 24, "x": 0, "y": y},
-                "id": ids,
+                "id": number("row " + name),
                 "panels": [],
                 "title": name,
                 "type": "row",
@@ -109,8 +131,7 @@ def dashboard(uid, title, description, variables, rows, span="now-3h", links=())
         for item, width in row:
             if x + width > 24:
                 x, y = 0, y + height
-            ids += 1
-            holder.append({"id": ids, "gridPos": {"h": height, "w": width, "x": x, "y": y}, **item})
+            holder.append({"id": number(item["title"]), "gridPos": {"h": height, "w": width, "x": x, "y": y}, **item})
             x += width
         y += 0 if collapsed else height
     others = {
@@ -128,7 +149,7 @@ def dashboard(uid, title, description, variables, rows, span="now-3h", links=())
     return {
         "annotations": annotations(),
         "description": description,
-        "editable": False,
+        "editable": True,
         "fiscalYearStartMonth": 0,
         "graphTooltip": 1,
         "links": [others, *links],

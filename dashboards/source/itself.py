@@ -1,8 +1,8 @@
 """The dashboard about closewatch itself: does it do its work, and what does it use."""
 
 from .frame import INSTANCE, JOB, ROUTE, dashboard, source
-from .panels import ALARM, QUIET, override, series, stat, steps, targets
-from .queries import in_range, now, per_minute, rate, sel
+from .panels import ALARM, QUIET, override, series, stat, stats, steps, targets
+from .queries import in_range, now, rate, sel
 
 
 def itself():
@@ -17,44 +17,63 @@ def itself():
     )
     rows = [
         (
-            None,
-            4,
+            "What it could not do: all green, or the numbers are not to be trusted",
+            5,
             [
                 (
-                    stat(
+                    stats(
                         "Records dropped",
-                        "Close records that did not reach an output in the chosen time range. Sessions are never held up for "
-                        "one; metrics count every end all the same.",
-                        in_range("closewatch_records_dropped_total", **own),
+                        "Records that did not reach an output in the chosen time range, by output: too slow, or failing. Sessions are never "
+                        "held up for one; metrics count every end all the same.",
+                        targets((in_range("closewatch_records_dropped_total", by="sink", **own), "{{sink}}"), instant=True),
                         "locale",
                         ALARM,
                         decimals=0,
                     ),
-                    4,
+                    6,
                 ),
                 (
-                    stat(
+                    stats(
                         "Connections rejected",
-                        "Connections turned away before they made a request in the chosen time range: no descriptors, or "
-                        "no memory.",
-                        in_range("closewatch_connections_rejected_total", **own),
+                        "Connections turned away before they made a request in the chosen time range, by reason: a limit, or no descriptors or "
+                        "memory left.",
+                        targets(
+                            (in_range("closewatch_connections_rejected_total", by="reason", **own), "{{reason}}"), instant=True
+                        ),
                         "locale",
                         ALARM,
                         decimals=0,
                     ),
-                    4,
+                    9,
                 ),
                 (
-                    stat(
+                    stats(
                         "Blind sessions",
-                        "Ended sessions of which one direction could not be read as WebSocket frames: their code is unknown.",
-                        in_range("closewatch_blind_sessions_total"),
+                        "Ended sessions of which one direction could not be read as WebSocket frames, by direction: their code is unknown.",
+                        targets((in_range("closewatch_blind_sessions_total", by="direction"), "{{direction}}"), instant=True),
                         "locale",
                         steps(1, "yellow"),
                         decimals=0,
                     ),
-                    4,
+                    6,
                 ),
+                (
+                    stats(
+                        "Streams refused",
+                        "Requests for /closes/stream that were answered 503 in the chosen time range: too many live pages and tails at once.",
+                        targets((in_range("closewatch_streams_refused_total", **own), "streams"), instant=True),
+                        "locale",
+                        ALARM,
+                        decimals=0,
+                    ),
+                    3,
+                ),
+            ],
+        ),
+        (
+            None,
+            4,
+            [
                 (
                     stat(
                         "Descriptors used",
@@ -64,7 +83,7 @@ def itself():
                         steps(0.7, "yellow", 0.9, "red"),
                         decimals=1,
                     ),
-                    4,
+                    6,
                 ),
                 (
                     stat(
@@ -80,7 +99,7 @@ def itself():
                             }
                         ],
                     ),
-                    4,
+                    6,
                 ),
                 (
                     stat(
@@ -91,79 +110,58 @@ def itself():
                         QUIET,
                         decimals=0,
                     ),
-                    4,
+                    6,
+                ),
+                (
+                    stat(
+                        "Draining",
+                        "Instances that are draining now.",
+                        "sum(%s)" % sel("closewatch_draining", **own),
+                        "short",
+                        steps(1, "purple", base="text"),
+                    ),
+                    6,
                 ),
             ],
         ),
         (
-            "What it could not do",
-            8,
+            "Back-pressure: the most at one time, and its course",
+            5,
             [
                 (
-                    series(
-                        "Records dropped, by output",
-                        "Per minute. The output is too slow or fails: disk, pipe, collector.",
-                        targets(
-                            (
-                                per_minute("closewatch_records_dropped_total", by="instance, sink", **own),
-                                "{{instance}} {{sink}}",
-                            )
-                        ),
-                        "cpm",
-                    ),
-                    8,
-                ),
-                (
-                    series(
-                        "Connections rejected",
-                        "Per minute, by reason.",
-                        targets(
-                            (per_minute("closewatch_connections_rejected_total", by="reason", **own), "{{reason}}")
-                        ),
-                        "cpm",
-                    ),
-                    8,
-                ),
-                (
-                    series(
-                        "Blind sessions",
-                        "Per minute, by the direction that could not be read.",
-                        targets((per_minute("closewatch_blind_sessions_total", by="direction"), "{{direction}}")),
-                        "cpm",
-                    ),
-                    8,
-                ),
-            ],
-        ),
-        (
-            "Back-pressure",
-            8,
-            [
-                (
-                    series(
+                    stats(
                         "Sessions that wait for a peer",
                         "Sessions whose one side does not take its bytes, so that the other is not read: slow "
                         "consumers, suspended tabs. They are never ended for it.",
-                        targets((now("closewatch_sessions_stalled", by="instance", **own), "{{instance}}")),
+                        targets((now("closewatch_sessions_stalled", **own), "sessions")),
                         "short",
+                        steps(1, "yellow"),
+                        by_name=False,
+                        reduce="max",
                     ),
                     8,
                 ),
                 (
-                    series(
+                    stats(
                         "Bytes held for slow peers",
                         "Bytes held in closewatch for slow peers: at most one buffer or one pipe for each session.",
-                        targets((now("closewatch_spilled_bytes", by="instance", **own), "{{instance}}")),
+                        targets((now("closewatch_spilled_bytes", **own), "bytes")),
                         "bytes",
+                        steps(1, "yellow"),
+                        by_name=False,
+                        reduce="max",
                     ),
                     8,
                 ),
                 (
-                    series(
-                        "Bytes read and never delivered",
-                        "Bytes that were not delivered because the session had ended, per second.",
-                        targets((rate("closewatch_undelivered_bytes_total", by="direction"), "{{direction}}")),
+                    stats(
+                        "Bytes read and never delivered, a second",
+                        "Bytes that were not delivered because the session had ended.",
+                        targets((rate("closewatch_undelivered_bytes_total"), "bytes")),
                         "Bps",
+                        steps(1, "yellow"),
+                        by_name=False,
+                        reduce="max",
                     ),
                     8,
                 ),
@@ -234,45 +232,6 @@ def itself():
                 ),
                 (
                     series(
-                        "Threads",
-                        "Workers, the log writer, and the main thread.",
-                        targets(("sum by (instance) (%s)" % on_closewatch("process_threads"), "{{instance}}")),
-                        "short",
-                        decimals=0,
-                    ),
-                    8,
-                ),
-                (
-                    series(
-                        "Series per scrape",
-                        "Series that an instance exports. They grow with routes and codes, never with peers.",
-                        targets(("sum by (instance) (%s)" % on_closewatch("scrape_samples_scraped"), "{{instance}}")),
-                        "short",
-                    ),
-                    8,
-                ),
-            ],
-        ),
-        (
-            "Configuration and life",
-            7,
-            [
-                (
-                    series(
-                        "Configuration taken",
-                        "1 while the last configuration given is in force, 0 after one was refused.",
-                        targets(
-                            ("min by (instance) (%s)" % sel("closewatch_config_reload_success", **own), "{{instance}}")
-                        ),
-                        "short",
-                        max=1,
-                        decimals=0,
-                        custom={"lineInterpolation": "stepAfter"},
-                    ),
-                    8,
-                ),
-                (
-                    series(
                         "Up for",
                         "Time since the process started. A fall to zero is a restart.",
                         targets(
@@ -287,13 +246,10 @@ def itself():
                 ),
                 (
                     series(
-                        "Draining",
-                        "1 from the beginning of a drain on.",
-                        targets(("max by (instance) (%s)" % sel("closewatch_draining", **own), "{{instance}}")),
+                        "Series per scrape",
+                        "Series that an instance exports. They grow with routes and codes, never with peers.",
+                        targets(("sum by (instance) (%s)" % on_closewatch("scrape_samples_scraped"), "{{instance}}")),
                         "short",
-                        max=1,
-                        decimals=0,
-                        custom={"lineInterpolation": "stepAfter"},
                     ),
                     8,
                 ),

@@ -1,9 +1,9 @@
 """The overview: the sessions that end, by class, code, initiator and cause."""
 
-from .frame import INSTANCE, JOB, ROUTE, dashboard, source
-from .panels import CAUSE_COLOURS, CODE_COLOURS, INITIATOR_COLOURS, QUIET, SHARE, colours, series, stat, targets
-from .queries import LOST, in_range, now, per_minute, quantile, rate
-from .shared import ends_by_class, failed_handshakes, lifetimes
+from .frame import BY, INSTANCE, JOB, ROUTE, dashboard, source
+from .panels import DIRECTION_COLOURS, INITIATOR_COLOURS, QUIET, SHARE, colours, colours_by_prefix, series, stat, targets
+from .queries import A_ROUTE, in_range, lost, now, per_minute, quantile, rate
+from .shared import ends, failed_handshakes, findings, lifetimes, time_away
 
 
 def overview():
@@ -47,10 +47,10 @@ def overview():
                 (
                     stat(
                         "Lost",
-                        "Share of all ends that were abnormal, not begun by the client, and not a client that had died: "
-                        "what the alerts count. 1 % deserves a look, 5 % is an incident.",
-                        "%s / (%s > 0)"
-                        % (in_range("closewatch_closes_total", LOST), in_range("closewatch_closes_total")),
+                        "Share of all ends that were abnormal and not the client's doing, as the alerts count them, and of those "
+                        "that diagnosis says a box cut for their silence, whoever seems to have begun them. 1 % deserves a look, 5 % is an "
+                        "incident.",
+                        "%s / (%s > 0)" % (lost(), in_range("closewatch_closes_total")),
                         "percentunit",
                         SHARE,
                         noValue="nothing ended",
@@ -87,11 +87,12 @@ def overview():
                 ),
             ],
         ),
+        (None, 6, [(findings(), 24)]),
         (
             "What ends, how, and by whom",
-            8,
+            9,
             [
-                (ends_by_class(), 12),
+                (ends(), 14),
                 (
                     series(
                         "Abnormal share of ends, by who began it",
@@ -110,45 +111,7 @@ def overview():
                         "percentunit",
                         overrides=colours(INITIATOR_COLOURS),
                     ),
-                    12,
-                ),
-                (
-                    series(
-                        "Ends by code",
-                        "Close codes, per minute. 1005 and 1006 were never on the wire: 1005 is a Close without a code, 1006 is no "
-                        "Close at all.",
-                        targets((per_minute("closewatch_closes_total", by="code") + " > 0", "{{code}}")),
-                        "cpm",
-                        stacked=True,
-                        bars=True,
-                        overrides=colours(CODE_COLOURS),
-                    ),
-                    8,
-                ),
-                (
-                    series(
-                        "Ends by cause",
-                        "The cause of the end: a Close that was answered or not, a FIN (eof), an RST (reset), silence (timeout) of "
-                        "one side, or closewatch itself (drain, idle_timeout).",
-                        targets((per_minute("closewatch_closes_total", by="cause") + " > 0", "{{cause}}")),
-                        "cpm",
-                        stacked=True,
-                        bars=True,
-                        overrides=colours(CAUSE_COLOURS),
-                    ),
-                    8,
-                ),
-                (
-                    series(
-                        "Ends by who began them",
-                        "The side whose Close, FIN, RST or silence came first.",
-                        targets((per_minute("closewatch_closes_total", by="initiator") + " > 0", "{{initiator}}")),
-                        "cpm",
-                        stacked=True,
-                        bars=True,
-                        overrides=colours(INITIATOR_COLOURS),
-                    ),
-                    8,
+                    10,
                 ),
             ],
         ),
@@ -160,7 +123,7 @@ def overview():
                     series(
                         "Sessions up, by route",
                         "Open sessions. A step down is a mass disconnect, whatever the code was.",
-                        targets((now("closewatch_sessions_active", by="route"), "{{route}}")),
+                        targets((now("closewatch_sessions_active", A_ROUTE, "route"), "{{route}}")),
                         "short",
                         stacked=True,
                     ),
@@ -194,21 +157,7 @@ def overview():
                     ),
                     8,
                 ),
-                (
-                    series(
-                        "Ping round trip",
-                        "From a ping to its pong, by the side that answered. closewatch only watches them. Empty if nobody "
-                        "sends pings.",
-                        targets(
-                            *(
-                                (quantile(q, "closewatch_ping_rtt_seconds", by="peer"), "{{peer}} " + name)
-                                for q, name in ((0.5, "median"), (0.99, "99 %"))
-                            )
-                        ),
-                        "s",
-                    ),
-                    8,
-                ),
+                (time_away(), 8),
             ],
         ),
         (
@@ -223,8 +172,9 @@ def overview():
                             (rate("closewatch_messages_total", by="direction, kind") + " > 0", "{{direction}} {{kind}}")
                         ),
                         "ops",
+                        overrides=colours_by_prefix(DIRECTION_COLOURS),
                     ),
-                    8,
+                    6,
                 ),
                 (
                     series(
@@ -232,8 +182,9 @@ def overview():
                         "Bytes after the handshake, frame headers included.",
                         targets((rate("closewatch_frame_bytes_total", by="direction"), "{{direction}}")),
                         "Bps",
+                        overrides=colours(DIRECTION_COLOURS),
                     ),
-                    8,
+                    6,
                 ),
                 (
                     series(
@@ -242,7 +193,23 @@ def overview():
                         targets((rate("closewatch_http_requests_total", by="status_class"), "{{status_class}}")),
                         "reqps",
                     ),
-                    8,
+                    6,
+                ),
+                (
+                    series(
+                        "Ping round trip",
+                        "From a ping to its pong, by the side that answered. closewatch only watches them. Empty if nobody "
+                        "sends pings.",
+                        targets(
+                            *(
+                                (quantile(q, "closewatch_ping_rtt_seconds", by="peer"), "{{peer}} " + name)
+                                for q, name in ((0.5, "median"), (0.99, "99 %"))
+                            )
+                        ),
+                        "s",
+                        overrides=colours_by_prefix(INITIATOR_COLOURS),
+                    ),
+                    6,
                 ),
             ],
             True,
@@ -252,6 +219,6 @@ def overview():
         "closewatch-overview",
         "closewatch / Overview",
         "WebSocket sessions and their ends: class, code, cause, and the side that began them.",
-        [source("datasource", "Data source", "prometheus"), JOB, INSTANCE, ROUTE],
+        [source("datasource", "Data source", "prometheus"), JOB, INSTANCE, ROUTE, BY],
         rows,
     )

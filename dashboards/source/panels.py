@@ -3,53 +3,72 @@
 PROMETHEUS = {"type": "prometheus", "uid": "${datasource}"}
 LOKI = {"type": "loki", "uid": "${loki_datasource}"}
 
+# A colour means one thing on every dashboard. Blue is the client, orange the upstream, purple closewatch. Green is as it should be,
+# yellow worth a look, red bad; so classes, and the codes of a class, are green, yellow or red. Grey is what is not known.
 CLASS_COLOURS = {
     "clean": "green",
-    "planned": "blue",
-    "application": "purple",
+    "planned": "dark-green",
+    "application": "super-light-green",
     "policy": "yellow",
-    "protocol": "orange",
-    "overload": "dark-orange",
+    "protocol": "dark-yellow",
+    "overload": "light-red",
     "abnormal": "red",
     "unknown": "text",
 }
-INITIATOR_COLOURS = {"client": "blue", "upstream": "orange", "proxy": "purple", "both": "green", "unknown": "text"}
-
+INITIATOR_COLOURS = {"client": "blue", "upstream": "orange", "proxy": "purple", "both": "text", "unknown": "text"}
+DIRECTION_COLOURS = {"from_client": "blue", "from_upstream": "orange"}
 CAUSE_COLOURS = {
     "close_handshake": "green",
     "close_unanswered": "yellow",
-    "client_unresponsive": "light-blue",
-    "client_eof": "blue",
-    "client_reset": "dark-blue",
-    "client_timeout": "super-light-blue",
-    "upstream_unresponsive": "light-orange",
-    "upstream_eof": "orange",
-    "upstream_reset": "red",
-    "upstream_timeout": "dark-red",
+    "client_unresponsive": "super-light-blue",
+    "client_eof": "light-blue",
+    "client_reset": "blue",
+    "client_timeout": "dark-blue",
+    "upstream_unresponsive": "super-light-orange",
+    "upstream_eof": "light-orange",
+    "upstream_reset": "orange",
+    "upstream_timeout": "dark-orange",
     "drain": "purple",
     "idle_timeout": "light-purple",
-    "proxy_error": "super-light-red",
+    "proxy_error": "dark-purple",
     "unknown": "text",
 }
 CODE_COLOURS = {
     "1000": "green",
     "1001": "light-green",
-    "1005": "dark-green",
-    "1006": "red",
-    "1011": "dark-red",
-    "1014": "light-red",
-    "1012": "blue",
-    "1013": "dark-orange",
-    "1002": "orange",
-    "1003": "orange",
-    "1007": "light-orange",
-    "1010": "light-orange",
-    "invalid": "super-light-orange",
+    "1005": "semi-dark-green",
+    "1012": "dark-green",
+    "3xxx": "super-light-green",
+    "4xxx": "super-light-green",
     "1008": "yellow",
     "1009": "light-yellow",
-    "3xxx": "light-purple",
-    "4xxx": "purple",
+    "1002": "dark-yellow",
+    "1003": "dark-yellow",
+    "1007": "semi-dark-yellow",
+    "1010": "semi-dark-yellow",
+    "invalid": "dark-yellow",
+    "1013": "light-red",
+    "1014": "semi-dark-red",
+    "1006": "red",
+    "1011": "dark-red",
     "unknown": "text",
+}
+HASTY_COLOURS = {"no_back_off": "red", "after_1012": "dark-green", "after_1013": "light-red"}
+# By the side that a failed handshake is to be looked for at.
+OUTCOME_COLOURS = {
+    "refused": "light-orange",
+    "upstream_closed": "super-light-orange",
+    "upstream_timeout": "semi-dark-orange",
+    "bad_response": "orange",
+    "dial_failed": "dark-orange",
+    "dial_timeout": "dark-orange",
+    "tls_failed": "yellow",
+    "bad_request": "blue",
+    "no_route": "light-blue",
+    "client_gone": "super-light-blue",
+    "over_limit": "light-purple",
+    "draining": "purple",
+    "internal": "dark-purple",
 }
 
 
@@ -89,10 +108,22 @@ def colours(table):
     return [override(name, color={"mode": "fixed", "fixedColor": colour}) for name, colour in table.items()]
 
 
+def colours_by_prefix(table):
+    """Colours for legends that begin with a name: `refused 403`."""
+    return [
+        {
+            "matcher": {"id": "byRegexp", "options": "/^%s( |$)/" % name},
+            "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}],
+        }
+        for name, colour in table.items()
+    ]
+
+
 def panel(kind, title, description, queries, unit, options, custom=None, thresholds=None, overrides=(), **defaults):
     links = defaults.pop("links", None)
     transformations = defaults.pop("transformations", None)
-    field = {"color": {"mode": "palette-classic"}, "mappings": [], "thresholds": thresholds or steps(), "unit": unit}
+    # An instance or a route has the same colour wherever it is.
+    field = {"color": {"mode": "palette-classic-by-name"}, "mappings": [], "thresholds": thresholds or steps(), "unit": unit}
     field.update(defaults)
     if custom is not None:
         field["custom"] = custom
@@ -113,21 +144,26 @@ def panel(kind, title, description, queries, unit, options, custom=None, thresho
 
 
 def stat(title, description, expr, unit, thresholds=None, **defaults):
+    """One number. Its text has the colour of the threshold."""
+    return stats(title, description, [target(expr, instant=True)], unit, thresholds, by_name=False, **defaults)
+
+
+def stats(title, description, queries, unit, thresholds=None, by_name=True, reduce="lastNotNull", **defaults):
+    """A tile for each series; one that is not as it should be is filled. With range queries, their course is drawn small."""
     defaults.setdefault("color", {"mode": "thresholds"})
+    is_range = any(query["range"] for query in queries)
     options = {
-        "colorMode": "value",
-        "graphMode": "none",
+        "colorMode": "background_solid" if by_name and not is_range else "value",
+        "graphMode": "area" if is_range else "none",
         "justifyMode": "auto",
         "orientation": "auto",
         "percentChangeColorMode": "standard",
         "showPercentChange": False,
-        "textMode": "value",
+        "textMode": "value_and_name" if by_name else "value",
         "wideLayout": True,
-        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+        "reduceOptions": {"calcs": [reduce], "fields": "", "values": False},
     }
-    return panel(
-        "stat", title, description, [target(expr, instant=True)], unit, options, thresholds=thresholds, **defaults
-    )
+    return panel("stat", title, description, queries, unit, options, thresholds=thresholds, **defaults)
 
 
 def series(title, description, queries, unit, stacked=False, bars=False, log=False, **more):
@@ -224,7 +260,8 @@ def bars(title, description, queries, unit, **more):
     return panel("bargauge", title, description, queries, unit, options, min=0, **more)
 
 
-def heatmap(title, description, expr, edges):
+def heatmap(title, description, rows):
+    """`rows`: (name, expression) of each row, the lowest first."""
     options = {
         "calculate": False,
         "cellGap": 1,
@@ -235,7 +272,7 @@ def heatmap(title, description, expr, edges):
             "mode": "scheme",
             "reverse": False,
             "scale": "exponential",
-            "scheme": "Oranges",
+            "scheme": "Greys",
             "steps": 64,
         },
         "exemplars": {"color": "rgba(255,0,255,0.7)"},
@@ -244,10 +281,10 @@ def heatmap(title, description, expr, edges):
         "rowsFrame": {"layout": "auto"},
         "showValue": "never",
         "tooltip": {"mode": "single", "showColorScale": True, "yHistogram": True},
-        "yAxis": {"axisPlacement": "left", "reverse": False, "unit": edges},
+        "yAxis": {"axisPlacement": "left", "reverse": False},
     }
     custom = {"hideFrom": {"legend": False, "tooltip": False, "viz": False}, "scaleDistribution": {"type": "linear"}}
-    return panel("heatmap", title, description, [target(expr, "{{le}}", fmt="heatmap")], "cpm", options, custom)
+    return panel("heatmap", title, description, targets(*((expr, name) for name, expr in rows)), "cpm", options, custom)
 
 
 SHARE = steps(0.01, "yellow", 0.05, "red")

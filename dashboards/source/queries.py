@@ -1,7 +1,11 @@
 """PromQL for the panels. Every selector has the chosen jobs and instances, and most have the chosen routes."""
 
-# Sessions that count as lost, here and in the alerts: abnormal, not begun by the client, and not a server's Close to a client that died.
-LOST = 'class="abnormal", initiator!="client", cause!="client_unresponsive"'
+# The route of requests that no route takes: it has no sessions.
+A_ROUTE = 'route!="none"'
+
+# Upper edges of the buckets, as names.rs has them.
+IDLE_EDGES = [14.5, 16, 29.5, 31, 59.5, 62, 99.5, 102, 119.5, 122, 299.5, 303, 349.5, 353, 599.5, 605, 3599, 3610]
+LIFE_EDGES = [0.1, 0.5, 1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800, 86400, 259200]
 
 # === PromQL ===
 
@@ -41,3 +45,40 @@ def alive(by="", window="$__rate_interval", route=True):
     """Sessions that were live at any moment of the window: those that ended in it, and those that are live at its end."""
     ended = total("increase(%s[%s])" % (sel("closewatch_closes_total", "", route), window), by)
     return "(%s + %s > 0)" % (now("closewatch_sessions_active", by=by, route=route), ended)
+
+
+def lost(by=""):
+    """Sessions lost in the time range: abnormal and not the client's doing, or cut by a box for their silence."""
+    return in_range("closewatch_sessions_lost_total", by=by)
+
+
+# === Buckets ===
+
+
+def le(edge):
+    """A matcher for a bucket. Prometheus 3 writes whole edges with ".0"."""
+    return 'le=~"%d([.]0)?"' % edge if edge == int(edge) else 'le="%g"' % edge
+
+
+def named(seconds):
+    """(number, unit) of an edge, as people say it."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size and seconds % size == 0 or seconds == size == 3600:
+            return "%g" % (seconds / size), unit
+    return "%g" % seconds, "s"
+
+
+def ranges(metric, edges, extra="", unit=None):
+    """(name, expression) of what falls between each two edges, per minute: "59.5-62 s". `unit`: seconds everywhere, if given."""
+    out, below = [], None
+    name = lambda edge: ("%g" % edge, unit) if unit else named(edge)
+    joined = lambda more: ", ".join(each for each in (extra, more) if each)
+    for edge in edges:
+        (number, its), (low, low_unit) = name(edge), name(below) if below else ("0", None)
+        expr = per_minute(metric, joined(le(edge)))
+        if below:
+            expr = "%s - %s" % (expr, per_minute(metric, joined(le(below))))
+        out.append(("%s-%s %s" % (low if low_unit in (its, None) else "%s %s" % (low, low_unit), number, its), expr))
+        below = edge
+    rest = "%s - %s" % (per_minute(metric, joined('le="+Inf"')), per_minute(metric, joined(le(below))))
+    return [*out, ("> %s %s" % name(below), rest)]

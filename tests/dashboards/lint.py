@@ -40,6 +40,8 @@ RANGES = {
     "rate": {"$__rate_interval"},
     "irate": {"$__rate_interval"},
     "increase": {"$__rate_interval", "$__range"},
+    # A gauge at any moment of the whole time range.
+    "max_over_time": {"$__range"},
 }
 
 
@@ -67,6 +69,8 @@ class Lint:
         variables = dashboard["templating"]["list"]
         if dashboard.get("editable") is not False:
             fail("uneditable-dashboard-rule", "is editable")
+        if dashboard.get("editable") is not True:
+            fail("own", "is not editable")
 
         sources = [v for v in variables if v["type"] == "datasource"]
         if not sources:
@@ -162,7 +166,11 @@ class Lint:
             if target["datasource"]["type"] != "prometheus":
                 fail("target-promql-rule", "not a query to Prometheus")
                 continue
-            self.query("target-promql-rule", dashboard, panel, target["expr"], target["legendFormat"])
+            # Both have as many variants, in the same order, if the legend names the variable.
+            queries = model.variants(dashboard, target["expr"])
+            legends = model.variants(dashboard, target["legendFormat"])
+            for i, expr in enumerate(queries):
+                self.query("target-promql-rule", dashboard, panel, expr, legends[i % len(legends)])
 
     # === Queries ===
 
@@ -255,7 +263,7 @@ def with_query(expr, legend=""):
 
 
 SPOILT = [
-    ("uneditable-dashboard-rule", lambda d: d.update(editable=True)),
+    ("own", lambda d: d.update(editable=False)),
     ("template-datasource-rule", lambda d: d["templating"]["list"][0].update(name="prom")),
     ("template-job-rule", lambda d: d["templating"]["list"][1].update(allValue=".*")),
     ("template-instance-rule", lambda d: d["templating"]["list"].pop(2)),

@@ -38,6 +38,17 @@ def prometheus_targets(panel):
     return [target for target in panel["targets"] if target["datasource"]["type"] == "prometheus"]
 
 
+def variants(dashboard, text):
+    """`text` with each choice of a custom variable that it names."""
+    out = [text]
+    for variable in dashboard["templating"]["list"]:
+        name = variable["name"]
+        if variable["type"] == "custom" and re.search(r"\$\{?%s\b" % name, text):
+            values = [option["value"] for option in variable["options"]]
+            out = [re.sub(r"\$\{%s\}|\$%s\b" % (name, name), value, each) for each in out for value in values]
+    return out
+
+
 def families():
     """Maps each name to (type, labels), from the source. The golden exposition must have the same names."""
     source = (ROOT / "src/export/metrics/names.rs").read_text(encoding="utf-8")

@@ -101,20 +101,22 @@ async def client(instances, first=None):
     _, path, end = random.choices(HABITS, [weight for weight, *_ in HABITS])[0]
     quiet = path.endswith("quiet")
     life = random.uniform(70, 150) if quiet else min(400, random.lognormvariate(3.2, 1.0))
+    # By this closewatch knows those that come back.
+    agent = "User-Agent: Browser/%d\r\n" % random.randrange(10**9)
     for attempt in range(6):
         instance = first or random.choice(instances)
         try:
-            if await session(instance, path, end, life, quiet):
+            if await session(instance, path, end, life, quiet, agent):
                 return
         except OSError:
             first = None
         await asyncio.sleep(random.uniform(0.5, 4))
 
 
-async def session(instance, path, end, life, quiet):
+async def session(instance, path, end, life, quiet, agent):
     """Runs a session. True if the client ended it as it wanted."""
     try:
-        s = await peers.connect(instance.front, path)
+        s = await peers.connect(instance.front, path, lines=agent)
     except Refused:
         return path.endswith("refuse")
     except Ended:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import random
 import re
 import sys
@@ -16,6 +17,7 @@ upstream = "http://127.0.0.1:{back}"
 workers = 1
 [admin]
 listen = "127.0.0.1:{admin}"
+url = "http://127.0.0.1:{admin}"
 [log]
 closes = "{closes}"
 level = "warn"
@@ -152,14 +154,19 @@ class Hop:
                     each.close()
 
 
+# Each client has a name: by it closewatch knows those that come back.
+names = itertools.count()
+
+
 async def client(port, path="/", life=(10, 60), end=1000, speaks=(4, 12), pause=(0.2, 1.5), first=(0, 8), patience=None):
     """Runs one session after the other, without end. A session lasts `life` and sends a message every `speaks` (None: never). The client
     ends it with `end`: a code, None (a Close without a code), "leave" (1001, and no wait for the answer), "fin" or "reset". After the
     end of a session it waits for `pause`. It gives an upgrade up after `patience`."""
+    agent = "User-Agent: client-%d\r\n" % next(names)
     await asyncio.sleep(random.uniform(*first))
     while True:
         try:
-            s = await peers.connect(port, path, patience)
+            s = await peers.connect(port, path, patience, lines=agent)
         except (OSError, Ended, Refused):
             await asyncio.sleep(random.uniform(*pause))
             continue

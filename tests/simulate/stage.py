@@ -1,17 +1,13 @@
 """Real processes on free ports of 127.0.0.1: Prometheus, Alertmanager, and what Prometheus scrapes. Each is stopped by its own pid."""
 
-import base64
 import json
-import os
 import re
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.error
 import urllib.parse
@@ -185,8 +181,8 @@ class Prometheus:
 class Demo:
     """`closewatch demo`, and its two addresses."""
 
-    def __init__(self, stage, binary, name, rate, admin="127.0.0.1:0"):
-        self.process, out = stage.start(name, [binary, "demo", "--admin", admin, "--rate", rate])
+    def __init__(self, stage, binary, name, admin="127.0.0.1:0"):
+        self.process, out = stage.start(name, [binary, "demo", "--admin", admin])
         seen = out.stat().st_size
 
         def addresses():
@@ -197,35 +193,3 @@ class Demo:
             return found and found.groups()
 
         self.front, self.admin = wait_for("the addresses of the demo", addresses)
-
-
-class Pinger(threading.Thread):
-    """A client that pings through the proxy: no peer of the demo sends a ping that is answered."""
-
-    def __init__(self, front):
-        super().__init__(daemon=True)
-        self.front, self.over = front, False
-
-    def run(self):
-        host, port = self.front.split(":")
-        while not self.over:
-            try:
-                with socket.create_connection((host, int(port)), 5) as s:
-                    key = base64.b64encode(os.urandom(16)).decode()
-                    s.sendall(
-                        (
-                            "GET /chat/echo HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n" % (self.front, key)
-                        ).encode()
-                    )
-                    for i in range(20):
-                        if self.over:
-                            break
-                        s.sendall(b"\x89\x84\0\0\0\0" + struct.pack(">I", i))
-                        time.sleep(0.3)
-                        if not s.recv(4096):
-                            break
-                    s.sendall(b"\x88\x82\0\0\0\0" + struct.pack(">H", 1000))
-                    s.recv(4096)
-            except OSError:
-                time.sleep(0.2)

@@ -15,7 +15,7 @@ import {
 import { TableNG } from '@grafana/ui/unstable';
 import { EventBusSrv } from '@grafana/data';
 import { ScaleDirection, ScaleOrientation, AxisPlacement } from '@grafana/schema';
-import { interpolateOranges } from 'd3-scale-chromatic';
+import { interpolateGreys } from 'd3-scale-chromatic';
 import { firstValueFrom, of } from 'rxjs';
 
 const WIDTH = 1240;
@@ -52,7 +52,8 @@ function assign(config, id, value) {
 function configured(panel, field, name, seriesIndex) {
   const config = merge({}, structuredClone(panel.fieldConfig.defaults));
   for (const { matcher, properties } of panel.fieldConfig.overrides) {
-    if (matcher.options === name) {
+    const regexp = matcher.id === 'byRegexp' && new RegExp(matcher.options.slice(1, -1));
+    if (regexp ? regexp.test(name) : matcher.options === name) {
       properties.forEach(({ id, value }) => assign(config, id, structuredClone(value)));
     }
   }
@@ -111,6 +112,8 @@ async function tableFrame(panel) {
 
 // === Panels ===
 
+const iconColor = (annotation) => dashboard.annotations.list.find(({ name }) => name === annotation).iconColor;
+
 function Annotations({ config }) {
   useLayoutEffect(() => {
     const drains = (answers.annotations.Drains ?? []).flatMap(({ values }) => [[values[0][0], values.at(-1)[0]]]);
@@ -122,9 +125,9 @@ function Annotations({ config }) {
       ctx.beginPath();
       ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
       ctx.clip();
-      ctx.fillStyle = theme.colors.info.main + '22';
+      ctx.fillStyle = theme.visualization.getColorByName(iconColor('Drains')) + '22';
       drains.forEach(([from, to]) => ctx.fillRect(x(from), bbox.top, Math.max(2, x(to) - x(from)), bbox.height));
-      ctx.strokeStyle = theme.visualization.getColorByName('purple');
+      ctx.strokeStyle = theme.visualization.getColorByName(iconColor('Starts'));
       ctx.setLineDash([4, 3]);
       for (const time of starts.filter((t) => t > start)) {
         ctx.beginPath();
@@ -153,19 +156,24 @@ function Series({ panel, width, height }) {
   );
 }
 
+/** A tile for each series, side by side as far as there is room. */
 function Stat({ panel, width, height }) {
-  const [frame] = frames(panel);
-  if (!frame) {
+  const data = frames(panel);
+  if (data.length === 0) {
     return <Nothing text={panel.fieldConfig.defaults.noValue} />;
   }
-  const [time, field] = frame.fields;
-  const { lastNotNull } = reduceField({ field, reducers: ['lastNotNull'] });
-  const value = field.display(lastNotNull);
-  const sparkline = panel.options.graphMode === 'area' ? { x: time, y: field } : undefined;
-  return (
-    <BigValue width={width} height={height} theme={theme} value={value} colorMode={panel.options.colorMode}
-      graphMode={panel.options.graphMode} textMode={panel.options.textMode} justifyMode="auto" sparkline={sparkline} />
-  );
+  const { colorMode, graphMode, textMode, reduceOptions: { calcs: [calc] } } = panel.options;
+  const rows = Math.ceil(data.length / Math.max(1, Math.floor(width / 130)));
+  const columns = Math.ceil(data.length / rows);
+  const tile = ({ fields: [time, field] }, key) => {
+    const value = { ...field.display(reduceField({ field, reducers: [calc] })[calc]), title: field.state.displayName };
+    const sparkline = graphMode === 'area' ? { x: time, y: field, timeRange } : undefined;
+    return (
+      <BigValue key={key} width={width / columns - 4} height={height / rows - 4} theme={theme} value={value} colorMode={colorMode} graphMode={graphMode}
+        textMode={textMode} justifyMode="auto" sparkline={sparkline} />
+    );
+  };
+  return <div style={{ display: 'flex', flexWrap: 'wrap', gap: 4 }}>{data.map(tile)}</div>;
 }
 
 function Bars({ panel, width, height }) {
@@ -187,30 +195,20 @@ function Bars({ panel, width, height }) {
   );
 }
 
-const edge = (le) => (le === '+Inf' ? Infinity : Number(le));
-
 function Heatmap({ panel, width, height }) {
-  const rows = frames(panel)
-    .map(({ fields: [time, number] }) => ({ le: number.labels.le, at: time.values, values: number.values }))
-    .sort((a, b) => edge(a.le) - edge(b.le));
-  const unit = getDisplayProcessor({ field: { type: FieldType.number, config: { unit: panel.options.yAxis.unit ?? 'none' } }, theme });
-  const name = (le) => (le === '+Inf' ? '+Inf' : [unit(Number(le))].map(({ text, suffix }) => text + (suffix ?? ''))[0]);
+  const rows = frames(panel).map(({ fields: [time, number] }) => ({ name: number.state.displayName, at: time.values, values: number.values }));
   const times = rows[0].at;
-  // A bucket of Prometheus includes all buckets below it.
-  const cells = rows.map(({ at, values }, i) => {
-    const below = i > 0 ? new Map(rows[i - 1].at.map((t, k) => [t, rows[i - 1].values[k]])) : new Map();
-    return at.map((t, k) => [t, values[k] - (below.get(t) ?? 0)]);
-  });
+  const cells = rows.map(({ at, values }) => at.map((t, k) => [t, values[k]]));
   const max = Math.max(...cells.flat().map(([, v]) => v));
-  const colour = (v) => interpolateOranges(1 - Math.pow(v / max, panel.options.color.exponent) * 0.92);
+  const colour = (v) => interpolateGreys(1 - Math.pow(v / max, panel.options.color.exponent) * 0.92);
   const cell = step * 1000;
   const config = new UPlotConfigBuilder('utc');
   config.addScale({ scaleKey: 'x', isTime: true, orientation: ScaleOrientation.Horizontal, direction: ScaleDirection.Right, range: () => [start * 1000, end * 1000] });
   config.addScale({ scaleKey: 'y', orientation: ScaleOrientation.Vertical, direction: ScaleDirection.Up, range: () => [0, rows.length] });
   config.addAxis({ scaleKey: 'x', isTime: true, placement: AxisPlacement.Bottom, timeZone: 'utc', theme, grid: { show: false } });
   config.addAxis({
-    scaleKey: 'y', placement: AxisPlacement.Left, theme, grid: { show: false }, splits: () => rows.map((_, i) => i + 1),
-    values: (u, splits) => splits.map((i) => name(rows[i - 1].le)), size: 62,
+    scaleKey: 'y', placement: AxisPlacement.Left, theme, grid: { show: false }, splits: () => rows.map((_, i) => i + 0.5),
+    values: (u, splits) => splits.map((i) => rows[i - 0.5].name), size: 84,
   });
   config.addSeries({ scaleKey: 'y', theme, pathBuilder: () => null, pointsBuilder: () => null, colorMode: {}, fieldName: '', drawStyle: 'line', lineColor: FALLBACK_COLOR });
   config.addHook('draw', (u) => {
