@@ -19,6 +19,17 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 RUNBOOKS = ROOT / "docs/runbooks"
 RUNBOOK_URL = "https://github.com/closewatch/closewatch/blob/main/docs/runbooks/{}.md"
+# What the summary of an alert says of the findings on its route.
+FINDING = (
+    ' {{- range printf "route_finding:closewatch_findings:limit_seconds{job=%q, route=~%q}" $labels.job (print $labels.route "|[*]")'
+    ' | query }} {{- printf " Diagnosis: %s by %s" .Labels.mechanism .Labels.culprit }} {{- if .Value }}{{ printf " at %.1f s" .Value }}'
+    '{{ end }}.{{ end }}'
+)
+# Their alerts say how sessions end, and not why: diagnosis may know.
+GUESSING = (
+    "AbnormalCloseBurn AbnormalClosesPerSessionHour Client1006AboveUsual MassDisconnect 1006Burst 1011Burst ReconnectStorm Flapping IdleCut "
+    "PlannedOutsideDeploy PolicyCloses ProtocolCloses OverloadCloses UpstreamUnreachable UpgradesFailing UpgradesRefused InternalErrors"
+).split()
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 
 # Labels of a target, and metrics that are not exported by closewatch.
@@ -196,6 +207,33 @@ def panels():
     return titles
 
 
+def check_links(alert, notes):
+    """The link to a panel leads to the first that the runbook names, and that to the page has a filter that /closes knows."""
+    text = " ".join((RUNBOOKS / f"{alert.name}.md").read_text().split())
+    named = re.findall(r"\*\*([^*]+)\*\* \((closewatch / [^)]+)\)", text)
+    link = re.match(r'"\{\{ \$externalLabels\.grafana \}\}/d/([\w-]+)\?viewPanel=(\d+)&', notes.get("panel_url", ""))
+    check(link and named, f"{alert}: no link to a panel")
+    if link and named:
+        check(panel_ids().get(named[0]) == (link[1], int(link[2])), f"{alert}: panel_url is not the panel {named[0]}")
+    page = re.search(r"\(first \.\)\.Labels\.url \}\}(/.*?)\{\{ end \}\}'$", notes.get("page_url", ""))
+    check(page, f"{alert}: no link to the page")
+    for key in re.findall(r"[?&](\w+)=", page[1] if page else ""):
+        check(key in {"route", "class", "code", "cause", "initiator"}, f"{alert}: /closes has no filter {key}")
+    guesses = alert.name.removeprefix("Closewatch") in GUESSING
+    check((FINDING in notes.get("summary", "")) == guesses, f"{alert}: names what diagnosis finds, or does not and should")
+
+
+def panel_ids():
+    """Title and dashboard of each panel → uid of the dashboard, and id."""
+    out = {}
+    for path in some(sorted((ROOT / "dashboards").glob("*.json")), "dashboards"):
+        dashboard = json.loads(path.read_text())
+        for panel in dashboard["panels"]:
+            for each in [panel, *panel.get("panels", [])]:
+                out[(each["title"], dashboard["title"])] = (dashboard["uid"], each["id"])
+    return out
+
+
 def check_runbooks(alerts, known):
     pages = {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"}
     names = {alert.name for alert in alerts}
@@ -265,8 +303,12 @@ def main():
         hit = any(name == alert.name and alert.labels.items() <= labels.items() for name, labels in fired)
         check(hit, f"{alert} fires in no alert_rule_test")
         notes = alert.annotations
-        check(set(notes) == {"summary", "description", "runbook_url"}, f"{alert}: annotations {sorted(notes)}")
-        check("{{" not in notes.get("summary", "{{"), f"{alert}: the summary is not static")
+        expected = {"summary", "description", "runbook_url", "panel_url", "page_url"}
+        check(set(notes) == expected, f"{alert}: annotations {sorted(notes)}")
+        # A sentence that is always the same, and behind it what diagnosis finds on the route.
+        summary = notes.get("summary", "{{").replace(FINDING, "")
+        check("{{" not in summary, f"{alert}: the summary is not static")
+        check_links(alert, notes)
         check("{{" in notes.get("description", ""), f"{alert}: the description says no numbers or names")
         check(notes.get("runbook_url") == RUNBOOK_URL.format(alert.name), f"{alert}: another alert's runbook")
         check(alert.labels.get("severity") in {"critical", "warning", "info"}, f"{alert}: severity")
