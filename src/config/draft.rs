@@ -22,7 +22,7 @@ pub(super) const MOST_WORKERS: usize = 1024;
 const HEADER_LINES: std::ops::RangeInclusive<usize> = 16..=1000;
 const HEADER_BYTES: std::ops::RangeInclusive<u64> = 8 * 1024..=1024 * 1024;
 
-/// Each route has some 450 series from the start.
+/// Each route has some 420 series from the start.
 const MOST_ROUTES: usize = 10_000;
 
 /// The rest of a control frame's 125 bytes after the code (RFC 6455 §5.5).

@@ -27,7 +27,7 @@ use crate::wire::{MessageKind, Peer};
 /// Events that a subscriber of the feed may lag behind before it misses some.
 pub const FEED: usize = 1024;
 
-/// Routes that are gone from the configuration and keep their series: a last scrape still finds them. Each takes some 120 KB.
+/// Routes that are gone from the configuration and keep their series: a last scrape still finds them. Each takes some 140 KB.
 pub const GONE_ROUTES: usize = 100;
 
 /// The settings of all outputs.

@@ -32,6 +32,12 @@ impl Hints {
         Arc::clone(hints)
     }
 
+    /// Whether a configuration has the route, or a session: then its series are there.
+    pub(super) fn knows(&self, route: &str) -> bool {
+        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        routes.get(route).is_some_and(|hints| Arc::strong_count(hints) > 1)
+    }
+
     /// These findings are going on now, the weightiest first.
     pub(super) fn set(&self, active: Vec<Active>) {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,5 +67,20 @@ impl RouteHints {
         let any = !of_route.is_empty();
         *self.active.write().unwrap_or_else(PoisonError::into_inner) = of_route;
         self.any.store(any, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_is_known_as_long_as_somebody_uses_it() {
+        let hints = Hints::default();
+        assert!(!hints.knows("chat"));
+        let chat = hints.of(&"chat".into());
+        assert!(hints.knows("chat") && !hints.knows("feed"));
+        drop(chat);
+        assert!(!hints.knows("chat"), "at once, and not only behind the next look");
     }
 }

@@ -55,7 +55,8 @@ impl Diagnosis {
         let shared = Arc::new(Shared::new(Known::of(settings), none, metrics.records_dropped(Sink::Diagnosis)));
         let clients = Arc::new(Clients::new(settings.client.clone()));
         let announcer = Announcer::new(metrics.findings());
-        let returning = Returning::new(Arc::clone(&clients), settings.memory / worker::RECORD, metrics.reconnects());
+        let limit = settings.memory / worker::RECORD;
+        let returning = Returning::new(Arc::clone(&shared), Arc::clone(&clients), limit, metrics.reconnects());
         Worker::new(Arc::clone(&shared), settings, instance, announcer, returning).start()?;
         Ok(Some(Self { shared, clients }))
     }

@@ -6,12 +6,14 @@ use jiff::Timestamp;
 
 use super::clients::Clients;
 use super::known::Known;
+use super::queue::Shared;
 use crate::close::{CloseRecord, RouteFacts, Session};
 use crate::diagnosis::{Left, Return, Returns};
 use crate::export::metrics::Reconnects;
 
-/// The clients that the diagnosis waits for.
+/// The clients that the diagnosis waits for. Those of a route that is gone are not counted: it would get its series anew.
 pub(super) struct Returning {
+    shared: Arc<Shared>,
     clients: Arc<Clients>,
     returns: Returns<Arc<RouteFacts>>,
     series: Reconnects,
@@ -21,8 +23,8 @@ pub(super) struct Returning {
 
 impl Returning {
     /// Waits for so many clients at most.
-    pub(super) fn new(clients: Arc<Clients>, limit: usize, series: Reconnects) -> Self {
-        Self { clients, returns: Returns::new(limit), series }
+    pub(super) fn new(shared: Arc<Shared>, clients: Arc<Clients>, limit: usize, series: Reconnects) -> Self {
+        Self { shared, clients, returns: Returns::new(limit), series }
     }
 
     pub(super) fn opened(&mut self, session: &Session, known: &Known) {
@@ -35,7 +37,9 @@ impl Returning {
     pub(super) fn closed(&mut self, record: &CloseRecord, known: &Known) {
         let (session, verdict) = (&record.session, &record.verdict);
         let Some(client) = self.clients.of(session, known) else { return };
-        self.series.expect(&session.route.name, verdict.class);
+        if self.shared.hints.knows(&session.route.name) {
+            self.series.expect(&session.route.name, verdict.class);
+        }
         let lasted = verdict.ended.as_secs_f64();
         let back = self.returns.ended(
             client,
@@ -51,7 +55,12 @@ impl Returning {
     }
 
     pub(super) fn forget(&mut self, now: Timestamp) {
-        self.returns.forget(unix(now), |left| self.series.never(&left.note.name, left.class));
+        let Self { shared, returns, series, .. } = self;
+        returns.forget(unix(now), |left| {
+            if shared.hints.knows(&left.note.name) {
+                series.never(&left.note.name, left.class);
+            }
+        });
     }
 
     /// Whether nobody is waited for.
@@ -60,7 +69,7 @@ impl Returning {
     }
 
     fn count(&self, back: Option<Return<Arc<RouteFacts>>>) {
-        if let Some(back) = back {
+        if let Some(back) = back.filter(|back| self.shared.hints.knows(&back.left.note.name)) {
             self.series.returned(&back.left.note.name, &back);
         }
     }

@@ -3,7 +3,7 @@
 use crate::close::{Cause, Class, CloseCode, CodeLabel, CodeRules, Initiator, Outcome, Verdict, catalog};
 
 /// At most this many series of ends are made for a route before they happened: with the other families of a route, of
-/// which the histograms of a session's length are the largest, it comes to some 450 at the start, however many codes the
+/// which the histograms of a session's length are the largest, it comes to some 420 at the start, however many codes the
 /// configuration names.
 pub(super) const MAX_EXPECTED: usize = 100;
 

@@ -1,10 +1,11 @@
 //! The live diagnosis, through the exporter: findings, their series, and the hints of records.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use closewatch::admin::admin_router;
-use closewatch::close::{Address, CloseRecord, CloseSink, CodeRules, End, Outcome, RequestHeaders};
+use closewatch::close::{Address, CloseRecord, CloseSink, CodeRules, End, Outcome, RequestHeaders, RouteSink};
 use closewatch::config::{Diagnosis, LogTarget, Silent, Visitor};
 use closewatch::diagnosis::{Mechanism, Observation};
 use closewatch::export::{Event, ExportOptions, Exporter, LogOptions};
@@ -83,6 +84,8 @@ fn reports(exporter: &Exporter) -> Value {
 
 fn play_idle_cut(exporter: &Exporter) {
     exporter.declare_route("chat", &CodeRules::default());
+    // A route that nobody uses any more gets no series.
+    let _used = exporter.route("chat");
     file(exporter, (0..40).map(cut).chain((40..120).map(done)));
     settle(exporter);
 }
@@ -111,7 +114,7 @@ pub(crate) fn series_of_diagnosis() -> String {
 /// The hints of the last records.
 fn hints(exporter: &Exporter, last: usize) -> Vec<Option<&'static str>> {
     let events = exporter.recent().latest(last, |_| true);
-    let hint = |event: &std::sync::Arc<Event>| match &**event {
+    let hint = |event: &Arc<Event>| match &**event {
         Event::Closed(record) => record.hint,
         Event::HandshakeFailed { .. } => None,
     };
@@ -145,8 +148,7 @@ fn an_idle_cut_is_found_while_it_goes_on_and_names_the_records_behind_it() {
 }
 
 /// Sessions of one client that follow each other, by how each ends, how long it lasts and how long the next one waits.
-fn visits(exporter: &Exporter, number: u32, mut ago: f64, visitor: u32, ends: &[(Option<u16>, f64, f64)]) {
-    let route = exporter.route("chat");
+fn visits(route: &Arc<dyn RouteSink>, number: u32, mut ago: f64, visitor: u32, ends: &[(Option<u16>, f64, f64)]) {
     let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
     for (place, (code, lasts, waits)) in ends.iter().enumerate() {
         let mut session = records::session(u128::from(number) << 8 | place as u128);
@@ -173,11 +175,12 @@ fn reconnects(exporter: &Exporter, series: &str, labels: &str) -> Option<f64> {
 fn clients_that_come_back_are_counted_by_the_end_before_and_by_their_patience() {
     let exporter = exporter(Diagnosis::default());
     exporter.declare_route("chat", &CodeRules::default());
+    let chat = exporter.route("chat");
     assert_eq!(reconnects(&exporter, "hasty_reconnects_total", r#"kind="after_1012""#), Some(0.0));
     // A patient one, one that a restart turned out and that does not wait, and one without back-off.
-    visits(&exporter, 1, 900.0, 0, &[(None, 60.0, 20.0), (Some(1000), 60.0, 0.0)]);
-    visits(&exporter, 2, 900.0, 0, &[(Some(1012), 60.0, 2.0), (Some(1013), 60.0, 7.0), (Some(1000), 60.0, 0.0)]);
-    visits(&exporter, 3, 900.0, 0, &[(None, 2.0, 0.3); 6]);
+    visits(&chat, 1, 900.0, 0, &[(None, 60.0, 20.0), (Some(1000), 60.0, 0.0)]);
+    visits(&chat, 2, 900.0, 0, &[(Some(1012), 60.0, 2.0), (Some(1013), 60.0, 7.0), (Some(1000), 60.0, 0.0)]);
+    visits(&chat, 3, 900.0, 0, &[(None, 2.0, 0.3); 6]);
     settle(&exporter);
     let of = |series: &str, class: &str| reconnects(&exporter, series, &format!(r#"class="{class}""#));
     assert_eq!(of("reconnect_seconds_count", "abnormal"), Some(6.0), "one of the first, five of the third");
@@ -194,13 +197,14 @@ fn clients_that_come_back_are_counted_by_the_end_before_and_by_their_patience() 
 #[test]
 fn behind_one_address_a_cookie_tells_who_came_back() {
     let exporter = exporter(Diagnosis::default());
+    let chat = exporter.route("chat");
     let (ada, bob) = (1, 2);
-    visits(&exporter, 1, 900.0, ada, &[(None, 60.0, 0.0)]);
-    visits(&exporter, 1, 830.0, bob, &[(None, 60.0, 0.0)]);
+    visits(&chat, 1, 900.0, ada, &[(None, 60.0, 0.0)]);
+    visits(&chat, 1, 830.0, bob, &[(None, 60.0, 0.0)]);
     settle(&exporter);
     let count = || reconnects(&exporter, "reconnect_seconds_count", r#"class="abnormal""#);
     assert_eq!(count(), Some(0.0), "another visitor of the same address");
-    visits(&exporter, 2, 700.0, ada, &[(None, 60.0, 0.0)]);
+    visits(&chat, 2, 700.0, ada, &[(None, 60.0, 0.0)]);
     settle(&exporter);
     assert_eq!(count(), Some(1.0), "the same visitor, of another address");
 }

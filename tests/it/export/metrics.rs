@@ -101,7 +101,7 @@ fn opened_is_closed_plus_active_in_every_scrape() {
 }
 
 #[test]
-fn a_route_begins_with_some_450_series_at_zero() {
+fn a_route_begins_with_some_420_series_at_zero() {
     let exporter = silent();
     let before = exposition(&exporter).lines().count();
     let mut rules = CodeRules::default();

@@ -4,6 +4,7 @@ mod activated;
 mod admin;
 mod lines;
 mod log;
+mod returns;
 mod service_manager;
 mod signals;
 mod start;
