@@ -27,7 +27,7 @@ from .shared import ends_by_class, failed_handshakes, findings, time_away
 IDLE_LIMITS = [
     ("15 s", 14.5, 16, ""),
     ("30 s", 29.5, 31, ""),
-    ("60 s", 59.5, 62, "nginx, AWS ALB"),
+    ("60 s", 59.5, 62, "nginx, ALB"),
     ("100 s", 99.5, 102, "Cloudflare"),
     ("120 s", 119.5, 122, ""),
     ("300 s", 299.5, 303, ""),
@@ -111,10 +111,10 @@ def explain():
             target(expr, ref=chr(ord("A") + i), instant=True, fmt="table")
             for i, expr in enumerate(
                 [
-                    now("closewatch_sessions_active", by="route"),
-                    in_range("closewatch_sessions_opened_total", by="route"),
+                    now("closewatch_sessions_active", A_ROUTE, "route"),
+                    in_range("closewatch_sessions_opened_total", A_ROUTE, "route"),
                     in_range("closewatch_closes_total", by="route"),
-                    lost("route"),
+                    lost("route", A_ROUTE),
                     "%s / (%s > 0)"
                     % (
                         lost("route"),
@@ -263,7 +263,7 @@ def explain():
                         "The two sides saw different codes",
                         "Ends after which the client's library and the upstream's report different codes, by who began the end, per minute. "
                         "Then the logs of neither side alone tell what happened: the close log has both.",
-                        targets((per_minute("closewatch_saw_mismatch_total", by="initiator"), "{{initiator}}")),
+                        targets((per_minute("closewatch_saw_mismatch_total", by="initiator") + " > 0", "{{initiator}}")),
                         "cpm",
                         stacked=True,
                         overrides=colours(INITIATOR_COLOURS),

@@ -1,7 +1,7 @@
 """The overview: the sessions that end, by class, code, initiator and cause."""
 
 from .frame import BY, INSTANCE, JOB, ROUTE, dashboard, source
-from .panels import DIRECTION_COLOURS, INITIATOR_COLOURS, QUIET, SHARE, colours, colours_by_prefix, series, stat, targets
+from .panels import DIRECTION_COLOURS, INITIATOR_COLOURS, PLAIN_COLOURS, QUIET, SHARE, colours, colours_by_prefix, series, stat, targets
 from .queries import A_ROUTE, in_range, lost, now, per_minute, quantile, rate
 from .shared import ends, failed_handshakes, findings, lifetimes, time_away
 
@@ -138,6 +138,7 @@ def overview():
                             (per_minute("closewatch_closes_total"), "ended"),
                         ),
                         "cpm",
+                        overrides=colours(PLAIN_COLOURS),
                     ),
                     8,
                 ),
@@ -154,6 +155,7 @@ def overview():
                             )
                         ),
                         "s",
+                        overrides=colours(PLAIN_COLOURS),
                     ),
                     8,
                 ),

@@ -4,7 +4,11 @@ PROMETHEUS = {"type": "prometheus", "uid": "${datasource}"}
 LOKI = {"type": "loki", "uid": "${loki_datasource}"}
 
 # A colour means one thing on every dashboard. Blue is the client, orange the upstream, purple closewatch. Green is as it should be,
-# yellow worth a look, red bad; so classes, and the codes of a class, are green, yellow or red. Grey is what is not known.
+# yellow worth a look, red bad; so classes, and the codes of a class, are green, yellow or red. Grey is what is not known. Teal is
+# a number or a quantile, neither good nor bad. Only instances, routes and versions have the palette's colours, by their names: the same one
+# wherever they are.
+PLAIN = "#3aa6a6"
+PLAIN_COLOURS = {"median": PLAIN, "90 %": "#78c8c8", "99 %": "#c0e6e6", "opened": PLAIN, "ended": "#c0e6e6"}
 CLASS_COLOURS = {
     "clean": "green",
     "planned": "dark-green",
@@ -122,8 +126,7 @@ def colours_by_prefix(table):
 def panel(kind, title, description, queries, unit, options, custom=None, thresholds=None, overrides=(), **defaults):
     links = defaults.pop("links", None)
     transformations = defaults.pop("transformations", None)
-    # An instance or a route has the same colour wherever it is.
-    field = {"color": {"mode": "palette-classic-by-name"}, "mappings": [], "thresholds": thresholds or steps(), "unit": unit}
+    field = {"color": {"mode": "fixed", "fixedColor": PLAIN}, "mappings": [], "thresholds": thresholds or steps(), "unit": unit}
     field.update(defaults)
     if custom is not None:
         field["custom"] = custom
@@ -199,6 +202,8 @@ def series(title, description, queries, unit, stacked=False, bars=False, log=Fal
         "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
         "tooltip": {"hideZeros": True, "mode": "multi", "sort": "desc"},
     }
+    if any(name in query["legendFormat"] for query in queries for name in ("{{instance}}", "{{route}}", "{{version}}")):
+        more.setdefault("color", {"mode": "palette-classic-by-name"})
     if not log:
         more.setdefault("min", 0)
     if all(query["expr"].endswith("> 0") for query in queries):

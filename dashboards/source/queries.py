@@ -47,9 +47,9 @@ def alive(by="", window="$__rate_interval", route=True):
     return "(%s + %s > 0)" % (now("closewatch_sessions_active", by=by, route=route), ended)
 
 
-def lost(by=""):
+def lost(by="", extra=""):
     """Sessions lost in the time range: abnormal and not the client's doing, or cut by a box for their silence."""
-    return in_range("closewatch_sessions_lost_total", by=by)
+    return in_range("closewatch_sessions_lost_total", extra, by)
 
 
 # === Buckets ===
@@ -60,25 +60,23 @@ def le(edge):
     return 'le=~"%d([.]0)?"' % edge if edge == int(edge) else 'le="%g"' % edge
 
 
-def named(seconds):
-    """(number, unit) of an edge, as people say it."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size and seconds % size == 0 or seconds == size == 3600:
-            return "%g" % (seconds / size), unit
-    return "%g" % seconds, "s"
+UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
-def ranges(metric, edges, extra="", unit=None):
-    """(name, expression) of what falls between each two edges, per minute: "59.5-62 s". `unit`: seconds everywhere, if given."""
-    out, below = [], None
-    name = lambda edge: ("%g" % edge, unit) if unit else named(edge)
+def between(low, high, only=None):
+    """A range of seconds as people say it: "59.5-62 s", "1-2 min", "30-60 min". `only`: a unit, whatever the size."""
+    for size, unit in UNITS:
+        if only in (None, unit) and high >= 2 * size and high % size == 0 and (low % size == 0 or only):
+            return "%g-%g %s" % (low / size, high / size, unit)
+    return "%g-%g s" % (low, high)
+
+
+def ranges(metric, edges, extra="", only=None):
+    """(name, expression) of what falls between each two edges, per minute."""
     joined = lambda more: ", ".join(each for each in (extra, more) if each)
-    for edge in edges:
-        (number, its), (low, low_unit) = name(edge), name(below) if below else ("0", None)
-        expr = per_minute(metric, joined(le(edge)))
-        if below:
-            expr = "%s - %s" % (expr, per_minute(metric, joined(le(below))))
-        out.append(("%s-%s %s" % (low if low_unit in (its, None) else "%s %s" % (low, low_unit), number, its), expr))
-        below = edge
-    rest = "%s - %s" % (per_minute(metric, joined('le="+Inf"')), per_minute(metric, joined(le(below))))
-    return [*out, ("> %s %s" % name(below), rest)]
+    up_to = lambda edge: per_minute(metric, joined(le(edge)))
+    out = [(between(0, edges[0], only), up_to(edges[0]))]
+    for low, high in zip(edges, edges[1:]):
+        out.append((between(low, high, only), "%s - %s" % (up_to(high), up_to(low))))
+    last = between(0, edges[-1], only).removeprefix("0-")
+    return [*out, ("> " + last, "%s - %s" % (per_minute(metric, joined('le="+Inf"')), up_to(edges[-1])))]

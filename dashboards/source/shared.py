@@ -7,6 +7,7 @@ from .panels import (
     CODE_COLOURS,
     INITIATOR_COLOURS,
     OUTCOME_COLOURS,
+    PLAIN_COLOURS,
     colours,
     colours_by_prefix,
     series,
@@ -34,13 +35,17 @@ SIDES = {
         )
     },
 }
-GOES_ON = {
-    "type": "value",
-    "options": {
-        "0": {"color": "text", "index": 0, "text": "over"},
-        "1": {"color": "red", "index": 1, "text": "goes on"},
+GOES_ON = [
+    {
+        "type": "value",
+        "options": {
+            "0": {"color": "text", "index": 0, "text": "over"},
+            "1": {"color": "red", "index": 1, "text": "goes on"},
+        },
     },
-}
+    # The instance that found it was restarted, or is gone.
+    {"type": "special", "options": {"match": "null", "result": {"color": "text", "index": 2, "text": "over"}}},
+]
 
 
 def findings():
@@ -64,8 +69,8 @@ def findings():
             "route": ("route", {}),
             "mechanism": ("mechanism", {"links": [{"title": "What it means", "url": EXPLAINED, "targetBlank": True}]}),
             "culprit": ("at fault", {"custom__cellOptions": {"type": "color-text"}, "mappings": [SIDES]}),
-            "Value #C": ("at", {"unit": "s", "decimals": 1}),
-            "Value #A": ("now", {"mappings": [GOES_ON], "custom__cellOptions": {"type": "color-text"}}),
+            "Value #C": ("at, seconds", {"unit": "none", "decimals": 1}),
+            "Value #A": ("now", {"mappings": GOES_ON, "custom__cellOptions": {"type": "color-text"}}),
         },
         "now",
         hidden=["Value #B"],
@@ -148,4 +153,5 @@ def lifetimes():
         ),
         "s",
         log=True,
+        overrides=colours(PLAIN_COLOURS),
     )

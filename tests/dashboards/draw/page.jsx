@@ -165,15 +165,21 @@ function Stat({ panel, width, height }) {
   const { colorMode, graphMode, textMode, reduceOptions: { calcs: [calc] } } = panel.options;
   const rows = Math.ceil(data.length / Math.max(1, Math.floor(width / 130)));
   const columns = Math.ceil(data.length / rows);
+  const gap = data.length > 1 ? 4 : 0;
   const tile = ({ fields: [time, field] }, key) => {
-    const value = { ...field.display(reduceField({ field, reducers: [calc] })[calc]), title: field.state.displayName };
+    const value = field.display(reduceField({ field, reducers: [calc] })[calc]);
+    if (textMode === 'value_and_name') {
+      value.title = field.state.displayName;
+    }
+    const { min, max } = reduceField({ field, reducers: ['min', 'max'] });
+    field.state.range = { min, max, delta: max - min };
     const sparkline = graphMode === 'area' ? { x: time, y: field, timeRange } : undefined;
     return (
-      <BigValue key={key} width={width / columns - 4} height={height / rows - 4} theme={theme} value={value} colorMode={colorMode} graphMode={graphMode}
+      <BigValue key={key} width={width / columns - gap} height={height / rows - gap} theme={theme} value={value} colorMode={colorMode} graphMode={graphMode}
         textMode={textMode} justifyMode="auto" sparkline={sparkline} />
     );
   };
-  return <div style={{ display: 'flex', flexWrap: 'wrap', gap: 4 }}>{data.map(tile)}</div>;
+  return gap ? <div style={{ display: 'flex', flexWrap: 'wrap', gap }}>{data.map(tile)}</div> : tile(data[0]);
 }
 
 function Bars({ panel, width, height }) {
@@ -276,6 +282,8 @@ window.tables = {};
 for (const panel of dashboard.panels.filter(({ type }) => type === 'table')) {
   window.tables[panel.id] = await tableFrame(panel);
 }
+// Numbers are as large as there is room for: their font has to be there when they are measured.
+await Promise.all([400, 500].map((weight) => document.fonts.load(`${weight} 16px Inter`)));
 const context = { eventsScope: 'global', eventBus, sync: () => 0 };
 createRoot(document.getElementById('root')).render(
   <ThemeContext.Provider value={theme}>
