@@ -126,10 +126,11 @@ class Known:
             self.metrics.setdefault(name, self.metrics.get(family, set()) | ({"le"} if name.endswith("_bucket") else set()))
             for label, value in re.findall(r'(\w+)="([^"]*)"', labels):
                 self.values.setdefault(label, set()).add(value)
-        source = (ROOT / "src/close/labels.rs").read_text()
-        for label in ["class", "initiator", "cause", "outcome"]:
+        closed = {"src/close/labels.rs": ["class", "initiator", "cause", "outcome"], "src/diagnosis/finding.rs": ["culprit", "mechanism"]}
+        for path, label in ((path, label) for path, labels in closed.items() for label in labels):
+            source = (ROOT / path).read_text()
             body = re.search(rf"^ {{4}}{label.title()} \{{(.*?)^ {{4}}\}}", source, re.M | re.S)[1]
-            self.values[label] |= set(some(re.findall(r'= "(\w+)"', body), f"values of {label} in labels.rs"))
+            self.values[label] |= set(some(re.findall(r'= "(\w+)"', body), f"values of {label} in {path}"))
         self.metrics |= {name: set() for name in FOREIGN_METRICS}
         some(self.metrics, "registered metrics")
 
