@@ -3,8 +3,9 @@
 use http::Request;
 use tokio::net::TcpStream;
 
-use super::http::head::{RequestHead, Room, encode_target, request};
+use super::http::head::{RequestHead, Room, request};
 use super::http::headers::names_two_hosts;
+use super::http::target::put_stand_in;
 use super::http::websocket::{asks_for_websocket, check_upgrade};
 use super::parsed::Parsed;
 use super::source::proxy_protocol::{self, Header};
@@ -32,10 +33,10 @@ pub fn verbatim(bytes: &[u8]) -> Option<Verbatim<'_>> {
     }
 }
 
-/// The head of such an upgrade as hyper is given it, if it has to answer.
+/// The head of such an upgrade as hyper is shown it, if it has to answer.
 pub fn for_hyper(head: &[u8]) -> Vec<u8> {
     let mut head = head.to_vec();
-    encode_target(&mut head);
+    put_stand_in(&mut head);
     head
 }
 

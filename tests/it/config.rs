@@ -347,3 +347,11 @@ fn what_cannot_be_read_is_named_with_the_reason() {
         }
     }
 }
+
+#[test]
+fn forwarded_headers_pass_by_default_and_off_is_another_word_for_it() {
+    for text in ["", "[forwarded]\nx_forwarded = \"pass\"\n", "[forwarded]\nx_forwarded = \"off\"\n"] {
+        let config = loaded(&format!("upstream = \"http://a.test\"\n{text}"));
+        assert_eq!(config.forwarded.x_forwarded, config::XForwarded::Pass, "{text}");
+    }
+}

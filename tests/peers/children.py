@@ -64,9 +64,10 @@ class Server(Peer):
 class Closewatch(Peer):
     """The built binary in front of one port. Its lines are records."""
 
-    async def front(self, binary, upstream, *options, scheme="http"):
-        self.command = [binary, "--listen", "127.0.0.1:0", "--admin", "off", "--close-log", "-",
-                        "--upstream", f"{scheme}://127.0.0.1:{upstream}", *options]
+    async def front(self, binary, upstream, *options, scheme="http", host="127.0.0.1", within=()):
+        """Starts it. `within` is a command that runs another one."""
+        self.command = [*within, binary, "--listen", "127.0.0.1:0", "--admin", "off", "--close-log", "-",
+                        "--upstream", f"{scheme}://{host}:{upstream}", *options]
         await self.start()
         async with asyncio.timeout(PATIENCE):
             while line := await self.child.stderr.readline():

@@ -1,4 +1,4 @@
-"""nginx as a WebSocket proxy. The time through closewatch is compared with the time through it."""
+"""nginx as a proxy: the reference that closewatch is compared with."""
 
 import asyncio
 import os
@@ -24,22 +24,22 @@ http {{
 
 
 class Nginx:
-    """nginx in front of the port `upstream`, for the duration of an `async with` block.
+    """nginx in front of the port `upstream`, for the duration of an `async with` block. Its files are in `folder`.
 
     It is a master with one worker: nginx as a single process crashes when it inherits a listening socket."""
 
-    def __init__(self, upstream):
-        self.upstream = upstream
+    def __init__(self, upstream, configuration=CONFIGURATION, folder=FOLDER):
+        self.upstream, self.configuration, self.folder = upstream, configuration, folder
 
     async def __aenter__(self):
-        FOLDER.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         # nginx cannot listen on port 0. But it inherits a listening socket, as if from an older instance of itself.
         with socket.create_server(("127.0.0.1", 0), backlog=511) as listening:
             self.port = listening.getsockname()[1]
-            configuration = FOLDER / "nginx.conf"
-            configuration.write_text(CONFIGURATION.format(folder=FOLDER, listen=f"127.0.0.1:{self.port}", upstream=self.upstream))
+            file = self.folder / "nginx.conf"
+            file.write_text(self.configuration.format(folder=self.folder, listen=f"127.0.0.1:{self.port}", upstream=self.upstream))
             self.child = await asyncio.create_subprocess_exec(
-                ".work/nginx/usr/sbin/nginx", "-p", FOLDER, "-e", FOLDER / "error.log", "-c", configuration,
+                ".work/nginx/usr/sbin/nginx", "-p", self.folder, "-e", self.folder / "error.log", "-c", file,
                 env={**os.environ, "NGINX": f"{listening.fileno()};"}, pass_fds=[listening.fileno()],
             )
         return self

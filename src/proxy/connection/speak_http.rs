@@ -24,6 +24,7 @@ use crate::proxy::http::facts::facts_of_broken_head;
 use crate::proxy::http::head::USUAL_HEADER_LINES;
 use crate::proxy::http::headers;
 use crate::proxy::http::plain::{PlainError, forward};
+use crate::proxy::http::target;
 use crate::proxy::http::upstreams::Upstreams;
 use crate::proxy::http::websocket;
 use crate::proxy::routes::Route;
@@ -209,7 +210,10 @@ async fn answer_request(
     state: &RequestState,
     upstreams: &Upstreams,
 ) -> Result<Response<Body>, Infallible> {
-    let Begun { ambiguous, asked, in_flight } = begun;
+    let Begun { ambiguous, target, asked, in_flight } = begun;
+    if let Some(target) = target {
+        request.extensions_mut().insert(target);
+    }
     let proxy = &proxy.latest();
     headers::settle_host(&mut request);
     let response = if websocket::asks_for_websocket(request.headers()) {
@@ -229,7 +233,7 @@ async fn answer_request(
         // A request for no path, but for the server (RFC 9112 §3.2.4).
         let is_for_all = request.method() == Method::OPTIONS && request.uri().path() == "*";
         let only = if is_for_all { proxy.routes.only() } else { None };
-        let route = only.or_else(|| proxy.routes.find(headers::host(&request), request.uri().path())).cloned();
+        let route = only.or_else(|| proxy.routes.find(headers::host(&request), target::path(&request))).cloned();
         let sink = Arc::clone(route.as_ref().map_or(&proxy.routes.none, |route| &route.sink));
         let response = if headers::names_two_hosts(request.headers()) {
             answer(StatusCode::BAD_REQUEST, "the request names two hosts")
@@ -266,11 +270,18 @@ fn note_failure(error: &PlainError, client: &Client, route: &Route) {
     }
 }
 
-/// Files a head that is not a request with the failed upgrades: it may have been meant as one.
-fn file_bad_head(proxy: &Shared, client: &Client, state: &RequestState, head: &[u8], status: StatusCode, detail: &str) {
+/// Files a head that is not a request, of which hyper has `shown`, with the failed upgrades: it may have been meant as one.
+fn file_bad_head(
+    proxy: &Shared,
+    client: &Client,
+    state: &RequestState,
+    shown: &[u8],
+    status: StatusCode,
+    detail: &str,
+) {
     let facts = RequestFacts {
         real_address: client.proxied.clone().map(Box::new),
-        ..facts_of_broken_head(head, proxy.config.log.query)
+        ..facts_of_broken_head(&state.as_written(shown), proxy.config.log.query)
     };
     let host = facts.host.as_ref().map(Text::as_str);
     let path = facts.path.as_str().split('?').next().unwrap_or_default();

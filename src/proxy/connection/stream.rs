@@ -56,7 +56,7 @@ impl AsyncRead for ClientStream {
         let read = Pin::new(&mut self.leg).poll_read(cx, buf);
         let some = buf.filled().len() > before;
         if some {
-            self.request.bytes_came(&buf.filled()[before..]);
+            self.request.bytes_came(&mut buf.filled_mut()[before..]);
         }
         // A FIN during an upgrade is half-close, which the session passes on. A reset is an error: hyper then drops the
         // handshake.

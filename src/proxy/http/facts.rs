@@ -3,6 +3,7 @@
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Request, Version};
 
+use super::target::target;
 use crate::close::{HttpVersion, Request as RequestFacts, Text};
 use crate::proxy::source::forwarded::join;
 
@@ -10,10 +11,11 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The facts of a request for its record: copies, so that the record keeps no buffer alive.
 pub(in crate::proxy) fn request_facts<B>(request: &Request<B>, with_query: bool) -> RequestFacts {
-    let path = match request.uri().path_and_query() {
-        Some(path) if with_query => path.as_str(),
-        Some(path) => path.path(),
-        None => request.uri().path(),
+    let path = match (target(request), request.uri().path_and_query()) {
+        (Some(target), _) => target.shown(with_query),
+        (None, Some(path)) if with_query => path.as_str(),
+        (None, Some(path)) => path.path(),
+        (None, None) => request.uri().path(),
     };
     let value = |name: &HeaderName| request.headers().get(name).map(HeaderValue::as_bytes);
     let offers = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().map(HeaderValue::as_bytes);

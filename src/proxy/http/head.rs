@@ -13,6 +13,7 @@ use http::header::{
 use httparse::{Header, ParserConfig, Status};
 
 use super::headers::is_end_to_end;
+use super::target::Target;
 use crate::close::RequestHeaders;
 use crate::proxy::parsed::Parsed;
 
@@ -41,12 +42,12 @@ pub(in crate::proxy) enum RequestHead<'h, 'b> {
 }
 
 /// Facts of a head that hyper does not give.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::proxy) struct HeadFacts {
     /// The bytes of the head.
     pub(in crate::proxy) len: usize,
-    /// It is a valid upgrade, whose target may have characters that hyper refuses.
-    pub(in crate::proxy) upgrade: bool,
+    /// Its target, if hyper is shown a stand-in for it.
+    pub(in crate::proxy) target: Option<Target>,
     /// It can be read in two ways, though hyper takes it for one: it has two lengths (RFC 9112 §6.1), or a line that ends in
     /// a bare LF (§2.2).
     pub(in crate::proxy) ambiguous: bool,
@@ -78,7 +79,8 @@ pub(in crate::proxy) fn request<'h, 'b>(bytes: &'b [u8], room: &'h mut Room<'b>)
         (Some("GET"), Some(target), Some(1)) if bytes.first() == Some(&b'G') => head.upgrade(target),
         _ => None,
     };
-    Parsed::Whole(upgrade.map_or_else(|| RequestHead::Other(head.read_facts()), RequestHead::Upgrade))
+    let target = request.path.unwrap_or_default();
+    Parsed::Whole(upgrade.map_or_else(|| RequestHead::Other(head.read_facts(target)), RequestHead::Upgrade))
 }
 
 /// Whether `bytes`, whose first `known` are not a whole head, may be one now. Only then is it worth parsing them again: so a
@@ -116,22 +118,6 @@ fn is_visible_path(target: &str) -> bool {
     target.starts_with('/') && target.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Percent-encodes what the target of the upgrade at the beginning of `bytes` has beyond RFC 3986 §3.3 and §3.4, for hyper,
-/// which refuses it. The upstream has been, or will never be, asked with the target as it came.
-pub(in crate::proxy) fn encode_target(bytes: &mut Vec<u8>) {
-    let beyond = |byte: &u8| !byte.is_ascii_alphanumeric() && !b"-._~!$&'()*+,;=:@/?%".contains(byte);
-    let begin = bytes.iter().position(|byte| *byte == b' ').map_or(bytes.len(), |space| space + 1);
-    let len = bytes[begin..].iter().take_while(|byte| byte.is_ascii_graphic()).count();
-    let target = begin..begin + len;
-    if bytes[target.clone()].iter().any(beyond) {
-        let encoded: Vec<u8> = bytes[target.clone()]
-            .iter()
-            .flat_map(|byte| if beyond(byte) { format!("%{byte:02X}").into_bytes() } else { vec![*byte] })
-            .collect();
-        bytes.splice(target, encoded);
-    }
-}
-
 // === impl Room ===
 
 impl Room<'_> {
@@ -143,10 +129,12 @@ impl Room<'_> {
 // === impl RequestHead ===
 
 impl RequestHead<'_, '_> {
-    pub(in crate::proxy) const fn facts(&self) -> HeadFacts {
+    pub(in crate::proxy) fn facts(&self) -> HeadFacts {
         match self {
-            Self::Upgrade(upgrade) => HeadFacts { len: upgrade.head.bytes.len(), upgrade: true, ambiguous: false },
-            Self::Other(facts) => *facts,
+            Self::Upgrade(UpgradeHead { head, target, .. }) => {
+                HeadFacts { len: head.bytes.len(), target: Target::of(target), ambiguous: false }
+            }
+            Self::Other(facts) => facts.clone(),
         }
     }
 }
@@ -163,9 +151,10 @@ impl<'h, 'b> Head<'h, 'b> {
         plain.then_some(UpgradeHead { head: self, target, host, key })
     }
 
-    fn read_facts(&self) -> HeadFacts {
+    fn read_facts(&self, target: &str) -> HeadFacts {
         let two_lengths = self.has(&CONTENT_LENGTH) && self.has(&TRANSFER_ENCODING);
-        HeadFacts { len: self.bytes.len(), upgrade: false, ambiguous: two_lengths || !has_strict_lines(self.bytes) }
+        let ambiguous = two_lengths || !has_strict_lines(self.bytes);
+        HeadFacts { len: self.bytes.len(), target: Target::of(target), ambiguous }
     }
 
     /// The headers, as name and value.
@@ -333,22 +322,19 @@ mod tests {
     }
 
     #[test]
-    fn a_target_of_visible_characters_is_taken_and_encoded_for_hyper_alone() {
+    fn a_target_of_visible_characters_is_taken_and_noted_for_hyper() {
         let odd = UPGRADE.replace("room=1", "filter={\"room\":<1>}`^|\\#x");
         let mut room = Room::new();
         let Parsed::Whole(RequestHead::Upgrade(found)) = request(odd.as_bytes(), &mut room) else {
             panic!("not taken")
         };
         assert_eq!(found.target, "/chat?filter={\"room\":<1>}`^|\\#x");
-        let mut bytes = odd.clone().into_bytes();
-        encode_target(&mut bytes);
-        let encoded = UPGRADE.replace("room=1", "filter=%7B%22room%22:%3C1%3E%7D%60%5E%7C%5C%23x");
-        assert_eq!(String::from_utf8(bytes).unwrap(), encoded);
-        for whole in [UPGRADE, "", "GET", "GET "] {
-            let mut same = whole.as_bytes().to_vec();
-            encode_target(&mut same);
-            assert_eq!(same, whole.as_bytes());
-        }
+        assert!(
+            matches!(request(odd.as_bytes(), &mut Room::new()), Parsed::Whole(head) if head.facts().target.is_some())
+        );
+        assert!(
+            matches!(request(UPGRADE.as_bytes(), &mut Room::new()), Parsed::Whole(head) if head.facts().target.is_none())
+        );
     }
 
     #[test]

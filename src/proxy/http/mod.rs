@@ -7,6 +7,7 @@ pub(super) mod head;
 pub(super) mod headers;
 pub(super) mod offer;
 pub(super) mod plain;
+pub(super) mod target;
 pub(super) mod upstream;
 pub(super) mod upstreams;
 pub(super) mod websocket;

@@ -42,7 +42,7 @@ pub(in crate::proxy) async fn forward(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, PlainError> {
     let mut request = expect::await_word(prepare(request, upstream.authority)?);
-    if let Some(mut connection) = upstreams.take(upstream).await {
+    if let Some(mut connection) = upstreams.take(upstream).await.filter(|kept| kept.takes(&request)) {
         let (first, again) = with_copy(request);
         match connection.send(first).await {
             Ok(response) => {
@@ -100,8 +100,10 @@ fn finish(mut response: Response<Incoming>) -> Result<Response<Body>, PlainError
     let mut codings = response.headers().get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next().map(header::HeaderValue::as_bytes), codings.next()) {
         (None, _) => {}
-        // Of two lengths the other is void (RFC 9112 §6.3).
-        (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => {
+        // Of two lengths the other is void (RFC 9112 §6.3). `identity`, no coding at all, is said by servers of RFC 2616.
+        (Some(coding), None)
+            if [&b"chunked"[..], b"identity"].iter().any(|known| coding.eq_ignore_ascii_case(known)) =>
+        {
             response.headers_mut().remove(header::CONTENT_LENGTH);
         }
         (Some(_), _) => return Err(PlainError::Coding),

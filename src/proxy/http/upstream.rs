@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -16,6 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::answer::Body;
 use super::head::USUAL_HEADER_LINES;
+use super::target::{Restored, target};
 use crate::close::{Address, RouteSink};
 use crate::config::Limits;
 use crate::proxy::permit::Permit;
@@ -52,14 +53,17 @@ pub(in crate::proxy) enum Unanswered {
 }
 
 /// The facts that the stream and the connection share: both are in other tasks.
-#[derive(Default)]
 struct Shared {
     /// Bytes that the upstream has sent.
     received: AtomicU64,
+    /// hyper holds no bytes that the leg has not taken.
+    flushed: AtomicBool,
     /// The request is an upgrade: the leg is given back if the connection ends with a 101.
     upgrading: AtomicBool,
     /// Its place in `limits.upstream_connections`, until it is closed. One that may become a session has none.
     place: Mutex<Option<UpstreamPlace>>,
+    /// The target of the request, until it is written in the place of its stand-in.
+    target: Mutex<Option<Restored>>,
 }
 
 /// The leg while hyper has it: counts the bytes that come.
@@ -73,7 +77,13 @@ struct UpstreamStream {
 impl UpstreamConnection {
     /// Speaks HTTP on `leg`, with heads within `limits`.
     pub(in crate::proxy) async fn new(leg: Rewind, address: Address, limits: &Limits) -> hyper::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            received: AtomicU64::new(0),
+            flushed: AtomicBool::new(true),
+            upgrading: AtomicBool::new(false),
+            place: Mutex::default(),
+            target: Mutex::default(),
+        });
         let stream = UpstreamStream { leg, shared: Arc::clone(&shared) };
         let mut builder = http1::Builder::new();
         builder.preserve_header_case(true).max_buf_size(limits.header_bytes).max_header_size(limits.header_bytes);
@@ -113,6 +123,12 @@ impl UpstreamConnection {
         self.sender.is_ready()
     }
 
+    /// Whether this request can be sent over it. A target is restored at the beginning of what is written, so nothing of the
+    /// request before may still wait to be.
+    pub(in crate::proxy) fn takes<B>(&self, request: &Request<B>) -> bool {
+        target(request).is_none() || self.shared.flushed.load(Ordering::Relaxed)
+    }
+
     /// Sends a request, and gives the head of its answer. The connection has to be kept until the body has come.
     pub(in crate::proxy) async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Unanswered> {
         // A new connection takes the request at once, and its error names the cause.
@@ -121,6 +137,7 @@ impl UpstreamConnection {
         {
             return Err(Unanswered::NotSent(Box::new(request), error));
         }
+        *self.shared.target() = target(&request).map(|target| target.restored(request.method()));
         let before = self.shared.received.load(Ordering::Relaxed);
         match self.sender.try_send_request(request).await {
             Ok(response) => Ok(response),
@@ -159,6 +176,10 @@ impl UpstreamConnection {
 impl Shared {
     fn place(&self) -> MutexGuard<'_, Option<UpstreamPlace>> {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn target(&self) -> MutexGuard<'_, Option<Restored>> {
+        self.target.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -200,7 +221,15 @@ impl AsyncRead for UpstreamStream {
 
 impl AsyncWrite for UpstreamStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.leg).poll_write(cx, bytes)
+        let Self { leg, shared } = &mut *self;
+        shared.flushed.store(false, Ordering::Relaxed);
+        let mut target = shared.target();
+        let Some(restored) = &mut *target else { return Pin::new(leg).poll_write(cx, bytes) };
+        let written = ready!(Pin::new(leg).poll_write(cx, &restored.put_into(bytes)))?;
+        if restored.wrote(written) {
+            *target = None;
+        }
+        Poll::Ready(Ok(written))
     }
 
     fn poll_write_vectored(
@@ -208,6 +237,11 @@ impl AsyncWrite for UpstreamStream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.shared.flushed.store(false, Ordering::Relaxed);
+        if self.shared.target().is_some() {
+            let first = slices.iter().find(|slice| !slice.is_empty());
+            return self.poll_write(cx, first.map_or(&[], |first| first));
+        }
         Pin::new(&mut self.leg).poll_write_vectored(cx, slices)
     }
 
@@ -215,7 +249,9 @@ impl AsyncWrite for UpstreamStream {
         self.leg.is_write_vectored()
     }
 
+    /// hyper flushes the stream when it has written everything, and not before.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.shared.flushed.store(true, Ordering::Relaxed);
         Pin::new(&mut self.leg).poll_flush(cx)
     }
 

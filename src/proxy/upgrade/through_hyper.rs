@@ -15,6 +15,7 @@ use crate::proxy::http::answer::{Body, answer, empty};
 use crate::proxy::http::facts::{joined, request_facts};
 use crate::proxy::http::headers::{self, TraceHeaders};
 use crate::proxy::http::offer::Offer;
+use crate::proxy::http::target;
 use crate::proxy::http::upstream::{Unanswered, UpstreamConnection};
 use crate::proxy::http::upstreams::Upstreams;
 use crate::proxy::http::websocket::{self, reserved_bits};
@@ -70,7 +71,7 @@ pub(in crate::proxy) async fn upgrade(
         };
         (handshake, answer.map(|answer| (route, permit, answer)))
     } else {
-        let route = proxy.routes.find(headers::host(&request), request.uri().path()).cloned();
+        let route = proxy.routes.find(headers::host(&request), target::path(&request)).cloned();
         let sink = Arc::clone(route.as_ref().map_or(&proxy.routes.none, |route| &route.sink));
         let (trace, traced) = headers::begin_trace(&*sink, &TraceHeaders(request.headers()));
         headers::replace(request.headers_mut(), traced);
@@ -155,8 +156,9 @@ async fn ask(
 ) -> Result<UpstreamAnswer, UpgradeError> {
     forwarded::append(request.headers_mut(), client, &proxy.config.forwarded, proxy.scheme());
     let key = websocket::check_upgrade(&request)?.clone();
+    let kept = upstreams.take(route.upstream(&proxy.config.limits)).await.filter(|kept| kept.takes(&request));
     let head = upstream_head(request);
-    if let Some(mut connection) = upstreams.take(route.upstream(&proxy.config.limits)).await {
+    if let Some(mut connection) = kept {
         match put(proxy, &mut connection, head.clone()).await? {
             Ok(response) => return judge(connection, response, &key).await,
             // It ended while nothing was under way. A GET can be sent again (RFC 9112 §9.3.1).

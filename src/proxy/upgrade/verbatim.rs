@@ -22,6 +22,7 @@ use crate::proxy::http::facts::{facts, joined};
 use crate::proxy::http::head::{self, Head, HeadFacts, RequestHead, Room};
 use crate::proxy::http::headers;
 use crate::proxy::http::offer::Offer;
+use crate::proxy::http::target::put_stand_in;
 use crate::proxy::http::websocket::{accept_for, reserved_bits};
 use crate::proxy::parsed::Parsed;
 use crate::proxy::permit::Permit;
@@ -318,14 +319,10 @@ async fn while_client_stays<T>(
 // === impl Opening ===
 
 impl Opening {
-    /// hyper goes on. The upstream has been asked with the target as it came, or is not asked at all.
-    fn http(leg: Leg, mut read: Vec<u8>, mut head: Option<HeadFacts>, asked: Option<Asked>) -> Self {
-        if let Some(head) = &mut head
-            && head.upgrade
-        {
-            let before = read.len();
-            head::encode_target(&mut read);
-            head.len += read.len() - before;
+    /// hyper goes on.
+    fn http(leg: Leg, mut read: Vec<u8>, head: Option<HeadFacts>, asked: Option<Asked>) -> Self {
+        if head.is_some() {
+            put_stand_in(&mut read);
         }
         Self::Http { leg, read, head, asked }
     }

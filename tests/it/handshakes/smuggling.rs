@@ -235,3 +235,18 @@ async fn of_two_lengths_of_an_answer_the_chunks_count() {
     assert_eq!(answer.body, "2\r\nok\r\n0\r\n\r\n");
     rig.done().await;
 }
+
+/// Servers of RFC 2616 say that a body is in no coding. It ends with the connection.
+#[tokio::test]
+async fn an_answer_that_says_that_it_is_in_no_coding_passes() {
+    let rig = Rig::new();
+    let mut client = rig.connect().await;
+    client.send(b"GET /page HTTP/1.1\r\nHost: chat.test\r\nConnection: close\r\n\r\n").await;
+    let mut upstream = rig.accept().await;
+    upstream.receive_head().await;
+    upstream.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Identity\r\nContent-Length: 1\r\n\r\nok").await;
+    upstream.fin().await;
+    let answer = Answer::to(&mut client).await;
+    assert_eq!((answer.status, answer.header("content-length"), &*answer.body), (200, None, "2\r\nok\r\n0\r\n\r\n"));
+    rig.done().await;
+}

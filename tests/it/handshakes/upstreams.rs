@@ -1,14 +1,15 @@
 //! Upstreams that answer something other than a right 101, or nothing.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use closewatch::close::Outcome;
 use closewatch::config::Upstream;
+use closewatch::wire::Peer;
 use socket2::{Domain, Socket, Type};
 
 use super::answer::{Answer, fails};
-use crate::rig::{REQUEST, RawPeer, Rig, SWITCH};
+use crate::rig::{Legs, REQUEST, RawPeer, Rig, SWITCH};
 
 /// A client that has asked for a session, and the upstream that was asked.
 async fn asked(rig: &Rig) -> (RawPeer, RawPeer) {
@@ -184,6 +185,30 @@ async fn a_dial_without_an_answer_is_a_gateway_timeout() {
     assert_eq!(Answer::to(&mut client).await.status, 504);
     fails(&mut rig, "default", Outcome::DialTimeout, Some(504)).await;
     rig.done_with_upgrades().await;
+}
+
+#[tokio::test]
+async fn a_name_leads_to_whichever_of_its_addresses_answers_and_an_address_of_either_family_to_itself() {
+    let named = tokio::net::lookup_host(("localhost", 0)).await.unwrap().map(|address| ("localhost", address));
+    let addresses = [("127.0.0.1", ([127, 0, 0, 1], 0).into()), ("[::1]", (Ipv6Addr::LOCALHOST, 0).into())];
+    for (host, listens) in addresses.into_iter().chain(named) {
+        let listener = tokio::net::TcpListener::bind(listens).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut rig = Rig::with_tls(Legs::default(), |config| {
+            config.routes[0].upstream = format!("http://{host}:{}", address.port()).parse().unwrap();
+        });
+        for request in [REQUEST, "GET /page HTTP/1.1\r\nHost: chat.test\r\n\r\n"] {
+            let mut client = rig.connect().await;
+            client.send(request.as_bytes()).await;
+            let accepted = rig.within("the proxy to dial", listener.accept()).await.unwrap().0;
+            let mut upstream = RawPeer::of(Peer::Upstream, accepted);
+            upstream.receive_head().await;
+            upstream.send(b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").await;
+            assert!(client.receive_head().await.starts_with("HTTP/1.1 401 "), "{host}, {request}");
+        }
+        fails(&mut rig, "default", Outcome::Refused, Some(401)).await;
+        rig.done_with_upgrades().await;
+    }
 }
 
 /// A listening socket whose queue is full: the kernel ignores whoever else wants to connect.

@@ -117,6 +117,22 @@ async fn a_request_for_the_server_itself_goes_to_the_only_route() {
     rig.done().await;
 }
 
+#[tokio::test]
+async fn a_request_for_the_server_itself_goes_to_nobody_if_there_are_several() {
+    let rig = Rig::with(|config| {
+        let mut other = config.routes[0].clone();
+        other.name = "other".to_owned();
+        other.path = "/other".to_owned();
+        config.routes.push(other);
+    });
+    let mut client = rig.connect().await;
+    client.send(b"OPTIONS * HTTP/1.1\r\nHost: chat.test\r\n\r\n").await;
+    assert!(client.receive_head().await.starts_with("HTTP/1.1 404 "));
+    assert!(rig.was_never_dialled());
+    drop(client);
+    rig.done().await;
+}
+
 fn lines(count: usize) -> String {
     (0..count).fold(String::new(), |mut lines, number| {
         write!(lines, "X-{number}: 1\r\n").unwrap();

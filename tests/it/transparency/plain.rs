@@ -53,6 +53,27 @@ async fn bodies_are_streamed_both_ways() {
 }
 
 #[tokio::test]
+async fn trailers_of_an_answer_reach_a_client_that_takes_them_and_those_of_a_request_the_upstream() {
+    for (takes, expected) in [("TE: trailers\r\n", "x-sum: 1\r\n"), ("", "")] {
+        let rig = Rig::new();
+        let mut client = rig.connect().await;
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: chat.test\r\n{takes}Trailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n"
+        );
+        client.send(format!("{head}3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n").as_bytes()).await;
+        let mut upstream = rig.accept().await;
+        upstream.receive_head().await;
+        upstream.expect(b"3\r\nabc\r\n0\r\nx-sum: 1\r\n\r\n").await;
+        let answer = "HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n";
+        upstream.send(format!("{answer}3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n").as_bytes()).await;
+        client.receive_head().await;
+        client.expect(format!("3\r\nabc\r\n0\r\n{expected}\r\n").as_bytes()).await;
+        drop(client);
+        rig.done().await;
+    }
+}
+
+#[tokio::test]
 async fn the_body_of_a_get_passes_though_none_is_usual() {
     let rig = Rig::new();
     for head in ["Content-Length: 2\r\n\r\nhi", "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"] {

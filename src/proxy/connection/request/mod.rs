@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::config::Timeouts;
 use crate::proxy::http::answer::Body;
 use crate::proxy::http::head::{self, HeadFacts, Room};
+use crate::proxy::http::target::{FirstLine, Target};
 use crate::proxy::parsed::Parsed;
 use crate::proxy::upgrade::stages::{Asked, Established};
 
@@ -52,11 +53,11 @@ enum State {
 /// The head that hyper reads next, as far as it is known here.
 enum Head {
     /// These bytes of it have come.
-    Partial(Vec<u8>),
+    Partial { came: Vec<u8>, line: FirstLine },
     /// It is complete, and these bytes of it have not come to hyper; `behind`: there are more behind it.
     Complete { facts: HeadFacts, to_come: usize, behind: bool, asked: Option<Box<Asked>> },
-    /// It is no head at all, which hyper finds out by itself.
-    Bad,
+    /// These bytes are no head at all, which hyper finds out by itself.
+    Bad(Vec<u8>),
 }
 
 /// A deadline that has passed.
@@ -75,6 +76,9 @@ pub(super) struct Begun {
     /// Of a request that came before the one before it was answered this is not known. hyper makes it unambiguous: of two
     /// lengths it drops one, and closes the connection behind the answer (RFC 9112 §6.3).
     pub(super) ambiguous: bool,
+    /// Its target, if hyper has a stand-in for it. Unknown of a request that came before the one before it was answered: hyper
+    /// refuses that target.
+    pub(super) target: Option<Target>,
     /// It was put to the upstream already.
     pub(super) asked: Option<Box<Asked>>,
     pub(super) in_flight: InFlight,
@@ -100,7 +104,7 @@ impl RequestState {
             None => State::Waiting { first: true, until: first_head },
             Some(head) => {
                 let asked = asked.map(Box::new);
-                let head = Head::Complete { facts: head, to_come: head.len, behind: false, asked };
+                let head = Head::Complete { to_come: head.len, facts: head, behind: false, asked };
                 State::Head { first: true, until: first_head, head }
             }
         };
@@ -112,8 +116,8 @@ impl RequestState {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Bytes came. Between two requests they begin a head.
-    pub(super) fn bytes_came(&self, bytes: &[u8]) {
+    /// Bytes came. Between two requests they begin a head, whose target hyper may have to be shown a stand-in for.
+    pub(super) fn bytes_came(&self, bytes: &mut [u8]) {
         self.with(|state| match state {
             State::Waiting { first, .. } => {
                 let until = if *first { self.first_head } else { Instant::now() + self.head };
@@ -154,22 +158,40 @@ impl RequestState {
     pub(super) fn begin(self: &Arc<Self>, is_upgrade: bool) -> Begun {
         let in_flight = InFlight(Arc::clone(self));
         self.with(|state| {
-            let (ambiguous, behind, asked) = match std::mem::replace(state, State::Answering) {
+            let (ambiguous, target, behind, asked) = match std::mem::replace(state, State::Answering) {
                 State::Head { head: Head::Complete { facts, behind, asked, .. }, .. } => {
-                    (facts.ambiguous, behind, asked)
+                    (facts.ambiguous, facts.target, behind, asked)
                 }
                 // It was in hyper's buffer already, behind the request before it: where it ends is not known here.
                 State::Waiting { .. }
-                | State::Head { head: Head::Partial(_) | Head::Bad, .. }
+                | State::Head { head: Head::Partial { .. } | Head::Bad(_), .. }
                 | State::Answering
                 | State::Upgrading { .. }
                 | State::Refused { .. }
-                | State::Switching(_) => (false, true, None),
+                | State::Switching(_) => (false, None, true, None),
             };
             if is_upgrade {
                 *state = State::Upgrading { behind };
             }
-            Begun { ambiguous, asked, in_flight }
+            Begun { ambiguous, target, asked, in_flight }
+        })
+    }
+
+    /// A head that hyper could not read, of which it has `shown`, as the client wrote it.
+    pub(super) fn as_written(&self, shown: &[u8]) -> Vec<u8> {
+        self.with(|state| match state {
+            State::Head { head: Head::Partial { came, .. } | Head::Bad(came), .. } => came.clone(),
+            State::Head { head: Head::Complete { facts: HeadFacts { target: Some(target), .. }, .. }, .. } => {
+                let mut head = shown.to_vec();
+                target.put_back(&mut head);
+                head
+            }
+            State::Head { head: Head::Complete { .. }, .. }
+            | State::Waiting { .. }
+            | State::Answering
+            | State::Upgrading { .. }
+            | State::Refused { .. }
+            | State::Switching(_) => shown.to_vec(),
         })
     }
 
@@ -292,25 +314,30 @@ impl RequestState {
 
 impl Head {
     /// Most heads come in one piece, and are not copied.
-    fn begin(bytes: &[u8]) -> Self {
-        Self::read(bytes).unwrap_or_else(|| Self::Partial(bytes.to_vec()))
+    fn begin(bytes: &mut [u8]) -> Self {
+        let whole = Self::read(bytes);
+        let came = if whole.is_none() { bytes.to_vec() } else { Vec::new() };
+        let mut line = FirstLine::default();
+        line.read(bytes);
+        whole.unwrap_or(Self::Partial { came, line })
     }
 
-    fn go_on(&mut self, bytes: &[u8]) {
-        let before = match self {
-            Self::Partial(before) => before,
+    fn go_on(&mut self, bytes: &mut [u8]) {
+        let (came, line) = match self {
+            Self::Partial { came, line } => (came, line),
             Self::Complete { to_come, behind, .. } => {
                 *behind |= bytes.len() > *to_come;
                 *to_come = to_come.saturating_sub(bytes.len());
                 return;
             }
-            Self::Bad => return,
+            Self::Bad(_) => return,
         };
-        let known = before.len();
-        before.extend_from_slice(bytes);
+        let known = came.len();
+        came.extend_from_slice(bytes);
+        line.read(bytes);
         // Parsed only when its end may have come, so small pieces cost no more than large ones.
-        if head::may_be_complete(before, known)
-            && let Some(complete) = Self::read(before)
+        if head::may_be_complete(came, known)
+            && let Some(complete) = Self::read(came)
         {
             *self = complete;
         }
@@ -322,9 +349,9 @@ impl Head {
             Parsed::Partial => None,
             Parsed::Whole(head) => {
                 let facts = head.facts();
-                Some(Self::Complete { facts, to_come: 0, behind: bytes.len() > facts.len, asked: None })
+                Some(Self::Complete { behind: bytes.len() > facts.len, facts, to_come: 0, asked: None })
             }
-            Parsed::Other => Some(Self::Bad),
+            Parsed::Other => Some(Self::Bad(bytes.to_vec())),
         }
     }
 }

@@ -12,7 +12,7 @@ fn state(began: Instant, head: Option<HeadFacts>) -> Arc<RequestState> {
 /// The state after `text` has come in pieces of `size`, and hyper has read the upgrade that it begins with.
 fn upgrading(state: &Arc<RequestState>, text: &str, size: usize) -> Begun {
     for piece in text.as_bytes().chunks(size) {
-        state.bytes_came(piece);
+        state.bytes_came(&mut piece.to_vec());
     }
     state.begin(true)
 }
@@ -34,7 +34,7 @@ fn a_refused_upgrade_goes_on_only_if_nothing_came_behind_its_head() {
 fn a_head_that_was_read_before_is_not_taken_for_bytes_behind_it() {
     for size in 1..=UPGRADE.len() + 1 {
         for (behind, goes_on) in [("", true), ("x", false)] {
-            let facts = HeadFacts { len: UPGRADE.len(), upgrade: true, ambiguous: false };
+            let facts = HeadFacts { len: UPGRADE.len(), target: None, ambiguous: false };
             let state = state(Instant::now(), Some(facts));
             let begun = upgrading(&state, &format!("{UPGRADE}{behind}"), size);
             assert_eq!(state.refuse(true), goes_on, "{behind:?} in pieces of {size}");
@@ -47,7 +47,7 @@ fn a_head_that_was_read_before_is_not_taken_for_bytes_behind_it() {
 fn bytes_that_come_while_an_upgrade_is_asked_end_it_too() {
     let state = state(Instant::now(), None);
     let begun = upgrading(&state, UPGRADE, 50);
-    state.bytes_came(b"x");
+    state.bytes_came(&mut b"x".to_vec());
     assert!(!state.refuse(true));
     drop(begun);
 }
@@ -56,7 +56,7 @@ fn bytes_that_come_while_an_upgrade_is_asked_end_it_too() {
 #[test]
 fn an_upgrade_that_was_sent_ahead_is_the_last_request() {
     let state = state(Instant::now(), None);
-    state.bytes_came(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    state.bytes_came(&mut b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n".to_vec());
     drop(state.begin(false));
     let begun = state.begin(true);
     assert!(!state.refuse(true));
@@ -84,7 +84,7 @@ fn two_lengths_are_seen_in_whatever_pieces_they_come() {
     for size in 1..=post.len() {
         let state = state(Instant::now(), None);
         for piece in post.as_bytes().chunks(size) {
-            state.bytes_came(piece);
+            state.bytes_came(&mut piece.to_vec());
         }
         assert!(state.begin(false).ambiguous, "in pieces of {size}");
     }
@@ -96,11 +96,11 @@ fn the_first_head_is_due_since_the_connection_began_and_the_next_since_its_first
     let long_ago = Instant::now().checked_sub(limit).unwrap();
     let state = state(long_ago, None);
     assert_eq!(state.due(), Err(Late::Quiet));
-    state.bytes_came(b"GET / HT");
+    state.bytes_came(&mut b"GET / HT".to_vec());
     assert_eq!(state.due(), Err(Late::Head));
-    state.bytes_came(b"TP/1.1\r\nHost: a.example\r\n\r\n");
+    state.bytes_came(&mut b"TP/1.1\r\nHost: a.example\r\n\r\n".to_vec());
     drop(state.begin(false));
-    state.bytes_came(b"GET / HT");
+    state.bytes_came(&mut b"GET / HT".to_vec());
     assert!(state.due().is_ok());
 }
 
@@ -111,7 +111,28 @@ fn a_drain_hurries_only_a_connection_without_a_request() {
     silent.drain();
     assert!(soon(&silent));
     let begun = state(Instant::now(), None);
-    begun.bytes_came(b"G");
+    begun.bytes_came(&mut b"G".to_vec());
     begun.drain();
     assert!(!soon(&begun));
+}
+
+#[test]
+fn a_target_that_hyper_refuses_is_kept_as_it_was_written_in_whatever_pieces_it_comes() {
+    let get = "GET /a<b>?c=\"d\" HTTP/1.1\r\nHost: a.example\r\n\r\n";
+    for size in 1..=get.len() {
+        let state = state(Instant::now(), None);
+        let mut shown = get.as_bytes().to_vec();
+        for piece in shown.chunks_mut(size) {
+            state.bytes_came(piece);
+        }
+        assert!(shown.starts_with(b"GET /a!b!?c=!d! HTTP/1.1\r\n"), "in pieces of {size}");
+        assert_eq!(state.as_written(&shown), get.as_bytes(), "in pieces of {size}");
+        assert_eq!(state.begin(false).target.unwrap().shown(true), "/a<b>?c=\"d\"");
+    }
+    for broken in ["GET /a<b>", "GET /a<b> HTTP/1.1\r\nbro ken\r\n\r\n"] {
+        let state = state(Instant::now(), None);
+        let mut shown = broken.as_bytes().to_vec();
+        state.bytes_came(&mut shown);
+        assert_eq!(state.as_written(&shown), broken.as_bytes());
+    }
 }
