@@ -1,6 +1,7 @@
 //! `closewatch check FILE`: what is wrong with a configuration, or what it would run.
 //!
-//! The file is judged by itself: flags and environment of this shell are not those of the machine it is meant for.
+//! The file is judged by itself: flags and environment of this shell are not those of the machine it is meant for. A misspelt
+//! `CLOSEWATCH_…` is a mistake on either.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

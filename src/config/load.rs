@@ -20,7 +20,7 @@ const LARGEST_FILE: u64 = 4 * 1024 * 1024;
 /// The configuration of a run: the file that `overrides` names, if any, the rest of `overrides` over it, and for `[otel]` the
 /// variables of OpenTelemetry.
 pub fn load(overrides: &Overrides) -> Result<Config, Error> {
-    let (misspelt, ignored) = variables::unknown(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()));
+    let (misspelt, ignored) = unknown_variables();
     let mut config = match &overrides.config {
         Some(path) => assemble(Some((path, &content(path)?)), overrides, misspelt)?,
         None => assemble(None, overrides, misspelt)?,
@@ -30,14 +30,21 @@ pub fn load(overrides: &Overrides) -> Result<Config, Error> {
     Ok(config)
 }
 
-/// The configuration in the file at `path`, by itself.
+/// The configuration in the file at `path`, by itself. No variable counts, but one whose name is misspelt is a mistake here as
+/// in a run.
 pub fn read(path: &Path) -> Result<Config, Error> {
-    parse(&content(path)?, path)
+    let (misspelt, _) = unknown_variables();
+    assemble(Some((path, &content(path)?)), &Overrides::default(), misspelt)
 }
 
 /// The configuration in `text`; errors say that it came from `path`.
 pub fn parse(text: &str, path: &Path) -> Result<Config, Error> {
     assemble(Some((path, text)), &Overrides::default(), Vec::new())
+}
+
+/// Variables of this process's environment that begin like closewatch's: the misspelt ones, and the others.
+fn unknown_variables() -> (Vec<Mistake>, Vec<String>) {
+    variables::unknown(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
 }
 
 fn content(path: &Path) -> Result<String, Error> {
@@ -103,9 +110,10 @@ fn settle_upstream_tls(
     mistakes: &mut Vec<Mistake>,
 ) {
     config.upstream_tls = all.settings();
+    let mut read = Vec::new();
     for (route, draft) in config.routes.iter_mut().zip(drafts) {
         match &mut route.upstream_tls {
-            Some(tls) => *tls = draft.tls.over(all).settle(mistakes),
+            Some(tls) => *tls = draft.tls.over(all).settle(&mut read, mistakes),
             None => draft.tls.refuse(mistakes),
         }
     }

@@ -44,6 +44,6 @@ pub use routes::find;
 pub use settings::{
     Admin, Config, Drain, Limits, Log, LogFormat, LogLevel, LogPath, LogTarget, Metrics, Relay, Timeouts,
 };
-pub use tls::{Tls, TlsFault, TlsFile, UpstreamTls, expiry, load_roots, provider, validity};
+pub use tls::{Tls, TlsFault, TlsFile, UpstreamTls, expiry, is_webpki, load_roots, provider, validity};
 pub use trust::trust;
 pub use upstream::{Target, Upstream};

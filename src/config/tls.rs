@@ -106,6 +106,13 @@ impl UpstreamTls {
         let roots = if self.insecure { Arc::new(RootCertStore::empty()) } else { load_roots(self.ca.as_deref())? };
         Ok(Self { roots, identity, ..self.clone() })
     }
+
+    /// The same settings with what `read` has of the same files; `None` if it is of others.
+    pub(super) fn filled_from(&self, read: &Self) -> Option<Self> {
+        let files = |tls: &Self| (tls.ca.clone(), tls.cert.clone(), tls.key.clone(), tls.insecure);
+        let filled = || Self { roots: Arc::clone(&read.roots), identity: read.identity.clone(), ..self.clone() };
+        (files(self) == files(read)).then(filled)
+    }
 }
 
 impl Default for UpstreamTls {
@@ -224,7 +231,7 @@ fn check_time(certificate: &CertificateDer<'_>) -> Result<(), String> {
             Err(format!("not valid before {}", date(not_before)))
         }
         Some(CertificateError::BadEncoding) => Err("holds what is no certificate".to_owned()),
-        Some(CertificateError::Other(other)) if other.to_string().contains("UnsupportedCertVersion") => {
+        Some(error) if is_webpki(&error, "UnsupportedCertVersion") => {
             Err("holds a certificate of X.509 version 1: make one of version 3, with a subjectAltName".to_owned())
         }
         // The issuer is not checked here: clients do that.
@@ -256,6 +263,11 @@ pub(super) fn verify_at(certificate: &CertificateDer<'_>, time: UnixTime) -> Opt
         Err(rustls::Error::InvalidCertificate(error)) => Some(error),
         Err(_) | Ok(()) => None,
     }
+}
+
+/// Whether it is the error of this name among those that rustls has no name of its own for.
+pub fn is_webpki(error: &CertificateError, name: &str) -> bool {
+    matches!(error, CertificateError::Other(other) if other.to_string() == name)
 }
 
 fn timestamp(time: UnixTime) -> Option<Timestamp> {

@@ -93,10 +93,16 @@ impl UpstreamTlsDraft {
         }
     }
 
-    /// The settings of an upstream with TLS, with the content of the files.
-    pub(super) fn settle(&self, mistakes: &mut Vec<Mistake>) -> UpstreamTls {
+    /// The settings of an upstream with TLS, with the content of the files. `read` has those of the routes before: most routes
+    /// share their files, and the roots of a system are read in milliseconds and take tens of kilobytes.
+    pub(super) fn settle(&self, read: &mut Vec<UpstreamTls>, mistakes: &mut Vec<Mistake>) -> UpstreamTls {
         let settings = self.settings();
-        settings.load().unwrap_or_else(|fault| {
+        if let Some(filled) = read.iter().find_map(|other| settings.filled_from(other)) {
+            return filled;
+        }
+        let loaded = settings.load();
+        read.extend(loaded.clone());
+        loaded.unwrap_or_else(|fault| {
             let found = placed(&fault, self.ca.as_ref(), self.cert.as_ref(), self.key.as_ref());
             // `ca` is not given, and the system has no roots.
             mistakes.push(found.unwrap_or_else(|| Mistake {

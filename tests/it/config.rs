@@ -334,6 +334,14 @@ fn the_environment_of_a_run_does_not_disturb_a_check() {
 }
 
 #[test]
+fn a_check_notices_a_misspelt_variable() {
+    let mut command = closewatch();
+    command.env("CLOSEWATCH_UPSTREM", "http://127.0.0.1:9000").arg("check").arg(root("config/minimal.toml"));
+    let stderr = refused(&command.output().unwrap());
+    assert_eq!(stderr, "CLOSEWATCH_UPSTREM: unknown variable; did you mean CLOSEWATCH_UPSTREAM?\n");
+}
+
+#[test]
 fn what_cannot_be_read_is_named_with_the_reason() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let missing = folder.join("no-such-file.toml");

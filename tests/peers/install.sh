@@ -87,8 +87,10 @@ python_packages() {
     fi
 }
 
-# The stacks that tests/run needs.
+# The stacks and tools that tests/run needs.
 usual_peers() {
+    command -v openssl >/dev/null || debian openssl
+    command -v systemd-socket-activate >/dev/null || debian systemd
     node_packages node "$peers"
     python_packages python "$peers/requirements.txt"
     [ -x /usr/bin/chromium ] || debian chromium

@@ -3,6 +3,7 @@
 mod configuration;
 mod endings;
 mod handshakes;
+mod openssl;
 mod reload;
 mod streams;
 

@@ -12,8 +12,10 @@ use rustls::sign::CertifiedKey;
 use tokio::net::TcpStream;
 
 use super::machine::Machine;
+use super::refusal::Refusal;
 use super::stream::{TlsError, TlsStream};
 use crate::config::{Tls, TlsFault, expiry, provider, validity};
+use crate::wire::Peer;
 
 /// The only protocol that is offered by ALPN (RFC 7301).
 pub(super) const ALPN: &[u8] = b"http/1.1";
@@ -68,7 +70,8 @@ impl Acceptor {
             Ok(Ok(1..)) => {}
             Ok(Ok(0) | Err(_)) | Err(_) => return Err(AcceptError::Silent),
         }
-        let machine = Machine::server(Arc::clone(&self.config)).map_err(TlsError::Refused).map_err(failed)?;
+        let refused = |error| TlsError::Refused(Refusal { with: Peer::Client, error });
+        let machine = Machine::server(Arc::clone(&self.config)).map_err(refused).map_err(failed)?;
         let opened = tokio::time::timeout(patience, TlsStream::open(socket, machine));
         opened.await.unwrap_or(Err(TlsError::Timeout(patience))).map_err(failed)
     }

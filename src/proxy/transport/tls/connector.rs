@@ -13,8 +13,10 @@ use tokio::net::TcpStream;
 
 use super::acceptor::ALPN;
 use super::machine::Machine;
+use super::refusal::Refusal;
 use super::stream::{TlsError, TlsStream};
 use crate::config::{TlsFault, UpstreamTls, provider, trust};
+use crate::wire::Peer;
 
 /// Shakes hands with one upstream.
 pub(in crate::proxy) struct Connector {
@@ -54,7 +56,8 @@ impl Connector {
         patience: Duration,
     ) -> Result<Box<TlsStream>, TlsError> {
         let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
-        let machine = Machine::client(config, self.name.clone()).map_err(TlsError::Refused)?;
+        let refused = |error| TlsError::Refused(Refusal { with: Peer::Upstream, error });
+        let machine = Machine::client(config, self.name.clone()).map_err(refused)?;
         let opened = tokio::time::timeout(patience, TlsStream::open(socket, machine));
         opened.await.unwrap_or(Err(TlsError::Timeout(patience)))
     }

@@ -5,16 +5,18 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 
+use super::refusal::Refusal;
 use super::stream::TlsError;
 use crate::close::TlsFailure;
+use crate::config::is_webpki;
 
 /// The failure of TLS that `error` is, or was caused by; `None` if it is no failure of TLS.
 pub(in crate::proxy) fn failure_of(error: &(dyn Error + 'static)) -> Option<TlsFailure> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let rustls = inner.and_then(|inner| inner.downcast_ref()).or_else(|| error.downcast_ref());
-        if let Some(error) = rustls {
+        let refusal = inner.and_then(|inner| inner.downcast_ref()).or_else(|| error.downcast_ref());
+        if let Some(Refusal { error, .. }) = refusal {
             return Some(of_rustls(error));
         }
         match error.downcast_ref() {
@@ -61,7 +63,7 @@ const fn of_alert(alert: AlertDescription) -> TlsFailure {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "rustls may add reasons: a certificate that is refused is bad")]
-const fn of_certificate(error: &CertificateError) -> TlsFailure {
+fn of_certificate(error: &CertificateError) -> TlsFailure {
     match error {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsFailure::CertificateExpired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
@@ -69,6 +71,8 @@ const fn of_certificate(error: &CertificateError) -> TlsFailure {
         }
         CertificateError::Revoked => TlsFailure::CertificateRevoked,
         CertificateError::UnknownIssuer => TlsFailure::UnknownCa,
+        // Its own authority, and none of those that are known.
+        error if is_webpki(error, "CaUsedAsEndEntity") => TlsFailure::UnknownCa,
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => TlsFailure::WrongName,
         _ => TlsFailure::BadCertificate,
     }
@@ -77,7 +81,9 @@ const fn of_certificate(error: &CertificateError) -> TlsFailure {
 #[expect(clippy::wildcard_enum_match_arm, reason = "rustls may add reasons")]
 const fn of_incompatible(reason: &PeerIncompatible) -> TlsFailure {
     match reason {
-        PeerIncompatible::Tls12NotOffered
+        // Without that extension it is TLS 1.1 or older, or of its age (RFC 5246 §7.4.1.4.1).
+        PeerIncompatible::SignatureAlgorithmsExtensionRequired
+        | PeerIncompatible::Tls12NotOffered
         | PeerIncompatible::Tls12NotOfferedOrEnabled
         | PeerIncompatible::SupportedVersionsExtensionRequired
         | PeerIncompatible::ServerDoesNotSupportTls12Or13
@@ -97,10 +103,15 @@ mod tests {
     use rustls::InvalidMessage;
 
     use super::*;
+    use crate::wire::Peer;
+
+    fn of_client(error: rustls::Error) -> Refusal {
+        Refusal { with: Peer::Client, error }
+    }
 
     #[test]
     fn every_failure_has_a_word_of_a_closed_set() {
-        let refused = |error: rustls::Error| failure_of(&TlsError::Refused(error)).unwrap().as_str();
+        let refused = |error| failure_of(&TlsError::Refused(of_client(error))).unwrap().as_str();
         for (error, word) in [
             (rustls::Error::AlertReceived(AlertDescription::CertificateExpired), "certificate_expired"),
             (rustls::Error::InvalidCertificate(CertificateError::Expired), "certificate_expired"),
@@ -112,6 +123,10 @@ mod tests {
             (rustls::Error::AlertReceived(AlertDescription::UnrecognisedName), "wrong_name"),
             (rustls::Error::AlertReceived(AlertDescription::ProtocolVersion), "no_common_version"),
             (rustls::Error::PeerIncompatible(PeerIncompatible::Tls12NotOfferedOrEnabled), "no_common_version"),
+            (
+                rustls::Error::PeerIncompatible(PeerIncompatible::SignatureAlgorithmsExtensionRequired),
+                "no_common_version",
+            ),
             (rustls::Error::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon), "no_common_cipher"),
             (rustls::Error::AlertReceived(AlertDescription::HandshakeFailure), "refused"),
             (rustls::Error::AlertReceived(AlertDescription::CertificateRequired), "certificate_required"),
@@ -127,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_found_behind_whatever_it_caused() {
-        let alert = rustls::Error::AlertReceived(AlertDescription::UnknownCA);
+        let alert = of_client(rustls::Error::AlertReceived(AlertDescription::UnknownCA));
         let broken = TlsError::Broken(io::Error::other(alert.clone()));
         assert_eq!(failure_of(&broken), Some(TlsFailure::HungUp), "the connection broke first");
         assert_eq!(failure_of(&io::Error::other(alert)), Some(TlsFailure::UnknownCa));

@@ -11,6 +11,8 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 use rustls::{ClientConfig, Error, ServerConfig};
 
+use crate::wire::Peer;
+
 /// The most bytes that the records of one write take beyond its plaintext, a key update included.
 pub(super) const OVERHEAD: usize = 4 * 1024;
 
@@ -50,6 +52,14 @@ impl Machine {
 
     pub(super) fn server(config: Arc<ServerConfig>) -> Result<Self, Error> {
         UnbufferedServerConnection::new(config).map(|machine| Self::Server(Box::new(machine)))
+    }
+
+    /// The peer at the other end of the connection.
+    pub(super) const fn peer(&self) -> Peer {
+        match self {
+            Self::Client(_) => Peer::Upstream,
+            Self::Server(_) => Peer::Client,
+        }
     }
 
     /// Takes `input`: gives the plaintext to `plain`, and appends what is to be sent for it to `out`.

@@ -5,7 +5,7 @@
 //! | close_notify, with or without FIN behind it | the end |
 //! | FIN without close_notify | `UnexpectedEof` |
 //! | RST | `ConnectionReset`, as the socket does |
-//! | a fatal alert, or something that is not TLS | `InvalidData` with the [`rustls::Error`] in it |
+//! | a fatal alert, or something that is not TLS | `InvalidData` with the [`Refusal`] in it |
 //!
 //! Plaintext that was decrypted before an end is read before it. A write is taken when the socket has all of its records, so
 //! no bytes wait unseen; until then it is pending, and has to be tried again with the same bytes.
@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::machine::{Machine, OVERHEAD};
+use super::refusal::Refusal;
 use crate::close::TlsAlert;
 
 /// Ciphertext that is read at once, beside what is left of a record. The largest record has 16 KiB and some.
@@ -43,7 +44,7 @@ thread_local! {
 pub(in crate::proxy) enum TlsError {
     /// One side does not want the other's TLS.
     #[error("TLS handshake failed")]
-    Refused(#[source] rustls::Error),
+    Refused(#[source] Refusal),
     /// The connection ended in the middle of the handshake.
     #[error("the peer hung up in the TLS handshake")]
     HungUp,
@@ -83,7 +84,7 @@ enum End {
     Closed,
     /// FIN without it.
     Truncated,
-    Failed(rustls::Error),
+    Failed(Refusal),
 }
 
 /// Bytes that are taken from the beginning.
@@ -96,7 +97,7 @@ struct Queue {
 /// The alert that ended a connection, received or sent, if `error` is one of a TLS connection.
 pub(in crate::proxy) fn alert_of(error: &io::Error) -> Option<TlsAlert> {
     use rustls::Error::{AlertReceived, DecryptError, InvalidMessage, PeerSentOversizedRecord};
-    let error = error.get_ref()?.downcast_ref()?;
+    let Refusal { error, .. } = error.get_ref()?.downcast_ref()?;
     let alert = if let AlertReceived(alert) = error {
         *alert
     } else if let DecryptError = error {
@@ -115,7 +116,7 @@ pub(in crate::proxy) fn alert_of(error: &io::Error) -> Option<TlsAlert> {
 pub(in crate::proxy) fn is_tls_failure(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source()).any(|error| {
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
+        inner.and_then(|inner| inner.downcast_ref::<Refusal>()).is_some()
     })
 }
 
@@ -201,7 +202,7 @@ impl TlsStream {
             self.unsent.push(out);
             self.open |= processed.open;
             if let Some(error) = processed.error {
-                self.end = Some(End::Failed(error));
+                self.end = Some(End::Failed(Refusal { with: self.machine.peer(), error }));
             } else if processed.peer_closed {
                 self.end = Some(End::Closed);
             }
