@@ -18,6 +18,12 @@ pub fn is_registered(code: CloseCode) -> bool {
     entry(code).registered
 }
 
+/// Every code of IANA's registry, in order.
+pub fn registered() -> impl Iterator<Item = CloseCode> {
+    let registered = ENTRIES.iter().filter(|entry| entry.registered);
+    registered.flat_map(|entry| (entry.code.first().0..=entry.code.last().0).map(CloseCode))
+}
+
 const fn is_complete(entries: &[Entry]) -> bool {
     // A `const fn` has no iterators. `next` is the code that the next entry must begin with.
     let mut next = 0_u32;
@@ -75,6 +81,7 @@ mod tests {
         let registered: Vec<u16> = every_code().filter(|&code| is_registered(code)).map(|code| code.0).collect();
         let expected: Vec<u16> = (1000..=1015).chain([3000, 3003, 3008]).collect();
         assert_eq!(registered, expected);
+        assert_eq!(super::registered().map(|code| code.0).collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub use deviations::{DEVIATIONS, Deviation, deviation};
 pub use entries::ENTRIES;
 pub use entry::{Codes, Entry};
 pub use explanation::{Explanation, HIGHEST_CODE, PresetMeaning, Report, explanation};
-pub use lookup::{entry, is_registered};
+pub use lookup::{entry, is_registered, registered};
 pub use pairs::{PAIRS, Pair, pair};
 pub use presets::{PRESETS, Preset, PresetCode, preset};
 pub use words::{Word, explained, words};

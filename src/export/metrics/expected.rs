@@ -52,7 +52,7 @@ pub(super) fn expected_ends(rules: &CodeRules, own_codes: &[CloseCode]) -> Vec<E
     let own_codes = [CloseCode::ABNORMAL].into_iter().chain(own_codes.iter().copied());
     let own =
         own_codes.flat_map(|code| [Cause::Drain, Cause::IdleTimeout].map(|cause| end(code, Initiator::Proxy, cause)));
-    let registered = (0..=u16::MAX).map(CloseCode).filter(|code| code.may_be_sent() && catalog::is_registered(*code));
+    let registered = catalog::registered().filter(|code| code.may_be_sent());
     let closes = [CloseCode::NO_STATUS].into_iter().chain(registered).chain(rules.named_codes());
     let closes = closes.flat_map(|code| {
         [Initiator::Client, Initiator::Upstream].into_iter().flat_map(move |peer| {
