@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
@@ -58,6 +60,7 @@ impl Proxy {
                 connections: Arc::default(),
                 upstream_connections: Arc::default(),
                 quota: Arc::default(),
+                wait_counted: Arc::default(),
                 latest: Weak::clone(latest),
             })
         }))
@@ -79,6 +82,7 @@ impl Proxy {
             connections: Arc::clone(&before.connections),
             upstream_connections: Arc::clone(&before.upstream_connections),
             quota: Arc::clone(&before.quota),
+            wait_counted: Arc::clone(&before.wait_counted),
             latest: Weak::clone(&before.latest),
         }));
     }
@@ -103,7 +107,6 @@ impl Proxy {
         let shutdown = self.0.load().shutdown.clone();
         let draining = shutdown.reached(Phase::Draining);
         let mut draining = std::pin::pin!(draining);
-        let mut resting = false;
         loop {
             let accepted = tokio::select! {
                 biased; // a drain wins over clients that keep coming
@@ -112,10 +115,10 @@ impl Proxy {
             };
             match accepted {
                 Ok((stream, address)) => {
-                    resting = false;
+                    self.0.load().wait_counted.store(false, Ordering::Relaxed);
                     self.take(stream, address, &connections);
                 }
-                Err(error) => resting |= self.rest(&error, resting).await,
+                Err(error) => self.rest(&error, &listener).await,
             }
         }
         // Closing a listener resets the connections in its queue, unless another process has it too. They are served, and
@@ -142,24 +145,32 @@ impl Proxy {
         drop(connections.spawn(serve::serve(proxy, leg, client)));
     }
 
-    /// Rests if the process has come to a limit, and says whether it did; an error of the one connection costs nothing.
+    /// Rests if the process has come to a limit; an error of the one connection costs nothing.
     ///
-    /// The connection stays in the kernel's queue and is tried again, so it is counted and logged once, until one is
-    /// accepted: `resting` says that this has been done.
-    async fn rest(&self, error: &io::Error, resting: bool) -> bool {
+    /// The connection stays in the kernel's queue and is tried again, by this worker and by all others. It is counted and logged
+    /// once, until one is accepted.
+    async fn rest(&self, error: &io::Error, listener: &tokio::net::TcpListener) {
         let reason = match error.raw_os_error() {
             Some(nix::libc::EMFILE | nix::libc::ENFILE) => Rejection::Descriptors,
             Some(nix::libc::ENOMEM | nix::libc::ENOBUFS) => Rejection::Resources,
             _ => {
                 tracing::debug!(%error, "client gone before it was accepted");
-                return false;
+                return;
             }
         };
-        if !resting {
+        let shared = self.0.load_full();
+        if has_clients(listener) && !shared.wait_counted.swap(true, Ordering::Relaxed) {
             tracing::warn!(%error, "cannot accept connections for now");
-            self.0.load().sink.rejected(reason);
+            shared.sink.rejected(reason);
         }
         tokio::time::sleep(ACCEPT_PAUSE).await;
-        true
     }
+}
+
+/// Whether a connection waits to be accepted. The kernel looks for a descriptor first, and fails for want of one though nobody is
+/// there.
+fn has_clients(listener: &tokio::net::TcpListener) -> bool {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    // If it cannot be asked, the failure stands for one that waits.
+    poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&now)).map_or(true, |ready| ready > 0)
 }

@@ -1,6 +1,6 @@
 //! State that every connection shares, under one configuration.
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
@@ -27,6 +27,8 @@ pub(super) struct Shared {
     /// Number of connections to upstreams that are no session's.
     pub(super) upstream_connections: Arc<AtomicUsize>,
     pub(super) quota: Arc<Quota>,
+    /// The first connection in the kernel's queue cannot be accepted for now, and is counted.
+    pub(super) wait_counted: Arc<AtomicBool>,
     /// The place that holds the state in force.
     pub(super) latest: Weak<ArcSwap<Shared>>,
 }

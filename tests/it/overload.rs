@@ -76,6 +76,23 @@ async fn without_descriptors_accepting_rests_and_sessions_go_on() {
 }
 
 #[tokio::test]
+async fn a_connection_that_waits_for_a_descriptor_is_counted_once_whoever_asks_for_one() {
+    const CLIENTS: u64 = 4;
+    let mut running = Running::with("", &["--workers", "4"], Output::Read).await;
+    for _ in 0..CLIENTS {
+        // Every worker asks for it, again and again.
+        let before = limit_descriptors(&running, Some(0));
+        let mut client = running.connect().await;
+        running.child.logs(&["WARN", "cannot accept connections for now"]).await;
+        limit_descriptors(&running, before);
+        client.send(REQUEST.as_bytes()).await;
+        running.accept().await.receive_head().await;
+    }
+    let metrics = running.scrape().await;
+    assert_eq!(metrics.sum("closewatch_connections_rejected_total", &[("reason", "descriptors")]), CLIENTS);
+}
+
+#[tokio::test]
 async fn probes_and_scrapes_are_answered_when_sessions_have_taken_every_descriptor() {
     let running = Running::with("", &["--workers", "1"], Output::Read).await;
     let _sessions = running.sessions(3).await;
@@ -89,6 +106,10 @@ async fn probes_and_scrapes_are_answered_when_sessions_have_taken_every_descript
             assert_eq!(running.get(path).await.status, 200, "{path}");
         }
     }
+    // Now is when somebody looks at them.
+    let metrics = running.scrape().await;
+    let [open, most] = ["process_open_fds", "process_max_fds"].map(|name| metrics.sum(name, &[]));
+    assert!(open >= most, "{open} of {most}");
 }
 
 #[tokio::test]

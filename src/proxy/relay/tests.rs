@@ -151,6 +151,7 @@ async fn the_task_of_a_session_is_small() {
         connections: Arc::default(),
         upstream_connections: Arc::default(),
         quota: Arc::default(),
+        wait_counted: Arc::default(),
         latest: Weak::new(),
         shutdown,
         config,

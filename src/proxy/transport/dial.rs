@@ -130,9 +130,7 @@ async fn connect(target: &Target, first: &[u8], patience: Duration) -> Result<Re
         }
         Target::Tcp { host, port } => {
             let began = Instant::now();
-            let resolving = tokio::time::timeout(patience, lookup_host((host.as_str(), *port)));
-            let resolved = resolving.await.map_err(|_| DialError::ResolverTimeout { host: host.clone(), patience })?;
-            let addresses = resolved.map_err(|source| DialError::Resolve { host: host.clone(), source })?;
+            let addresses = resolved(lookup_host((host.as_str(), *port)), host, patience).await?;
             let connecting = connect_to_any(alternating(addresses), first, patience);
             let connected = tokio::time::timeout_at(began + patience, connecting).await;
             connected.map_err(|_| DialError::Timeout(patience))?.unwrap_or_else(|| {
@@ -140,6 +138,18 @@ async fn connect(target: &Target, first: &[u8], patience: Duration) -> Result<Re
                 Err(DialError::Resolve { host: host.clone(), source })
             })
         }
+    }
+}
+
+/// The answer of the resolver, which may take all of `patience`. A resolver that hangs is not a backend that is dead.
+async fn resolved<A>(
+    looking_up: impl Future<Output = io::Result<A>>,
+    host: &str,
+    patience: Duration,
+) -> Result<A, DialError> {
+    match tokio::time::timeout(patience, looking_up).await {
+        Ok(answer) => answer.map_err(|source| DialError::Resolve { host: host.to_owned(), source }),
+        Err(_) => Err(DialError::ResolverTimeout { host: host.to_owned(), patience }),
     }
 }
 
@@ -267,6 +277,16 @@ mod tests {
         let four_first = ["127.0.0.1:1", "[::1]:1"].map(address);
         assert_eq!(alternating(four_first.into_iter()), four_first);
         assert!(alternating(std::iter::empty()).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_resolver_that_hangs_is_told_from_a_backend_that_does() {
+        let patience = Duration::from_millis(50);
+        let error = resolved(std::future::pending::<io::Result<()>>(), "chat.internal", patience).await.unwrap_err();
+        assert_eq!(error.to_string(), "no answer from the resolver for chat.internal within 50ms");
+        let refused = std::future::ready(Err::<(), _>(io::Error::other("no such name")));
+        let error = resolved(refused, "chat.internal", patience).await.unwrap_err();
+        assert_eq!(error.to_string(), "cannot resolve chat.internal");
     }
 
     #[tokio::test]

@@ -136,3 +136,16 @@ fn a_target_that_hyper_refuses_is_kept_as_it_was_written_in_whatever_pieces_it_c
         assert_eq!(state.as_written(&shown), broken.as_bytes());
     }
 }
+
+/// Parsed from its first byte for each of them, this head would take minutes.
+#[test]
+fn a_head_that_comes_byte_by_byte_costs_no_more_than_its_length() {
+    let state = state(Instant::now(), None);
+    let lines = format!("X-Long: {}\r\n", "x".repeat(900)).repeat(60);
+    let head = UPGRADE.replace("Upgrade: websocket\r\n", &format!("Upgrade: websocket\r\n{lines}"));
+    let start = Instant::now();
+    let begun = upgrading(&state, &head, 1);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?} for {} bytes", start.elapsed(), head.len());
+    assert!(state.refuse(true), "it was read whole, and nothing behind it");
+    drop(begun);
+}
