@@ -8,6 +8,7 @@ mod expected;
 mod families;
 mod findings;
 pub(super) mod names;
+mod process;
 mod reconnects;
 mod registry;
 mod route;

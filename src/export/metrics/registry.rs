@@ -10,6 +10,7 @@ use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts
 use super::families::{Families, counter, gauge, register, registered};
 use super::findings::Findings;
 use super::names;
+use super::process::Process;
 use super::reconnects::{self, Reconnects};
 use super::route::{RouteMetrics, expect};
 use crate::close::{CloseCode, CodeRules, NO_ROUTE, Rejection};
@@ -72,8 +73,10 @@ impl Metrics {
             connections_rejected.with_label_values(&[reason.as_str()]);
         }
         register(&registry, info(&names::BUILD_INFO, env!("CARGO_PKG_VERSION")));
-        #[cfg(target_os = "linux")]
-        register(&registry, prometheus::process_collector::ProcessCollector::for_self());
+        match Process::new() {
+            Ok(process) => register(&registry, process),
+            Err(error) => tracing::warn!(%error, "there are no metrics of the process: /proc cannot be read"),
+        }
         Self {
             families,
             draining: gauge(&names::DRAINING),
