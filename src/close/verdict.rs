@@ -135,9 +135,16 @@ impl Verdict {
         class(cause, Some(code), rules.label(code), initiator, rules)
     }
 
-    /// The level of the record: `warn` for what somebody may have to look at, also where the two sides saw different codes.
+    /// The level of the record: `warn` for what somebody may have to look at, also where the two sides have shown that they saw
+    /// different codes.
     pub fn level(&self) -> &'static str {
-        if self.saw_mismatch() { "warn" } else { self.class.level() }
+        if self.disagreement_is_shown() { "warn" } else { self.class.level() }
+    }
+
+    /// Whether the two sides saw different codes, each for certain. A peer that only hung up behind the Close that it was given may
+    /// have read it or not: the cause says that the Close was not answered, and there is no dispute to be settled.
+    pub fn disagreement_is_shown(&self) -> bool {
+        self.saw_mismatch() && self.client_saw.certain && self.upstream_saw.certain
     }
 
     /// Whether the session was lost: its end is abnormal, and the client neither began it nor had died before.

@@ -15,7 +15,7 @@ pub enum LogOnly {
     /// All of them: `"all"`.
     #[default]
     All,
-    /// Those that one of these words is about, and every session whose two sides saw different codes.
+    /// Those that one of these words is about, and every session whose two sides saw different codes for certain.
     These(Vec<LogWord>),
 }
 
@@ -50,10 +50,10 @@ impl LogOnly {
         }
     }
 
-    /// Whether a session of this class is written. `warn` says that its record is of that level, `mismatch` that its two
-    /// sides saw different codes.
-    pub fn takes_session(&self, class: Class, warn: bool, mismatch: bool) -> bool {
-        mismatch || self.takes(warn, LogWord::Class(class))
+    /// Whether a session of this class is written. `warn` says that its record is of that level, `disagree` that its two sides
+    /// saw different codes for certain.
+    pub fn takes_session(&self, class: Class, warn: bool, disagree: bool) -> bool {
+        disagree || self.takes(warn, LogWord::Class(class))
     }
 
     /// Whether a handshake with this outcome is written.

@@ -123,7 +123,7 @@ impl CloseLog {
         let warn = event.is_warning();
         let wanted = match &**event {
             Event::Closed(CloseRecord { verdict, .. }) => {
-                self.only.takes_session(verdict.class, warn, verdict.saw_mismatch())
+                self.only.takes_session(verdict.class, warn, verdict.disagreement_is_shown())
             }
             Event::HandshakeFailed { record, .. } => self.only.takes_handshake(record.outcome, warn),
         };

@@ -111,6 +111,24 @@ fn a_peer_that_reads_on_behind_its_fin_sees_the_close_that_comes_then() {
 }
 
 #[test]
+fn a_disagreement_is_a_warning_where_both_sides_have_shown_it() {
+    for (events, level) in [
+        // Closed with 1000, answered with 1011: each side has what the other sent, and shows it.
+        ("c:close=1000 c> u:close=1011 u> u:fin", "warn"),
+        ("c:close=1000 c> u:close=1000 u> u:fin", "info"),
+        // A client that leaves without a word behind the Close that it was given, as many do: whether it was read is not known.
+        ("u:close=1000 u> c:fin u:fin", "info"),
+        ("u:close=4401 u> c:reset", "info"),
+        ("c:fin u:close=1000 u> u:fin", "warn"),
+        ("u:close=1011 u> c:fin", "warn"),
+    ] {
+        assert_eq!(record(events).verdict.level(), level, "{events}");
+    }
+    // It can be found all the same.
+    assert!(record("u:close=1000 u> c:fin u:fin").verdict.saw_mismatch());
+}
+
+#[test]
 fn a_reset_behind_both_closes_is_not_clean_for_those_that_were_reset() {
     // Chromium reports `wasClean: false` there, though RFC 6455 §7.1.4 would allow clean.
     sights(&[("c:close=1000 c> u:close=1000 u> u:reset rst>c", "1000 1000+")]);
