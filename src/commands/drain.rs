@@ -71,23 +71,23 @@ fn drain(args: &Args) -> Result<(), Error> {
         Some(pid) => pid,
         None => the_instance()?,
     };
-    let process = tell(pid)?;
+    let process = tell(pid, takes_drain_signal)?;
     if !args.wait {
         return Ok(());
     }
     wait(pid, &process, args.timeout)
 }
 
-/// Tells a process to drain. The descriptor comes before the check: from then on the number can come to mean another process, and
-/// the descriptor cannot.
-fn tell(pid: i32) -> Result<OwnedFd, Error> {
+/// Tells a process to drain, if it `is_instance`. The descriptor comes before that check: from then on the number can come to mean
+/// another process, and the descriptor cannot.
+fn tell(pid: i32, is_instance: impl FnOnce(i32) -> bool) -> Result<OwnedFd, Error> {
     let refused = |errno: Errno| match errno {
         Errno::SRCH => Error::Gone(pid),
         errno => Error::Signal { pid, source: errno.into() },
     };
     let process = Pid::from_raw(pid).ok_or(Error::Gone(pid))?;
     let process = pidfd_open(process, PidfdFlags::empty()).map_err(refused)?;
-    if !takes_drain_signal(pid) {
+    if !is_instance(pid) {
         return Err(Error::NotAnInstance(pid));
     }
     pidfd_send_signal(&process, Signal::USR2).map_err(refused)?;
@@ -168,5 +168,26 @@ mod tests {
             drain(&Args { pid: Some(own), wait: false, timeout: None }),
             Err(Error::NotAnInstance(pid)) if pid == own
         ));
+    }
+
+    /// Whether this process has a descriptor of that one.
+    fn is_held(pid: i32) -> bool {
+        let infos = fs::read_dir("/proc/self/fdinfo").unwrap().flatten();
+        let lines: String = infos.filter_map(|info| fs::read_to_string(info.path()).ok()).collect();
+        lines.lines().any(|line| line.split_whitespace().eq(["Pid:", &pid.to_string()]))
+    }
+
+    #[test]
+    fn a_process_is_held_before_it_is_looked_at_so_a_number_that_is_used_again_hits_nobody() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let told = tell(pid, |pid| {
+            assert!(is_held(pid), "the number could mean another process by the time it is signalled");
+            // The end comes between look and signal; from now on the number is free.
+            child.kill().unwrap();
+            child.wait().unwrap();
+            true
+        });
+        assert!(matches!(told, Err(Error::Gone(gone)) if gone == pid), "{told:?}");
     }
 }

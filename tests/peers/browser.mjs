@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { library, runClient, whenInputEnds } from './peer.mjs';
+import { library, offered, runClient, whenInputEnds } from './peer.mjs';
 
 const { chromium } = library('playwright-core');
 
@@ -53,7 +53,7 @@ await runClient([...Object.keys(inPage), ...Object.keys(aroundPage)], async (url
   running ??= await launch();
   const page = await running.browser.newPage();
   await page.goto(origin);
-  await page.evaluate(open, url);
+  await page.evaluate(open, [url, offered()]);
 
   if (Object.hasOwn(aroundPage, action)) {
     await aroundPage[action](page);
@@ -89,8 +89,8 @@ async function kill() {
 }
 
 /** Runs in the page: opens the socket and exchanges one message. */
-async function open(url) {
-  const socket = (window.socket = new WebSocket(url));
+async function open([url, subprotocols]) {
+  const socket = (window.socket = new WebSocket(url, subprotocols));
   window.ending = new Promise((resolve) => {
     socket.onclose = ({ code, reason, wasClean }) => resolve({ code, reason, clean: wasClean });
   });

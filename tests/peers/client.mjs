@@ -1,7 +1,7 @@
 // A `ws` client that ends its sessions as asked, or waits for the server to: see README.md.
 
 import { once } from 'node:events';
-import { library, closed, reset, runClient } from './peer.mjs';
+import { library, closed, offered, reset, runClient } from './peer.mjs';
 
 const WebSocket = library('ws');
 
@@ -11,11 +11,12 @@ const actions = {
   terminate: (ws) => ws.terminate(),
   reset: (ws) => reset(ws._socket),
   wait: (ws) => ws.send('go'),
+  'half-close': (ws) => ws._socket.end(),
   kill: () => process.kill(process.pid, 'SIGKILL'),
 };
 
 await runClient(Object.keys(actions), async (url, action, parameters) => {
-  const ws = new WebSocket(url);
+  const ws = new WebSocket(url, offered());
   await once(ws, 'open');
   const end = closed(ws);
 

@@ -22,6 +22,10 @@ async def wait(ws):
     await ws.send("go")
 
 
+async def half_close(ws):
+    ws.transport.write_eof()
+
+
 async def kill(_ws):
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -32,6 +36,7 @@ ACTIONS = {
     "terminate": terminate,
     "reset": reset,
     "wait": wait,
+    "half-close": half_close,
     "kill": kill,
 }
 

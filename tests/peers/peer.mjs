@@ -36,6 +36,11 @@ export function reset(socket) {
   socket.destroy();
 }
 
+/** The subprotocols that a client offers. */
+export function offered() {
+  return process.env.PEER_SUBPROTOCOL ? [process.env.PEER_SUBPROTOCOL] : [];
+}
+
 /** Runs `last` when standard input ends. */
 export function whenInputEnds(last) {
   process.stdin.on('end', last).on('error', last).resume();

@@ -8,4 +8,5 @@ mod endings;
 mod pairs;
 pub(crate) mod process;
 mod secrets;
+mod sights;
 mod stacks;

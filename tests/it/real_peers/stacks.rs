@@ -86,11 +86,8 @@ impl Client {
 
     /// Runs one session at `at`, to the end that `ending` asks for, and gathers what `server` and this client report.
     pub(super) fn meet(&mut self, server: &Server, at: SocketAddr, ending: &Ending) -> Reports {
-        let mut words = vec![format!("{}://{at}{}", self.scheme, ending.path)];
-        words.extend(ending.action.iter().map(ToString::to_string));
-        self.process.ask(&json!(words));
-
-        let client = self.process.answer();
+        self.begin(at, ending.path, ending.action);
+        let client = self.report();
         assert_ne!(client["event"], "failed", "{}\n{}", self.process.transcript(), server.process.transcript());
         let client = (client["event"] != "gone").then_some(client);
         if ending.kills_the_server() {
@@ -98,6 +95,25 @@ impl Client {
             return Reports { client, server: None };
         }
         Reports { client, server: Some(server.process.answer()) }
+    }
+
+    /// The same, with the subprotocol that it offers.
+    pub(super) fn that_offers(stack: Stack, subprotocol: &str) -> Self {
+        let mut command = stack.command("client", None);
+        let process = Process::spawn(stack.name(), command.env("PEER_SUBPROTOCOL", subprotocol));
+        Self { process, scheme: "ws" }
+    }
+
+    /// Asks for one session at `at`, with this action.
+    pub(super) fn begin(&mut self, at: SocketAddr, path: &str, action: &[&str]) {
+        let mut words = vec![format!("{}://{at}{path}", self.scheme)];
+        words.extend(action.iter().map(ToString::to_string));
+        self.process.ask(&json!(words));
+    }
+
+    /// The library's report of the session that was asked for last.
+    pub(super) fn report(&self) -> Value {
+        self.process.answer()
     }
 
     pub(super) fn transcript(&self) -> String {

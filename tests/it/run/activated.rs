@@ -7,7 +7,8 @@ use crate::instance::{BINARY, Child, Output, get};
 use crate::rig::{REQUEST, RawPeer, SWITCH};
 use closewatch::wire::Peer;
 
-/// Opens what systemd would, says where on standard error, and becomes closewatch.
+/// Opens sockets on free ports, says where on standard error, and becomes its arguments: closewatch, or systemd's own tool, which
+/// passes on what it is given and has no word for a free port.
 const SYSTEMD: &str = r#"
 import os, socket, sys
 names = os.environ["LISTEN_FDNAMES"].split(":")
@@ -21,7 +22,7 @@ for number, (name, opened) in enumerate(zip(names, sockets)):
 for number in range(len(names)):
     os.dup2(50 + number, 3 + number)
 os.environ["LISTEN_PID"], os.environ["LISTEN_FDS"] = str(os.getpid()), str(len(names))
-os.execv(sys.argv[1], sys.argv[1:])
+os.execvp(sys.argv[1], sys.argv[1:])
 "#;
 
 #[tokio::test]
@@ -49,23 +50,31 @@ async fn sockets_of_systemd_are_taken_by_their_names() {
     assert!(client.receive_head().await.starts_with("HTTP/1.1 101 "));
 }
 
-/// Starts closewatch with a socket on `[::]` that systemd opened under this name; gives its port too.
-async fn activated(name: &str, arguments: &[&str]) -> (Child, String) {
-    let common = ["-c", SYSTEMD, BINARY, "--admin", "127.0.0.1:0", "--upstream", "http://127.0.0.1:9"];
+/// Has systemd's own tool start closewatch, at its first client, with a socket on `[::]` of this name. Gives its port and that client
+/// too.
+async fn activated(name: &str, arguments: &[&str]) -> (Child, String, TcpStream) {
+    let fdname = format!("--fdname={name}");
+    let tool = ["-c", SYSTEMD, "systemd-socket-activate", &fdname];
+    let common = [BINARY, "--admin", "127.0.0.1:0", "--upstream", "http://127.0.0.1:9"];
     let mut command = Command::new("python3");
     let command = command.env("LISTEN_FDNAMES", name).env("HOST", "::");
-    let mut child = Child::run(command, &[&common[..], arguments].concat(), Output::Read);
+    let mut child = Child::run(command, &[&tool[..], &common, arguments].concat(), Output::Read);
     let line = child.logs(&["opened", name]).await;
     let port = line.rsplit(':').next().unwrap().to_owned();
-    (child, port)
+    child.logs(&["Listening on [::]:", &port]).await;
+    let client = TcpStream::connect(format!("127.0.0.1:{port}")).await.unwrap();
+    (child, port, client)
 }
 
 #[tokio::test]
 async fn the_only_socket_of_systemd_is_the_listener_if_nothing_else_is_said() {
     // `ListenStream=8080` is [::]:8080, and the default is 0.0.0.0:8080.
-    let (mut child, port) = activated("closewatch.socket", &[]).await;
+    let (mut child, port, client) = activated("closewatch.socket", &[]).await;
     child.logs(&["listening", "listener=\"proxy\"", &format!("address=[::]:{port}")]).await;
-    TcpStream::connect(format!("127.0.0.1:{port}")).await.unwrap();
+    // The one that waited meanwhile is served.
+    let mut client = RawPeer::of(Peer::Client, client);
+    client.send(REQUEST.as_bytes()).await;
+    assert!(client.receive_head().await.starts_with("HTTP/1.1 502 "));
 }
 
 #[tokio::test]
@@ -73,7 +82,7 @@ async fn a_socket_of_systemd_that_no_key_wants_is_an_error_with_both_addresses()
     for (name, arguments) in
         [("closewatch.socket", &["--listen", "127.0.0.1:0"][..]), ("metrics", &["--listen", "127.0.0.1:0"])]
     {
-        let (mut child, port) = activated(name, arguments).await;
+        let (mut child, port, _client) = activated(name, arguments).await;
         assert_eq!(child.exit_code().await, Some(1));
         let log = child.rest_of_log().await;
         let passed = format!("systemd passed the socket \"{name}\" on [::]:{port}");

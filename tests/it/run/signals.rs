@@ -17,11 +17,16 @@ struct Starting {
 
 impl Starting {
     fn new() -> Self {
+        Self::with("--config")
+    }
+
+    /// Started as `closewatch WORD FILE`.
+    fn with(word: &str) -> Self {
         let workspace = Workspace::new();
         let path = workspace.path("closewatch.toml");
         let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
         assert!(made.success());
-        let child = Child::start(&["--config", path.to_str().unwrap()], Output::Read);
+        let child = Child::start(&[word, path.to_str().unwrap()], Output::Read);
         Self { child, path, _workspace: workspace }
     }
 
@@ -67,13 +72,11 @@ async fn a_hangup_during_the_start_reloads_after_it() {
 
 #[tokio::test]
 async fn a_command_that_is_no_instance_dies_of_its_signals() {
-    let workspace = Workspace::new();
-    let path = workspace.path("closewatch.toml");
-    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
-    let mut child = Child::start(&["check", path.to_str().unwrap()], Output::Read);
-    until("the file to be read", async || pipe::OpenOptions::new().open_sender(&path).is_ok()).await;
-    child.signal(Signal::TERM);
-    assert_eq!(child.exit_code().await, None);
+    let mut starting = Starting::with("check");
+    // Held to the end: a file that is over would be judged, and perhaps before the signal comes.
+    let _file = starting.asked().await;
+    starting.child.signal(Signal::TERM);
+    assert_eq!(starting.child.exit_code().await, None);
 }
 
 #[tokio::test]
