@@ -17,10 +17,13 @@ pub struct Args {
     pub file: PathBuf,
 }
 
-/// Checks the file: errors go to standard error, as `FILE:LINE: KEY: MESSAGE`.
+/// Checks the file: errors and warnings go to standard error, as `FILE:LINE: KEY: MESSAGE`.
 pub fn execute(args: &Args) -> ExitCode {
     match config::read(&args.file) {
         Ok(config) => {
+            for former in &config.former_names {
+                let _ = writeln!(io::stderr(), "warning: {former}");
+            }
             // A reader that stops after the first line (`| head -1`) is no failure.
             let _ = summary(&mut io::stdout().lock(), &args.file, &config);
             ExitCode::SUCCESS

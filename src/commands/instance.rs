@@ -204,7 +204,7 @@ fn outputs(config: &Config) -> ExportOptions {
         log: LogOptions {
             target: config.log.closes.clone(),
             only: config.log.only.clone(),
-            text: match (config.log.format, &config.log.closes) {
+            text: match (config.log.closes_format, &config.log.closes) {
                 (LogFormat::Json, _) => None,
                 (LogFormat::Text, LogTarget::Stdout) => Some(terminal::layout()),
                 (LogFormat::Text, LogTarget::File(_) | LogTarget::Off) => Some(Layout::PLAIN),

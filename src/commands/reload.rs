@@ -53,6 +53,9 @@ impl Reloader {
             tracing::warn!(key, %running, %given, "only a restart can change this: the running value stays");
         }
         exposure::warn(&config);
+        for former in &config.former_names {
+            tracing::warn!("{former}");
+        }
         // Before the first session of a new route can end.
         for route in &config.routes {
             self.exporter.declare_route(&route.name, &route.codes);

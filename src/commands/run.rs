@@ -46,4 +46,7 @@ fn describe(config: &Config) {
     for ignored in config.ignored.iter().chain(&config.otel.ignored) {
         tracing::warn!("ignored: {ignored}");
     }
+    for former in &config.former_names {
+        tracing::warn!("{former}");
+    }
 }

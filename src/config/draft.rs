@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use toml::de::DeValue;
+
 use super::diagnosis::Diagnosis;
 use super::error::{Mistake, Place};
 use super::forwarded::Forwarded;
@@ -9,7 +11,7 @@ use super::given::Given;
 use super::log_only::LogOnly;
 use super::route::{ClassTable, HostMatch, Route, check_code, check_codes, check_name, check_path};
 use super::section::{Document, Section, read_fields};
-use super::settings::{Config, Drain, Limits, Log, LogFormat, LogLevel, LogPath, LogTarget, Timeouts};
+use super::settings::{Config, Drain, Limits, Log, LogFormat, LogLevel, LogPath, LogTarget, Timeouts, VERSION};
 use super::tls_draft::{TlsDraft, UpstreamTlsDraft};
 use super::upstream::Upstream;
 use super::values::{self, Parsed, duration, limit, number, optional_address, positive, switch, text, text_or_number};
@@ -83,13 +85,16 @@ impl Draft {
     /// Reads a whole file, or all that is wrong with its syntax. Other mistakes come with the draft.
     pub(super) fn read(path: &Path, content: &str) -> Result<(Self, Vec<Mistake>), Vec<Mistake>> {
         let document = Document::new(path, content);
-        let Some(tables) = document.tables() else { return Err(document.into_mistakes()) };
-        let draft = Self::read_top(document.top(&tables));
-        Ok((draft, document.into_mistakes()))
+        let Some(tables) = document.tables() else { return Err(document.into_findings().mistakes) };
+        let mut draft = Self::read_top(document.top(&tables));
+        let found = document.into_findings();
+        draft.config.former_names = found.former_names;
+        Ok((draft, found.mistakes))
     }
 
     fn read_top(mut top: Section<'_, '_>) -> Self {
         let mut config = Config::without_routes();
+        read_fields!(top, config, [version], version);
         let mut places = Places { listen: top.mark("listen"), ..Places::default() };
         read_fields!(top, config, [listen], |v| values::address(text(v)?));
         read_fields!(top, config, [workers], |v| number(v, 0..=MOST_WORKERS));
@@ -158,10 +163,22 @@ impl Draft {
     }
 }
 
+/// A version that this closewatch reads. There is only one so far.
+fn version(value: &DeValue<'_>) -> Parsed<usize> {
+    match number(value, 1..=usize::MAX)? {
+        VERSION => Ok(VERSION),
+        newer => Err(format!(
+            "{newer} is for a newer closewatch: this one, {}, reads version {VERSION}",
+            env!("CARGO_PKG_VERSION")
+        )),
+    }
+}
+
 fn read_log(mut section: Section<'_, '_>, log: &mut Log) {
+    section.renamed("format", "closes_format");
     read_fields!(section, log, [closes], |v| LogTarget::parse(text(v)?));
     read_fields!(section, log, [path], |v| LogPath::parse(text(v)?));
-    read_fields!(section, log, [format], |v| LogFormat::parse(text(v)?));
+    read_fields!(section, log, [closes_format], |v| LogFormat::parse(text(v)?));
     read_fields!(section, log, [only], LogOnly::parse);
     read_fields!(section, log, [reason, query], |v| switch(text(v)?));
     read_fields!(section, log, [level], |v| LogLevel::parse(text(v)?));

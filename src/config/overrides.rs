@@ -103,7 +103,7 @@ impl Overrides {
         put!(self.admin => config.admin.listen, optional_address, mistakes);
         put!(self.metrics => config.metrics.listen, optional_address, mistakes);
         put!(self.close_log => config.log.closes, LogTarget::parse, mistakes);
-        put!(self.close_log_format => config.log.format, LogFormat::parse, mistakes);
+        put!(self.close_log_format => config.log.closes_format, LogFormat::parse, mistakes);
         put!(self.workers => config.workers, |text| number_from_text(text, 0..=MOST_WORKERS), mistakes);
         put!(self.log_level => config.log.level, LogLevel::parse, mistakes);
 

@@ -11,13 +11,22 @@ use super::given::Given;
 use super::spelling::closest;
 use super::values::{Parsed, described};
 
-/// A file's text, and what was found wrong in it so far.
+/// A file's text, and what was found in it so far.
 pub(super) struct Document<'t> {
     path: &'t Path,
     text: &'t str,
     /// Where its lines end. A file of a thousand routes asks for ten thousand lines.
     line_ends: Vec<usize>,
-    mistakes: RefCell<Vec<Mistake>>,
+    findings: RefCell<Findings>,
+}
+
+/// Remarks on a file.
+#[derive(Default)]
+pub(super) struct Findings {
+    /// All that is wrong.
+    pub(super) mistakes: Vec<Mistake>,
+    /// Keys under their former names, which are right for now.
+    pub(super) former_names: Vec<Mistake>,
 }
 
 /// One table of a document. It may hold the keys that were asked for; [`Section::finish`] refuses all others.
@@ -27,6 +36,8 @@ pub(super) struct Section<'d, 't> {
     line: usize,
     entries: &'d DeTable<'t>,
     known: Vec<&'static str>,
+    /// Keys that stand here under a former name: the name of today, and that one.
+    renamed: Vec<(&'static str, &'static str)>,
 }
 
 /// A value of a list or of a table with free keys, and where it stands.
@@ -54,7 +65,7 @@ impl<'t> Document<'t> {
     /// Begins to read `text`, which came from `path`.
     pub(super) fn new(path: &'t Path, text: &'t str) -> Self {
         let line_ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
-        Self { path, text, line_ends, mistakes: RefCell::default() }
+        Self { path, text, line_ends, findings: RefCell::default() }
     }
 
     /// The tables of the text, or everything that keeps it from being TOML.
@@ -70,21 +81,26 @@ impl<'t> Document<'t> {
 
     /// The table at the top.
     pub(super) fn top<'d>(&'d self, entries: &'d DeTable<'t>) -> Section<'d, 't> {
-        Section { document: self, name: String::new(), line: 1, entries, known: Vec::new() }
+        Section { document: self, name: String::new(), line: 1, entries, known: Vec::new(), renamed: Vec::new() }
     }
 
     /// Notes a mistake; `key` may be empty.
     pub(super) fn note(&self, line: usize, key: &str, message: String) {
+        let mistake = self.remark(line, key, message);
+        self.findings.borrow_mut().mistakes.push(mistake);
+    }
+
+    fn remark(&self, line: usize, key: &str, message: String) -> Mistake {
         let place = Place::File { path: self.path.to_owned(), line };
         // A quoted key can be anything, and a mistake is one line.
         let escape = key.contains(char::is_control);
         let key = (!key.is_empty()).then(|| if escape { key.escape_debug().to_string() } else { key.to_owned() });
-        self.mistakes.borrow_mut().push(Mistake { place, key, message });
+        Mistake { place, key, message }
     }
 
     /// All that was noted.
-    pub(super) fn into_mistakes(self) -> Vec<Mistake> {
-        self.mistakes.into_inner()
+    pub(super) fn into_findings(self) -> Findings {
+        self.findings.into_inner()
     }
 
     fn line_at(&self, offset: usize) -> usize {
@@ -123,13 +139,28 @@ impl<'d, 't> Section<'d, 't> {
         Some(Given { value: (), place: self.place_of(key)?, key: Some(self.full(key)) })
     }
 
+    /// Lets `key` stand under its `former` name as well, with a warning, until the next major version.
+    pub(super) fn renamed(&mut self, former: &'static str, key: &'static str) {
+        let Some((name, _)) = self.entries.get_key_value(former) else { return };
+        let line = self.document.line_at(name.span().start);
+        if self.value(key).is_some() {
+            self.known.push(former);
+            self.wrong(line, former, format!("is the former name of \"{key}\", which is given too"));
+            return;
+        }
+        self.renamed.push((key, former));
+        let message = format!("is called \"{key}\" now; the former name goes with the next major version");
+        let remark = self.document.remark(line, &self.full(former), message);
+        self.document.findings.borrow_mut().former_names.push(remark);
+    }
+
     /// The value of `key`, if it is there and right.
     pub(super) fn read<T>(&mut self, key: &'static str, parse: impl FnOnce(&DeValue<'t>) -> Parsed<T>) -> Option<T> {
         let value = self.value(key)?;
         match parse(value.get_ref()) {
             Ok(value) => Some(value),
             Err(message) => {
-                self.wrong(self.document.line_at(value.span().start), key, message);
+                self.wrong(self.document.line_at(value.span().start), self.written(key), message);
                 None
             }
         }
@@ -208,7 +239,7 @@ impl<'d, 't> Section<'d, 't> {
     /// Refuses every key that was not asked for.
     pub(super) fn finish(self) {
         for Item { line, key, .. } in self.entries() {
-            if self.known.contains(&key) {
+            if self.known.contains(&key) || self.renamed.iter().any(|(_, former)| *former == key) {
                 continue;
             }
             let message = match closest(key, &self.known) {
@@ -223,13 +254,25 @@ impl<'d, 't> Section<'d, 't> {
         if !self.known.contains(&key) {
             self.known.push(key);
         }
-        self.entries.get(key)
+        self.entries.get(self.written(key))
+    }
+
+    /// The name under which `key` stands here.
+    fn written(&self, key: &'static str) -> &'static str {
+        self.renamed.iter().find(|(name, _)| *name == key).map_or(key, |(_, former)| former)
     }
 
     fn table_in(&self, key: &str, value: &'d Spanned<DeValue<'t>>) -> Option<Self> {
         let entries = value.get_ref().as_table()?;
         let line = self.document.line_at(value.span().start);
-        Some(Section { document: self.document, name: self.full(key), line, entries, known: Vec::new() })
+        Some(Section {
+            document: self.document,
+            name: self.full(key),
+            line,
+            entries,
+            known: Vec::new(),
+            renamed: Vec::new(),
+        })
     }
 
     fn full(&self, key: &str) -> String {

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::diagnosis::Diagnosis;
+use super::error::Mistake;
 use super::forwarded::Forwarded;
 use super::log_only::LogOnly;
 use super::otel::Otel;
@@ -22,9 +23,14 @@ use super::upstream::Upstream;
 use super::values::{show_address, show_count, show_duration, show_limit, show_path, show_switch};
 use super::words::words;
 
+/// The version of the configuration: what its keys mean. It changes only with a major version of closewatch.
+pub(super) const VERSION: usize = 1;
+
 /// All that a run needs to know.
 #[derive(Clone, Debug, Serialize)]
 pub struct Config {
+    /// Version of the file, and of the keys below. Default 1, the only one so far.
+    pub version: usize,
     /// Where clients come in. Port 0 lets the system choose. Default `0.0.0.0:8080`.
     pub listen: SocketAddr,
     /// Whether `listen` is given, or is the default.
@@ -33,6 +39,9 @@ pub struct Config {
     /// Variables of the environment that look like ours and are not, for a warning at the start.
     #[serde(skip)]
     pub ignored: Vec<String>,
+    /// Keys of the file under their former names, for a warning at the start.
+    #[serde(skip)]
+    pub former_names: Vec<Mistake>,
     /// Worker threads; 0 is one per core. Default 0.
     pub workers: usize,
     /// TLS in front.
@@ -106,7 +115,7 @@ pub struct Log {
     #[serde(serialize_with = "show_switch")]
     pub reason: bool,
     /// How they are written. Default `json`.
-    pub format: LogFormat,
+    pub closes_format: LogFormat,
     /// Those that are written. Default `all`.
     pub only: LogOnly,
     /// Whether they keep query strings, which tend to carry tokens. Default off.
@@ -282,9 +291,11 @@ impl Config {
     /// The defaults, before anything says where sessions go.
     pub(super) fn without_routes() -> Self {
         Self {
+            version: VERSION,
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
             listen_given: false,
             ignored: Vec::new(),
+            former_names: Vec::new(),
             workers: 0,
             tls: Tls::default(),
             upstream_tls: UpstreamTls::default(),
@@ -326,7 +337,7 @@ impl Default for Log {
             closes: LogTarget::Stdout,
             path: LogPath::default(),
             reason: true,
-            format: LogFormat::default(),
+            closes_format: LogFormat::default(),
             only: LogOnly::default(),
             query: false,
             level: LogLevel::default(),

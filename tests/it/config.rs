@@ -192,6 +192,7 @@ fn the_documentation_of_defaults_holds() {
     let config = Config::new("http://127.0.0.1:9000".parse().unwrap());
     let json: serde_json::Value = serde_json::from_str(&config.to_string()).unwrap();
     let expected = serde_json::json!({
+        "version": 1,
         "listen": "0.0.0.0:8080",
         "workers": 0,
         "tls": { "cert": "", "key": "" },
@@ -199,7 +200,7 @@ fn the_documentation_of_defaults_holds() {
         "admin": { "listen": "127.0.0.1:9464", "names": [], "url": "" },
         "metrics": { "listen": "off" },
         "log": {
-            "closes": "-", "format": "json", "path": "full", "reason": "on", "only": "all", "query": "off", "level": "info",
+            "closes": "-", "closes_format": "json", "path": "full", "reason": "on", "only": "all", "query": "off", "level": "info",
         },
         "timeouts": {
             "dial": "5s", "head": "10s", "keep_alive": "1m 15s", "tls": "10s", "handshake": "30s", "idle": "0", "linger": "5s",

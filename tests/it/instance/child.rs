@@ -155,9 +155,14 @@ impl Child {
         self.ended().await.code()
     }
 
+    /// All that the child has said so far.
+    pub(crate) fn transcript(&self) -> String {
+        self.transcript.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Fails with all that the child has said.
     pub(crate) fn fail(&self, why: &str) -> ! {
-        panic!("{why}\n--- the child:\n{}---", self.transcript.lock().unwrap_or_else(PoisonError::into_inner));
+        panic!("{why}\n--- the child:\n{}---", self.transcript());
     }
 }
 
