@@ -48,6 +48,14 @@ deploy:
     deploy/prometheus/check
     deploy/check
 
+# Everything that a release consists of, into target/dist
+dist *target:
+    deploy/dist {{ target }}
+
+# The pages of docs/ as a site, into target/book
+book:
+    docs/build
+
 # Figures beside nginx and HAProxy; `just bench --quick`, `just bench --also before=PATH`
 bench *args:
     benches/run {{ args }}
