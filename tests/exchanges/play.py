@@ -6,7 +6,6 @@ what cannot be had through a proxy. Exits with 1 if anything differs that is not
 
 import asyncio
 import contextlib
-import functools
 import os
 import sys
 import tempfile
@@ -54,6 +53,10 @@ http {{
 """
 
 
+# Seconds until requests go where the upstream's name leads. An answer of the resolver is good for 5.
+MOVES_WITHIN = 15
+
+
 async def played(exchange, port):
     """All answers of an exchange with the application behind `port`."""
     opened = []
@@ -69,8 +72,8 @@ async def played(exchange, port):
             client.close()
 
 
-async def compare(binary, name, command):
-    """Yields each difference, as a line."""
+async def compare(binary, name, command, unequal):
+    """Yields each difference, as a line. Titles of exchanges in which nginx differs are added to `unequal`."""
     async with contextlib.AsyncExitStack() as stack:
         backend = await Server(name, command).start()
         stack.push_async_callback(backend.stop)
@@ -84,17 +87,14 @@ async def compare(binary, name, command):
             if through["closewatch"] != through[measure]:
                 yield f"{name}: {title}\n  {measure}: {through[measure]}\n  closewatch: {through['closewatch']}"
             if measure == "direct" and through["nginx"] != through["direct"]:
-                UNEQUAL.add(title)
+                unequal.add(title)
                 if title not in NGINX_DIFFERS:
                     yield f"{name}: {title}\n  direct: {through['direct']}\n  nginx: {through['nginx']}"
 
 
-UNEQUAL = set()
-
-
 async def moved(binary):
-    """The upstream's name has addresses of both families, of which one answers, and comes to mean that of another upstream. Yields
-    each mistake, as a line."""
+    """The upstream's name has two addresses, of which one answers, and comes to mean those of another upstream, which is reached by
+    IPv6. Yields each mistake, as a line."""
     async with contextlib.AsyncExitStack() as stack:
         before = await Server("python", [*BACKENDS["python"], "127.0.0.2"]).start()
         stack.push_async_callback(before.stop)
@@ -130,19 +130,15 @@ async def moved(binary):
                 yield f"at the new address: {what}"
 
 
-# Seconds. An answer of the resolver is good for 5.
-MOVES_WITHIN = 15
-
-
 async def collect(lines):
     return [line async for line in lines]
 
 
 async def main():
-    binary, began = sys.argv[1], time.monotonic()
-    plays = [compare(binary, name, command) for name, command in BACKENDS.items()] + [moved(binary)]
+    binary, began, unequal = sys.argv[1], time.monotonic(), set()
+    plays = [compare(binary, name, command, unequal) for name, command in BACKENDS.items()] + [moved(binary)]
     found = [line for lines in await asyncio.gather(*map(collect, plays)) for line in lines]
-    found += [f"{title}: nginx does as the application does, and is said not to" for title in NGINX_DIFFERS.keys() - UNEQUAL]
+    found += [f"{title}: nginx does as the application does, and is said not to" for title in NGINX_DIFFERS.keys() - unequal]
     print(*found, sep="\n")
     count = len(EXCHANGES) * len(BACKENDS)
     print(f"{count} exchanges, directly, through nginx and through closewatch: {len(found)} differences, {time.monotonic() - began:.0f} s")

@@ -69,11 +69,15 @@ class Closewatch(Peer):
         self.command = [*within, binary, "--listen", "127.0.0.1:0", "--admin", "off", "--close-log", "-",
                         "--upstream", f"{scheme}://{host}:{upstream}", *options]
         await self.start()
+        said = b""
         async with asyncio.timeout(PATIENCE):
             while line := await self.child.stderr.readline():
+                said += line
                 if b"listening" in line and (found := re.search(r"proxy.*127\.0\.0\.1:(\d+)", plain(line))):
                     self.port = int(found[1])
                     break
+            else:
+                raise RuntimeError(f"{self.name} did not start: {said.decode()}")
         self.rest = asyncio.create_task(self.child.stderr.read())
         return self
 

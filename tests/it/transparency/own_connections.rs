@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use crate::handshakes::answer::{Answer, fails};
 use crate::instance::{Output, Running};
-use crate::rig::{REQUEST, RawPeer, Rig, SWITCH, text};
+use crate::rig::{Legs, REQUEST, RawPeer, Rig, SWITCH, text};
 
 const PAGE: &str = "GET /page HTTP/1.1\r\nHost: chat.test\r\n\r\n";
 
@@ -264,6 +264,29 @@ async fn a_connection_is_kept_no_longer_than_it_may_be_idle() {
     assert_eq!(rig.seen().upstream_connections, 1);
     drop(client);
     rig.done().await;
+}
+
+#[tokio::test]
+async fn a_reload_leaves_a_connection_to_an_upstream_that_is_dialled_as_before_with_tls_and_without() {
+    for tls in [false, true] {
+        let mut config = None;
+        let rig = Rig::with_tls(Legs { client: false, upstream: tls }, |rigs| config = Some(rigs.clone()));
+        let mut config = config.unwrap();
+        let (mut client, mut before) = kept(&rig).await;
+        rig.data_plane().reload(config.clone());
+        ask(&mut client, &mut before, PAGE, "HTTP/1.1 204 No Content\r\n\r\n").await;
+
+        config.timeouts.dial *= 2;
+        rig.data_plane().reload(config);
+        client.send(PAGE.as_bytes()).await;
+        let mut after = rig.accept().await;
+        after.receive_head().await;
+        before.expect_fin().await;
+        after.send(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+        client.receive_head().await;
+        drop(client);
+        rig.done().await;
+    }
 }
 
 #[tokio::test]
