@@ -116,6 +116,43 @@ fn a_route_begins_with_some_420_series_at_zero() {
     assert!(series.iter().all(|line| line.ends_with(" 0")), "{series:#?}");
 }
 
+/// Families that say something only while it is so: a finding, a configured URL, a certificate.
+const ONLY_THEN: [&str; 4] = [
+    "closewatch_findings",
+    "closewatch_finding_limit_seconds",
+    "closewatch_admin_info",
+    "closewatch_tls_certificate_expiry_timestamp_seconds",
+];
+
+#[test]
+fn what_alerts_and_panels_read_is_there_from_the_start() {
+    let exporter = silent();
+    exporter.declare_route("chat", &CodeRules::default());
+    let text = exposition(&exporter);
+    let families: HashSet<_> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut read = HashSet::new();
+    for folder in ["dashboards", "deploy/prometheus"] {
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|kind| kind == "json" || kind == "yml") {
+                let content = std::fs::read_to_string(path).unwrap();
+                // Recorded names have a colon.
+                let words = content.split(|next: char| !next.is_ascii_alphanumeric() && !"_:".contains(next));
+                read.extend(words.filter(|word| word.starts_with("closewatch_") && !word.contains(':')).map(|word| {
+                    let histogram = ["_bucket", "_count", "_sum"].iter().find_map(|part| word.strip_suffix(part));
+                    histogram.unwrap_or(word).to_owned()
+                }));
+            }
+        }
+    }
+    assert!(read.len() > 20, "{read:?}");
+    let missing: Vec<_> =
+        read.iter().filter(|name| !families.contains(&***name) && !ONLY_THEN.contains(&&***name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 #[test]
 fn the_length_of_the_first_end_can_be_seen_to_be_counted() {
     let exporter = silent();
