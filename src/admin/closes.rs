@@ -18,7 +18,7 @@ const STYLE: &str = ":root{color-scheme:light dark}body{font:14px/1.5 system-ui,
     div{overflow-x:auto}table{border-collapse:collapse}td,th{text-align:left;padding:.15rem .9rem .15rem 0;white-space:nowrap}\
     tr+tr{border-top:1px solid #8884}td:nth-child(9){white-space:normal;overflow-wrap:anywhere;min-width:12rem}";
 
-const HEADS: [&str; 11] = [
+const HEADS: [&str; 12] = [
     "Time",
     "Route",
     "Class",
@@ -28,6 +28,7 @@ const HEADS: [&str; 11] = [
     "After",
     "Client/upstream saw",
     "Reason",
+    "Hint",
     "Client",
     "Session",
 ];
@@ -65,17 +66,17 @@ fn table(events: &[Arc<Event>], query: &str, style: &JsonStyle) -> String {
     page.push_str("</tr></thead><tbody>");
     for event in events.iter().rev() {
         page.push_str("<tr>");
-        let (client, session) = match &**event {
+        let (hint, client, session) = match &**event {
             Event::Closed(record) => {
                 let address = record.session.request.real_address.as_deref().unwrap_or(&record.session.client);
-                (address, record.session.id.to_string())
+                (record.hint.unwrap_or_default(), address, record.session.id.to_string())
             }
             Event::HandshakeFailed { record, .. } => {
-                (record.request.real_address.as_deref().unwrap_or(&record.client), String::new())
+                ("", record.request.real_address.as_deref().unwrap_or(&record.client), String::new())
             }
         };
         let cells = Row::of(event, style).cells();
-        for cell in cells.iter().chain(&[client.to_string(), session]) {
+        for cell in cells.iter().chain(&[hint.to_owned(), client.to_string(), session]) {
             let _ = write!(page, "<td>{}</td>", escaped(cell));
         }
         page.push_str("</tr>");

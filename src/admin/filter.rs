@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use ulid::Ulid;
 
 use crate::close::{Address, Cause, Class, CloseRecord, CodeLabel, CodeMatch, Initiator, Outcome, Request, Verdict};
+use crate::diagnosis::Mechanism;
 use crate::export::Event;
 use crate::wire::Peer;
 
@@ -20,6 +21,7 @@ pub(super) struct Filter {
     pub(super) initiators: Vec<Initiator>,
     pub(super) clients: Vec<IpNet>,
     pub(super) sessions: Vec<Ulid>,
+    pub(super) hints: Vec<Mechanism>,
     /// Only those whose two sides saw different codes.
     pub(super) mismatch: bool,
     /// Only records made at this time or later.
@@ -36,7 +38,7 @@ pub(super) enum CauseMatch {
 // === impl Filter ===
 
 impl Filter {
-    /// Whether this event is asked for. A failed handshake has no class, code, initiator or session: whoever asks for one of
+    /// Whether this event is asked for. A failed handshake has no class, code, initiator, session or hint: whoever asks for one of
     /// these gets closures only.
     pub(super) fn takes(&self, event: &Event) -> bool {
         match event {
@@ -46,6 +48,7 @@ impl Filter {
                     || !self.codes.is_empty()
                     || !self.initiators.is_empty()
                     || !self.sessions.is_empty()
+                    || !self.hints.is_empty()
                     || self.mismatch;
                 !closures_only
                     && any(&self.routes, |wanted| **wanted == **route)
@@ -64,6 +67,7 @@ impl Filter {
             && any(&self.causes, |wanted| *wanted == CauseMatch::Cause(verdict.cause))
             && any(&self.initiators, |wanted| *wanted == verdict.initiator)
             && any(&self.sessions, |wanted| *wanted == session.id)
+            && any(&self.hints, |wanted| record.hint == Some(wanted.as_str()))
             && self.takes_client(&session.client, &session.request)
             && (!self.mismatch || verdict.saw_mismatch())
             && self.since.is_none_or(|since| record.time >= since)

@@ -1,7 +1,7 @@
 //! The operator's HTTP: metrics, health, and a look at what goes on.
 //!
-//! *Takes* an operator's requests. *Gives* `/metrics /livez /readyz /closes /closes/stream /sessions /diagnosis /explain/{code}`, read-only. *May import* `export`,
-//! `close`, `config`, `shutdown`.
+//! *Takes* an operator's requests. *Gives* `/metrics /livez /readyz /closes /closes/stream /sessions /diagnosis /explain/{word}`, read-only. *May import* `export`,
+//! `diagnosis`, `close`, `config`, `shutdown`.
 //!
 //! Neither readiness nor liveness asks an upstream: whether that is up is the business of its own probes.
 

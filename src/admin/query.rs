@@ -50,7 +50,7 @@ pub(super) enum QueryError {
 impl Query {
     /// The query of `/closes`: limit and filters.
     pub(super) fn of_closes(query: Option<&str>) -> Result<Self, QueryError> {
-        const ALLOWED: &str = "limit, class, code, route, cause, initiator, client, session, mismatch, since";
+        const ALLOWED: &str = "limit, class, code, route, cause, initiator, client, session, hint, mismatch, since";
         Self::parse(query, ALLOWED, true)
     }
 
@@ -91,6 +91,7 @@ impl Filter {
                 let session = value.parse().map_err(|_| QueryError::Session(value.to_owned()));
                 self.sessions.push(session?);
             }
+            "hint" => self.hints.push(value.parse().map_err(label("hint"))?),
             "since" => {
                 let since = value.parse().map_err(|_| QueryError::Since(value.to_owned()));
                 self.since = Some(since?);
@@ -146,7 +147,7 @@ mod tests {
         assert!(error("code=x").starts_with(r#"code: "x" is not a close code"#));
         assert_eq!(
             error("clas=clean"),
-            r#""clas" is none of the keys here: limit, class, code, route, cause, initiator, client, session, mismatch, since"#
+            r#""clas" is none of the keys here: limit, class, code, route, cause, initiator, client, session, hint, mismatch, since"#
         );
         assert_eq!(
             error("client=10.1"),
@@ -154,6 +155,7 @@ mod tests {
         );
         assert!(error("cause=boom").contains("upstream_reset") && error("cause=boom").contains("dial_failed"));
         assert!(error("initiator=me").starts_with(r#"initiator: "me" is none of: client, upstream, "#));
+        assert!(error("hint=idle").starts_with(r#"hint: "idle" is none of: idle_cut, "#));
         let error = Query::of_sessions(Some("class=clean")).unwrap_err().to_string();
         assert_eq!(error, r#""class" is none of the keys here: limit"#);
     }

@@ -19,7 +19,7 @@ const ADMIN_INDEX: &str = "closewatch: a browser gets a live page here
 /activity  the last 15 minutes in numbers, as JSON
 /sessions  the live sessions: ?limit=100
 /diagnosis what ended many sessions, over the last minutes and the last day
-/explain/1006  what a close code means, and what to do
+/explain/1006  what a close code means, and what to do; /explain/idle_cut the same of another word of a record
 ";
 const METRICS_INDEX: &str = "closewatch
 
@@ -38,7 +38,7 @@ pub fn admin_router(admin: Admin) -> Router {
         .route("/closes", get(closes::closes))
         .route("/closes/stream", get(stream::stream))
         .route("/diagnosis", get(diagnosis::diagnosis))
-        .route("/explain/{code}", get(explain::explain))
+        .route("/explain/{word}", get(explain::explain))
         .route("/sessions", get(sessions::sessions));
     // Behind the fallbacks too, so that a name that is not ours learns nothing at all.
     finished(router.layer(from_fn_with_state(admin.clone(), host::check)), admin)

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -113,7 +113,18 @@ pub struct Request {
 #[derive(Debug, Default)]
 pub struct Live {
     bytes: [AtomicU64; 2],
+    messages: [AtomicU64; 2],
     last_activity_ms: AtomicU64,
+    stalls: [LiveStalls; 2],
+}
+
+/// How long one peer has taken no bytes that were there for it, in milliseconds.
+#[derive(Debug, Default)]
+struct LiveStalls {
+    /// In stalls that are over.
+    over: AtomicU32,
+    /// Since when it takes none, and one; 0 if it takes all there is.
+    since: AtomicU32,
 }
 
 /// An upgrade that was asked for, and what came of it.
@@ -190,6 +201,39 @@ impl Live {
         self.last_activity_ms.store(at.as_millis() as u64, Ordering::Relaxed);
     }
 
+    /// `count` more messages of `from` are whole.
+    pub fn messages_ended(&self, from: Peer, count: u64) {
+        let total = &self.messages[from.index()];
+        total.store(total.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+    }
+
+    /// `peer` takes no more bytes for now, since `at`.
+    pub fn stall_began(&self, peer: Peer, at: Duration) {
+        self.stalls[peer.index()].since.store(short(at).saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// `peer` took none for `time`, and that is over.
+    pub fn stall_ended(&self, peer: Peer, time: Duration) {
+        let stalls = &self.stalls[peer.index()];
+        stalls.since.store(0, Ordering::Relaxed);
+        stalls.over.store(stalls.over.load(Ordering::Relaxed).saturating_add(short(time)), Ordering::Relaxed);
+    }
+
+    /// How long `peer` has taken no bytes, all in all, and whether it takes none `now`.
+    pub fn stalled(&self, peer: Peer, now: Duration) -> (Duration, bool) {
+        let stalls = &self.stalls[peer.index()];
+        let over = Duration::from_millis(stalls.over.load(Ordering::Relaxed).into());
+        match stalls.since.load(Ordering::Relaxed).checked_sub(1) {
+            Some(since) => (over + now.saturating_sub(Duration::from_millis(since.into())), true),
+            None => (over, false),
+        }
+    }
+
+    /// Whole messages of `from` so far.
+    pub fn messages(&self, from: Peer) -> u64 {
+        self.messages[from.index()].load(Ordering::Relaxed)
+    }
+
     /// Bytes read from `from` so far.
     pub fn bytes(&self, from: Peer) -> u64 {
         self.bytes[from.index()].load(Ordering::Relaxed)
@@ -199,6 +243,11 @@ impl Live {
     pub fn last_activity(&self) -> Duration {
         Duration::from_millis(self.last_activity_ms.load(Ordering::Relaxed))
     }
+}
+
+/// In milliseconds; 49 days stand for anything longer.
+fn short(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 // === impl Address ===

@@ -95,6 +95,11 @@ impl CodeRules {
         configured.map(|(_, class)| *class).or_else(preset)
     }
 
+    /// The class of a session that ends with `code`, where it does not hang on the side that sent it.
+    pub fn class_of(&self, code: CloseCode) -> Class {
+        self.class(self.label(code), Some(code)).unwrap_or_else(|| catalog::entry(code).class)
+    }
+
     /// The label of a code as the record has it: one that was on the wire, or was derived (1005, 1006).
     ///
     /// Total, and bounded whatever is named: what may not be on the wire is `invalid`, though a configuration name it.

@@ -97,7 +97,7 @@ mod tests {
         let command = Cli::command();
         let flags: Vec<_> =
             command.get_arguments().filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version")).collect();
-        assert_eq!(flags.len(), 13);
+        assert_eq!(flags.len(), 14);
         for flag in flags {
             let expected = format!("CLOSEWATCH_{}", flag.get_id().as_str().to_uppercase());
             assert_eq!(flag.get_env().and_then(|name| name.to_str()), Some(expected.as_str()));

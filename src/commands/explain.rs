@@ -1,6 +1,6 @@
 //! `closewatch explain 1006 [1011]`: what a code means, and what to do; of two codes, the difference.
 //!
-//! Also the other words of a record: causes, classes, outcomes of handshakes.
+//! Also the other words of a record: causes, classes, outcomes of handshakes, hints.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -11,6 +11,7 @@ use super::{USAGE, report};
 use crate::close::catalog::{self, Explanation, HIGHEST_CODE, Word};
 use crate::close::{Class, CloseCode};
 use crate::config;
+use crate::diagnosis;
 
 /// Text is not wrapped to more than this, however wide the terminal: longer lines are hard to read.
 const WIDEST: usize = 110;
@@ -21,7 +22,7 @@ const USUAL_WIDTH: usize = 100;
 /// The arguments of `explain`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// A code from 0 to 4999, or a cause, a class or an outcome: 1006, `upstream_reset`, abnormal, `dial_failed`
+    /// A code from 0 to 4999, or a cause, class, outcome or hint: 1006, `upstream_reset`, abnormal, `dial_failed`, `idle_cut`
     #[arg(value_name = "CODE")]
     pub one: String,
     /// A second code: the difference between the two
@@ -31,7 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// JSON instead of text
-    #[arg(long, conflicts_with = "config")]
+    #[arg(long)]
     pub json: bool,
 }
 
@@ -61,19 +62,19 @@ pub fn execute(args: &Args) -> ExitCode {
         Ok(question) => question,
         Err(error) => return refuse(&error),
     };
+    let classes = match (&args.config, &question) {
+        (None, _) => None,
+        (Some(file), Question::Code(code)) => match config::read(file) {
+            Ok(config) => Some(classes(*code, &config.routes)),
+            Err(error) => return refuse(&error),
+        },
+        (Some(_), Question::Codes(..) | Question::Words(_)) => return refuse(&BadQuestion::Config),
+    };
     let text = if args.json {
-        question.json()
+        question.json(classes.as_deref())
     } else {
         let width = terminal_size::terminal_size().map_or(USUAL_WIDTH, |(width, _)| usize::from(width.0));
-        let mut text = question.text(width.min(WIDEST));
-        if let Some(file) = &args.config {
-            let Question::Code(code) = question else { return refuse(&BadQuestion::Config) };
-            match config::read(file) {
-                Ok(config) => text.push_str(&classes(code, &config.routes)),
-                Err(error) => return refuse(&error),
-            }
-        }
-        text
+        question.text(width.min(WIDEST)) + &classes.map(by_route).unwrap_or_default()
     };
     // A reader that has gone away has seen enough.
     let _ = io::stdout().lock().write_all(text.as_bytes());
@@ -86,20 +87,22 @@ fn refuse(error: &dyn std::error::Error) -> ExitCode {
 }
 
 fn known_words() -> String {
-    let mut words: Vec<_> = catalog::words().map(|word| word.word).collect();
+    let mut words: Vec<_> = diagnosis::explained_words().map(|word| word.word).collect();
     words.sort_unstable();
     words.dedup();
     words.join(", ")
 }
 
 /// The class that each route gives a code.
-fn classes(code: CloseCode, routes: &[config::Route]) -> String {
+fn classes(code: CloseCode, routes: &[config::Route]) -> Vec<(String, Class)> {
+    routes.iter().map(|route| (route.name.clone(), route.codes.class_of(code))).collect()
+}
+
+fn by_route(classes: Vec<(String, Class)>) -> String {
     let mut text = String::from("\nClass by route\n");
-    for route in routes {
-        let class = route.codes.class(route.codes.label(code), Some(code));
-        let class = class.unwrap_or_else(|| catalog::entry(code).class);
+    for (route, class) in classes {
         // Writing to a string does not fail.
-        let _ = writeln!(text, "  {:<20} {class}", route.name);
+        let _ = writeln!(text, "  {route:<20} {class}");
     }
     text
 }
@@ -116,7 +119,7 @@ impl Question {
             }
             (None, Some(_)) => Err(BadQuestion::NotACode(one.to_owned())),
             (None, None) => {
-                let words = catalog::explained(one);
+                let words = diagnosis::explained(one);
                 if words.is_empty() { Err(BadQuestion::UnknownWord(one.to_owned())) } else { Ok(Self::Words(words)) }
             }
         }
@@ -136,9 +139,18 @@ impl Question {
         page.text
     }
 
-    fn json(&self) -> String {
+    /// With the classes that a configuration gives the code, if there is one.
+    fn json(&self, classes: Option<&[(String, Class)]>) -> String {
         let json = match self {
-            Self::Code(code) => serde_json::json!(catalog::explanation(*code)),
+            Self::Code(code) => {
+                let mut json = serde_json::json!(catalog::explanation(*code));
+                if let Some(classes) = classes {
+                    let class =
+                        |(route, class): &(String, Class)| serde_json::json!({ "route": route, "class": class });
+                    json["classes"] = classes.iter().map(class).collect();
+                }
+                json
+            }
             Self::Codes(one, other) => {
                 let pair = catalog::pair(*one, *other);
                 serde_json::json!({
@@ -286,7 +298,7 @@ mod tests {
 
     #[test]
     fn every_word_of_a_record_has_an_answer() {
-        for word in catalog::words() {
+        for word in diagnosis::explained_words() {
             assert!(text(word.word, None, 80).contains(word.meaning.split(' ').next().unwrap()), "{}", word.word);
         }
         // It is a cause and a class.

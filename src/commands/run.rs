@@ -15,7 +15,7 @@ pub fn execute(overrides: &Overrides, held: HeldSignals) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let log = match own_log::start(config.log.level) {
+    let log = match own_log::start(config.log.level, config.log.own_format) {
         Ok(log) => log,
         Err(error) => {
             report(&error);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::settings::Config;
 
 /// Keys that take effect only at the start: sockets are bound, threads run, outputs are open. A table stands for all its keys.
-const FIXED: [&str; 25] = [
+const FIXED: [&str; 26] = [
     "listen",
     "workers",
     "admin",
@@ -31,6 +31,7 @@ const FIXED: [&str; 25] = [
     "log.reason",
     "log.only",
     "log.level",
+    "log.own_format",
 ];
 
 /// A key whose new value waits for a restart.

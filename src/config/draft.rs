@@ -11,7 +11,9 @@ use super::given::Given;
 use super::log_only::LogOnly;
 use super::route::{ClassTable, HostMatch, Route, check_code, check_codes, check_name, check_path};
 use super::section::{Document, Section, read_fields};
-use super::settings::{Config, Drain, Limits, Log, LogFormat, LogLevel, LogPath, LogTarget, Timeouts, VERSION};
+use super::settings::{
+    Config, Drain, Limits, Log, LogFormat, LogLevel, LogPath, LogTarget, OwnLogFormat, Timeouts, VERSION,
+};
 use super::tls_draft::{TlsDraft, UpstreamTlsDraft};
 use super::upstream::Upstream;
 use super::values::{self, Parsed, duration, limit, number, optional_address, positive, switch, text, text_or_number};
@@ -25,10 +27,10 @@ const HEADER_LINES: std::ops::RangeInclusive<usize> = 16..=1000;
 const HEADER_BYTES: std::ops::RangeInclusive<u64> = 8 * 1024..=1024 * 1024;
 
 /// Each route has some 420 series from the start.
-const MOST_ROUTES: usize = 10_000;
+pub(super) const MOST_ROUTES: usize = 10_000;
 
 /// The rest of a control frame's 125 bytes after the code (RFC 6455 §5.5).
-const LONGEST_REASON: usize = 123;
+pub(super) const LONGEST_REASON: usize = 123;
 
 /// Settings on their way to a configuration: what is missing may still come from flags.
 pub(super) struct Draft {
@@ -182,6 +184,7 @@ fn read_log(mut section: Section<'_, '_>, log: &mut Log) {
     read_fields!(section, log, [only], LogOnly::parse);
     read_fields!(section, log, [reason, query], |v| switch(text(v)?));
     read_fields!(section, log, [level], |v| LogLevel::parse(text(v)?));
+    read_fields!(section, log, [own_format], |v| OwnLogFormat::parse(text(v)?));
     section.finish();
 }
 

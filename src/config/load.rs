@@ -37,6 +37,11 @@ pub fn read(path: &Path) -> Result<Config, Error> {
     assemble(Some((path, &content(path)?)), &Overrides::default(), misspelt)
 }
 
+/// The configuration that comes from `source`, by itself; errors call it `name`.
+pub fn read_from(source: impl Read, name: &Path) -> Result<Config, Error> {
+    parse(&text(Ok(source), name)?, name)
+}
+
 /// The configuration in `text`; errors say that it came from `path`.
 pub fn parse(text: &str, path: &Path) -> Result<Config, Error> {
     assemble(Some((path, text)), &Overrides::default(), Vec::new())
@@ -48,9 +53,13 @@ fn unknown_variables() -> (Vec<Mistake>, Vec<String>) {
 }
 
 fn content(path: &Path) -> Result<String, Error> {
+    text(File::open(path), path)
+}
+
+fn text(source: io::Result<impl Read>, path: &Path) -> Result<String, Error> {
     let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes));
+    let read = source.and_then(|source| source.take(LARGEST_FILE + 1).read_to_end(&mut bytes));
     let length = read.map_err(unreadable)?;
     if u64::try_from(length).is_ok_and(|length| length > LARGEST_FILE) {
         return Err(unreadable(io::Error::other("larger than 4 MiB, too large for a configuration")));

@@ -20,6 +20,7 @@ mod otel;
 mod overrides;
 mod route;
 mod routes;
+mod schema;
 mod section;
 mod settings;
 mod spelling;
@@ -35,14 +36,15 @@ pub use changes::{Pending, pending};
 pub use diagnosis::{Diagnosis, Silent, Visitor};
 pub use error::{Error, Mistake, Place};
 pub use forwarded::{AddressHeader, Forwarded, XForwarded};
-pub use load::{load, parse, read};
+pub use load::{load, parse, read, read_from};
 pub use log_only::{LogOnly, LogWord};
 pub use otel::{Otel, OtelPropagator, OtelProtocol, OtelSampler, OtelSignal, Secret};
 pub use overrides::Overrides;
 pub use route::{ClassTable, HostMatch, Route};
 pub use routes::find;
+pub use schema::schema;
 pub use settings::{
-    Admin, Config, Drain, Limits, Log, LogFormat, LogLevel, LogPath, LogTarget, Metrics, Relay, Timeouts,
+    Admin, Config, Drain, Limits, Log, LogFormat, LogLevel, LogPath, LogTarget, Metrics, OwnLogFormat, Relay, Timeouts,
 };
 pub use tls::{Tls, TlsFault, TlsFile, UpstreamTls, expiry, is_webpki, load_roots, provider, validity};
 pub use trust::trust;

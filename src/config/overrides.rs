@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::draft::{Draft, MOST_WORKERS, TopUpstream, upstream};
 use super::error::{Mistake, Place};
 use super::given::Given;
-use super::settings::{LogFormat, LogLevel, LogTarget};
+use super::settings::{LogFormat, LogLevel, LogTarget, OwnLogFormat};
 use super::tls_draft::path;
 use super::values::{Parsed, address, number_from_text, optional_address, switch};
 
@@ -72,6 +72,10 @@ pub struct Overrides {
     /// closewatch's own log, on standard error: off, error, warn, info, debug, trace [default: info]
     #[arg(long, value_name = "LEVEL", env = "CLOSEWATCH_LOG_LEVEL")]
     pub log_level: Option<String>,
+
+    /// How that is written: text, or json, which one pipe can carry beside the records [default: text]
+    #[arg(long, value_name = "FORMAT", env = "CLOSEWATCH_LOG_FORMAT")]
+    pub log_format: Option<String>,
 }
 
 /// The place to name when nothing says where sessions go.
@@ -106,6 +110,7 @@ impl Overrides {
         put!(self.close_log_format => config.log.closes_format, LogFormat::parse, mistakes);
         put!(self.workers => config.workers, |text| number_from_text(text, 0..=MOST_WORKERS), mistakes);
         put!(self.log_level => config.log.level, LogLevel::parse, mistakes);
+        put!(self.log_format => config.log.own_format, OwnLogFormat::parse, mistakes);
 
         for (name, given, place) in [
             ("listen", &self.listen, &mut draft.places.listen),

@@ -123,6 +123,8 @@ pub struct Log {
     pub query: bool,
     /// How much closewatch says of itself on standard error. Default `info`.
     pub level: LogLevel,
+    /// How it says that. Default `text`.
+    pub own_format: OwnLogFormat,
 }
 
 /// Where close records go.
@@ -249,6 +251,14 @@ words! {
         Text = "text",
     }
 
+    /// How closewatch's own log is written.
+    OwnLogFormat {
+        /// A line for people.
+        Text = "text",
+        /// A JSON object a line, which one pipe can carry beside the records.
+        Json = "json",
+    }
+
     /// How much closewatch says of itself: this level, and all that are graver.
     LogLevel {
         /// Start, stop, drain.
@@ -341,6 +351,7 @@ impl Default for Log {
             only: LogOnly::default(),
             query: false,
             level: LogLevel::default(),
+            own_format: OwnLogFormat::default(),
         }
     }
 }

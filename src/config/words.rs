@@ -30,6 +30,12 @@ macro_rules! words {
             }
         }
 
+        impl $crate::config::words::Words for $name {
+            fn words() -> impl Iterator<Item = &'static str> {
+                [$first_word, $( $word ),*].into_iter()
+            }
+        }
+
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())
@@ -39,3 +45,8 @@ macro_rules! words {
 }
 
 pub(super) use words;
+
+/// Such a set, as a list of its words.
+pub(super) trait Words {
+    fn words() -> impl Iterator<Item = &'static str>;
+}

@@ -16,6 +16,9 @@ pub enum BadLine {
     /// Not a JSON object.
     #[error("not JSON: {0}")]
     NotJson(String),
+    /// A line of closewatch's own log.
+    #[error("a line of closewatch's own log")]
+    OwnLog,
     /// A JSON object, but none of closewatch's records.
     #[error("not a record of closewatch")]
     Foreign,
@@ -105,6 +108,9 @@ struct RequestLine<'a> {
     subprotocols_offered: Option<u32>,
 }
 
+/// The `event` of a line of closewatch's own log, if that is written as JSON: one pipe may carry both.
+pub const OWN_LOG: &str = "closewatch.log";
+
 /// The newest version of the close log that is understood.
 const SCHEMA: u32 = 1;
 
@@ -117,6 +123,7 @@ impl<'a> Observation<'a> {
         let closed = match line.event.as_ref().map(|event| &*event.0) {
             Some("websocket.closed") => true,
             Some("websocket.handshake_failed") => false,
+            Some(OWN_LOG) => return Err(BadLine::OwnLog),
             Some(_) | None => return Err(BadLine::Foreign),
         };
         if let Some(schema) = line.schema.filter(|schema| *schema > SCHEMA) {

@@ -1,6 +1,6 @@
 //! The sink that joins all outputs.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::io;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +17,7 @@ use super::{
     Sink,
 };
 use crate::close::{
-    CloseCode, CloseRecord, CloseSink, CodeRules, HandshakeRecord, NO_ROUTE, Outcome, Propagation, Rejection,
+    Class, CloseCode, CloseRecord, CloseSink, CodeRules, HandshakeRecord, NO_ROUTE, Outcome, Propagation, Rejection,
     RequestHeaders, RouteSink, Session,
 };
 use crate::config::{self, Otel};
@@ -90,6 +90,8 @@ struct Routes {
     known: HashMap<Arc<str>, Arc<RouteMetrics>>,
     /// Those of them that no configuration has any more, the longest gone first.
     gone: VecDeque<Arc<str>>,
+    /// How the routes of the configuration read codes.
+    rules: BTreeMap<Box<str>, CodeRules>,
 }
 
 /// One route's way to the outputs.
@@ -168,6 +170,13 @@ impl Exporter {
         self.0.expect(name, rules);
         let mut routes = self.0.routes.lock().unwrap_or_else(PoisonError::into_inner);
         routes.known.entry(name.into()).or_insert_with(|| Arc::new(self.0.metrics.route(name)));
+        routes.rules.insert(name.into(), rules.clone());
+    }
+
+    /// The class that each route of the configuration gives `code`, by the route's name.
+    pub fn classes(&self, code: CloseCode) -> Vec<(Box<str>, Class)> {
+        let routes = self.0.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        routes.rules.iter().map(|(name, rules)| (name.clone(), rules.class_of(code))).collect()
     }
 
     /// Forgets routes that are not among `names`, the routes of a new configuration: the series of those that went last stay, and
@@ -175,7 +184,8 @@ impl Exporter {
     pub fn keep_routes<'n>(&self, names: impl IntoIterator<Item = &'n str>) {
         let configured: HashSet<_> = names.into_iter().chain([NO_ROUTE]).collect();
         let mut routes = self.0.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        let Routes { known, gone } = &mut *routes;
+        let Routes { known, gone, rules } = &mut *routes;
+        rules.retain(|name, _| configured.contains(&**name));
         gone.retain(|name| !configured.contains(&**name));
         let newly: Vec<_> =
             known.keys().filter(|name| !configured.contains(&***name) && !gone.contains(*name)).cloned().collect();
@@ -344,6 +354,7 @@ impl RouteSink for Route {
         }
         if let Some(otlp) = &self.outputs.otlp {
             record.span = otlp.span_of(&record);
+            self.outputs.metrics.traced(&record);
         }
         if let Some(durations) = self.durations() {
             durations.closed(&self.name, &record);

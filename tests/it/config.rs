@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test, and what helps it, fails by panicking")]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use closewatch::config::{self, Config, Overrides};
 
@@ -201,6 +202,7 @@ fn the_documentation_of_defaults_holds() {
         "metrics": { "listen": "off" },
         "log": {
             "closes": "-", "closes_format": "json", "path": "full", "reason": "on", "only": "all", "query": "off", "level": "info",
+            "own_format": "text",
         },
         "timeouts": {
             "dial": "5s", "head": "10s", "keep_alive": "1m 15s", "tls": "10s", "handshake": "30s", "idle": "0", "linger": "5s",
@@ -249,6 +251,7 @@ fn flags_win_over_the_file() {
         close_log_format: Some("text".into()),
         workers: Some("2".into()),
         log_level: Some("debug".into()),
+        log_format: Some("json".into()),
     };
     let config = config::load(&overrides).unwrap();
     let json: serde_json::Value = serde_json::from_str(&config.to_string()).unwrap();
@@ -322,6 +325,48 @@ fn wrong_usage_exits_64_and_asking_for_help_does_not() {
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
         assert!(!output.stdout.is_empty() && output.stderr.is_empty(), "{arguments:?}");
     }
+}
+
+/// `check` with `text` on standard input.
+fn check_input(arguments: &[&str], text: &str) -> Output {
+    let mut command = closewatch();
+    command.arg("check").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn standard_input_can_be_checked() {
+    let right = check_input(&["-"], "upstream = \"http://127.0.0.1:9000\"\n");
+    assert!(right.status.success(), "{right:?}");
+    assert!(String::from_utf8(right.stdout).unwrap().starts_with("-: ok\n"));
+    let wrong = refused(&check_input(&["-"], "upstream = \"http://127.0.0.1:9000\"\nworkers = \"four\"\n"));
+    assert!(wrong.starts_with("-:2: workers: "), "{wrong}");
+}
+
+#[test]
+fn a_check_can_answer_in_json() {
+    let right = check_input(&["--json", "-"], "upstream = \"http://127.0.0.1:9000\"\n");
+    let answer: serde_json::Value = serde_json::from_slice(&right.stdout).unwrap();
+    assert!(right.status.success() && right.stderr.is_empty(), "{right:?}");
+    assert_eq!((&answer["ok"], &answer["mistakes"]), (&true.into(), &serde_json::json!([])));
+    assert_eq!(answer["config"]["routes"][0]["upstream"], "http://127.0.0.1:9000", "the effective configuration");
+
+    let wrong =
+        check_input(&["--json", "-"], "upstream = \"http://127.0.0.1:9000\"\n[log]\nlevel = \"loud\"\npath = 1\n");
+    let answer: serde_json::Value = serde_json::from_slice(&wrong.stdout).unwrap();
+    assert_eq!(wrong.status.code(), Some(64));
+    assert!(wrong.stderr.is_empty(), "{wrong:?}");
+    assert_eq!((&answer["ok"], &answer["config"], &answer["file"]), (&false.into(), &().into(), &"-".into()));
+    let mistakes: Vec<_> =
+        answer["mistakes"].as_array().unwrap().iter().map(|one| (&one["line"], &one["key"])).collect();
+    assert_eq!(mistakes, [(&3.into(), &"log.level".into()), (&4.into(), &"log.path".into())]);
+
+    let missing = closewatch().args(["check", "--json", "/nowhere.toml"]).output().unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&missing.stdout).unwrap();
+    assert_eq!(missing.status.code(), Some(64));
+    assert!(answer["mistakes"][0]["message"].as_str().unwrap().starts_with("cannot be read: "), "{answer}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn read(path: &str) -> String {
+pub(crate) fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
@@ -48,7 +48,7 @@ fn words<'t>(text: &'t str, prefix: &str, goes_on: impl Fn(char) -> bool + Copy)
 }
 
 /// The text under a head, up to the next head of its level or above.
-fn section(document: &str, head: &str) -> String {
+pub(crate) fn section(document: &str, head: &str) -> String {
     let text = read(document);
     let level = head.chars().take_while(|next| *next == '#').count();
     let mut lines = text.lines().skip_while(|line| *line != head);
@@ -61,7 +61,7 @@ fn section(document: &str, head: &str) -> String {
 }
 
 /// The rows of all tables in a text, cell by cell, without their heads.
-fn rows(text: &str) -> Vec<Vec<&str>> {
+pub(crate) fn rows(text: &str) -> Vec<Vec<&str>> {
     let cells = |line: &str| line.starts_with('|').then(|| line.trim_matches('|').len());
     let lines: Vec<_> = text.lines().collect();
     let is_row = |at: usize| {
@@ -75,21 +75,21 @@ fn rows(text: &str) -> Vec<Vec<&str>> {
 }
 
 /// The words in `code` spans.
-fn spans(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn spans(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
 /// The words in the first column of all tables in a text.
-fn first_column(text: &str) -> BTreeSet<String> {
+pub(crate) fn first_column(text: &str) -> BTreeSet<String> {
     rows(text).iter().flat_map(|row| spans(row[0])).map(str::to_owned).collect()
 }
 
-fn owned<'t>(words: impl IntoIterator<Item = &'t str>) -> BTreeSet<String> {
+pub(crate) fn owned<'t>(words: impl IntoIterator<Item = &'t str>) -> BTreeSet<String> {
     words.into_iter().map(str::to_owned).collect()
 }
 
 /// Asserts that two sets are the same, and says what only one of them has.
-fn assert_same(document: &str, documented: &BTreeSet<String>, existing: &BTreeSet<String>) {
+pub(crate) fn assert_same(document: &str, documented: &BTreeSet<String>, existing: &BTreeSet<String>) {
     let only = |one: &BTreeSet<String>, other: &BTreeSet<String>| one.difference(other).cloned().collect::<Vec<_>>();
     let (missing, unknown) = (only(existing, documented), only(documented, existing));
     assert!(!existing.is_empty(), "nothing exists that {document} could name");
@@ -238,7 +238,7 @@ fn every_field_of_a_record_is_documented_and_no_other() {
     let below = |object: &str, head: &str| -> BTreeSet<String> {
         let section = section("docs/record.md", head);
         let of = |row: &&Vec<&str>| {
-            let only = ["client", "upstream"].into_iter().find(|peer| row[1].starts_with(&format!("`{peer}` only")));
+            let only = ["client", "upstream"].into_iter().find(|peer| row[3].starts_with(&format!("`{peer}` only")));
             only.is_none_or(|peer| peer == object)
         };
         let rows = rows(&section);
@@ -372,7 +372,7 @@ async fn every_endpoint_is_documented_and_answers_where_the_table_says() {
 
     let running = Running::start().await;
     for row in rows(&table) {
-        let path = &row[0].trim_matches('`').replace("{code}", "1006");
+        let path = &row[0].trim_matches('`').replace("{word}", "1006");
         for (address, there) in [(running.admin, row[1]), (running.metrics, row[2])] {
             let expected = if there == "yes" { 200 } else { 404 };
             assert_eq!(status(address, path).await.unwrap(), expected, "{path} at {address}");

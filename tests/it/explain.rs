@@ -21,11 +21,23 @@ fn a_code_is_explained_on_standard_output() {
 }
 
 #[test]
+fn a_cause_and_a_hint_are_explained_like_codes() {
+    let text = printed(&["upstream_reset"]);
+    assert!(text.starts_with("upstream_reset (cause)\n") && text.contains("Seen when"), "{text}");
+    let text = printed(&["idle_cut"]);
+    assert!(text.starts_with("idle_cut (hint)\n") && text.contains("Send pings"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&printed(&["idle_cut", "--json"])).unwrap();
+    assert_eq!((&json[0]["field"], &json[0]["word"]), (&"hint".into(), &"idle_cut".into()));
+}
+
+#[test]
 fn a_configuration_says_which_class_each_route_gives() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/example.toml");
     let text = printed(&["1006", "--config", file]);
     let by_route = text.split("Class by route\n").nth(1).unwrap();
     assert_eq!(by_route.split_whitespace().collect::<Vec<_>>(), ["default", "abnormal"]);
+    let json: serde_json::Value = serde_json::from_str(&printed(&["1006", "--config", file, "--json"])).unwrap();
+    assert_eq!(json["classes"], serde_json::json!([{ "route": "default", "class": "abnormal" }]));
 }
 
 #[test]

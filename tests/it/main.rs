@@ -22,6 +22,7 @@ mod reload;
 mod report;
 mod rig;
 mod run;
+mod schema;
 mod snippets;
 mod sources;
 mod storm;

@@ -8,6 +8,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
+use crate::schema::conforms;
+
 /// Runs `report` with `input` on standard input.
 fn report(arguments: &[&str], input: &[u8]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_closewatch"));
@@ -23,49 +25,8 @@ fn json(arguments: &[&str], input: &[u8]) -> Value {
     assert!(output.status.success(), "{output:?}");
     let report = serde_json::from_slice(&output.stdout).unwrap();
     let schema: Value = serde_json::from_str(include_str!("../../docs/report.schema.json")).unwrap();
-    conforms(&report, &schema, &schema, "report");
+    assert_eq!(conforms(&report, &schema), Ok(()));
     report
-}
-
-/// Whether `value` is what the schema says, as far as this repository's schema goes: type, enum, properties, required, items,
-/// $ref, bounds.
-fn conforms(value: &Value, schema: &Value, root: &Value, place: &str) {
-    if let Some(name) = schema["$ref"].as_str() {
-        return conforms(value, root.pointer(name.trim_start_matches('#')).expect(name), root, place);
-    }
-    let is = |kind: &Value| match kind.as_str().unwrap() {
-        "object" => value.is_object(),
-        "array" => value.is_array(),
-        "string" => value.is_string(),
-        "integer" => value.is_u64(),
-        "number" => value.is_number(),
-        "null" => value.is_null(),
-        other => panic!("{other} is not known here"),
-    };
-    let kind = &schema["type"];
-    let fits = kind.as_array().map_or_else(|| kind.is_null() || is(kind), |kinds| kinds.iter().any(is));
-    assert!(fits, "{place}: {value} is no {kind}");
-    if let Some(values) = schema["enum"].as_array() {
-        assert!(values.contains(value), "{place}: {value} is not in the list");
-    }
-    for (bound, least) in [("minimum", true), ("maximum", false)] {
-        if let (Some(bound), Some(number)) = (schema[bound].as_f64(), value.as_f64()) {
-            assert!(if least { number >= bound } else { number <= bound }, "{place}: {number} is beyond {bound}");
-        }
-    }
-    if let Some(object) = value.as_object() {
-        for name in schema["required"].as_array().into_iter().flatten() {
-            assert!(object.contains_key(name.as_str().unwrap()), "{place} has no {name}");
-        }
-        for (name, value) in object {
-            let known = &schema["properties"][name];
-            assert!(!known.is_null(), "{place}.{name} is not in the schema");
-            conforms(value, known, root, &format!("{place}.{name}"));
-        }
-    }
-    for (at, item) in value.as_array().into_iter().flatten().enumerate() {
-        conforms(item, &schema["items"], root, &format!("{place}[{at}]"));
-    }
 }
 
 /// A line of the close log: a session that opened `at` seconds after eight, and ended so.

@@ -121,9 +121,10 @@ fn event(id: &str, code: u16) -> String {
 #[tokio::test]
 async fn a_lost_connection_is_made_again_behind_the_last_line() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut tail = tail(listener.local_addr().unwrap(), &["--code", "1000", "--code", "4xxx"], Output::Read);
+    let mut tail =
+        tail(listener.local_addr().unwrap(), &["--code", "1000", "--code", "4xxx", "--hint", "idle_cut"], Output::Read);
     let (asked, stream) = answer(&listener, &event("a-1", 1000)).await;
-    assert!(asked.starts_with("get /closes/stream?code=1000&code=4xxx&limit=10 http"), "{asked}");
+    assert!(asked.starts_with("get /closes/stream?code=1000&code=4xxx&hint=idle_cut&limit=10 http"), "{asked}");
     assert!(!asked.contains("last-event-id"), "{asked}");
     assert!(tail.line().await.unwrap().contains(" 1000 "));
     drop(stream);

@@ -31,4 +31,4 @@ pub use explanation::{Explanation, HIGHEST_CODE, PresetMeaning, Report, explanat
 pub use lookup::{entry, is_registered, registered};
 pub use pairs::{PAIRS, Pair, pair};
 pub use presets::{PRESETS, Preset, PresetCode, preset};
-pub use words::{Word, explained, words};
+pub use words::{Word, words};

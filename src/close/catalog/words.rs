@@ -33,11 +33,6 @@ pub fn words() -> impl Iterator<Item = Word> {
     })
 }
 
-/// The explanations of `word`: several, where a word stands in more than one field.
-pub fn explained(word: &str) -> Vec<Word> {
-    words().filter(|known| known.word == word).collect()
-}
-
 /// Meaning, situations and advice.
 type Texts = [&'static str; 3];
 
@@ -250,14 +245,5 @@ mod tests {
                 assert!(text.ends_with('.') && text.len() <= 300 && !text.contains("  "), "{word}: {text:?}");
             }
         }
-    }
-
-    #[test]
-    fn a_word_of_two_fields_has_two_explanations() {
-        let fields = |word| explained(word).iter().map(|known| known.field).collect::<Vec<_>>();
-        assert_eq!(fields("upstream_reset"), ["cause"]);
-        assert_eq!(fields("unknown"), ["cause", "class"]);
-        assert_eq!(fields("dial_failed"), ["outcome"]);
-        assert!(explained("1006").is_empty());
     }
 }

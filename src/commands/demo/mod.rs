@@ -17,7 +17,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::instance::{Ended, Instance};
 use super::{FAILURE, HeldSignals, own_log, report, terminal};
-use crate::config::{self, LogLevel};
+use crate::config::{self, LogLevel, OwnLogFormat};
 use crate::export::{Event, JsonStyle, Row};
 
 /// The arguments of `demo`.
@@ -53,7 +53,7 @@ pub fn execute(args: &Args, held: HeldSignals) -> ExitCode {
 }
 
 fn demo(args: &Args, held: HeldSignals) -> Result<Ended, Box<dyn std::error::Error>> {
-    let _log = own_log::start(LogLevel::Warn)?;
+    let _log = own_log::start(LogLevel::Warn, OwnLogFormat::Text)?;
     let backend = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let config = configuration(args, backend.local_addr()?)?;
     let instance = Instance::open(config, None)?;

@@ -56,6 +56,8 @@ pub(super) fn read(
         };
         if let Err(error) = read_line(text, filter, anonymous, engine) {
             let kind = match error {
+                // What the same pipe carries beside the records.
+                BadLine::OwnLog => continue,
                 BadLine::NotJson(_) => "not JSON",
                 BadLine::Foreign => "other JSON",
                 BadLine::NoTime => "no time",
@@ -89,6 +91,7 @@ fn read_line(text: &str, filter: &Filter, anonymous: Option<&Anonymous>, engine:
                     take(seen, inner, filter, anonymous, engine);
                     Ok(())
                 }
+                (_, Some(Err(BadLine::OwnLog))) => Err(BadLine::OwnLog),
                 _ => Err(error),
             }
         }

@@ -54,6 +54,10 @@ pub struct Args {
     #[arg(long, value_name = "NET", value_delimiter = ',')]
     pub client: Vec<String>,
 
+    /// Only sessions whose end diagnosis puts down to these mechanisms: `idle_cut`, crash and so on
+    #[arg(long, value_name = "HINT", value_delimiter = ',')]
+    pub hint: Vec<String>,
+
     /// Only sessions whose two sides saw different codes
     #[arg(long)]
     pub mismatch: bool,
@@ -120,6 +124,7 @@ impl Args {
             ("cause", &self.cause),
             ("initiator", &self.initiator),
             ("client", &self.client),
+            ("hint", &self.hint),
         ];
         for (key, values) in filters {
             query.extend_pairs(values.iter().map(|value| (key, value)));

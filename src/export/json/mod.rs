@@ -5,12 +5,16 @@
 
 mod escape;
 mod fields;
+mod line;
+mod properties;
 mod put;
 mod record;
 mod redact;
+mod schema;
 mod session;
 mod style;
 
 pub use escape::to_json;
+pub use schema::record_schema;
 pub use session::SessionFields;
 pub use style::JsonStyle;

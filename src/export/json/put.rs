@@ -1,43 +1,49 @@
-//! Values as JSON, straight into a line.
+//! Values as JSON, straight into a line; and what JSON Schema calls them.
 
 use std::io::Write;
 use std::net::SocketAddr;
 
 use jiff::fmt::temporal::DateTimePrinter;
+use serde_json::{Value, json};
 use ulid::{ULID_LEN, Ulid};
 
 use super::escape::to_json;
 use super::fields::{Millis, Rfc3339};
 use crate::close::{
-    Address, Cause, Class, CloseCode, End, Handshake, HttpVersion, Initiator, Outcome, SpanId, Text, TlsAlert,
-    TlsFailure, TraceId,
+    Address, Cause, Class, CloseCode, End, Handshake, HttpVersion, Initiator, MAX_TEXT, Outcome, SpanId, Text,
+    TlsAlert, TlsFailure, TraceId, Violations,
 };
+use crate::wire::Violation;
 
 /// Six decimals, always: a column of times lines up, and sorts as text.
 const TIMES: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
 /// A value that has one spelling in JSON.
 pub(super) trait Put {
+    /// The JSON Schema of this spelling: that of every value of the type.
+    fn schema() -> Value;
+
     /// Appends it.
     fn put(self, out: &mut Vec<u8>);
 }
 
-/// `put!(out, before, name: value, …)`: appends fields, with `before` (`{` or `,`) in front of the first.
-macro_rules! put {
-    ($out:expr, $before:literal, $name:literal: $value:expr $(, $more:literal: $others:expr)* $(,)?) => {{
-        $out.extend_from_slice(concat!($before, "\"", $name, "\":").as_bytes());
-        $crate::export::json::put::Put::put($value, $out);
-        $(
-            $out.extend_from_slice(concat!(",\"", $more, "\":").as_bytes());
-            $crate::export::json::put::Put::put($others, $out);
-        )*
-    }};
+/// A word of a list.
+pub(super) fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> Value {
+    json!({ "type": "string", "enum": words.into_iter().collect::<Vec<_>>() })
 }
-pub(super) use put;
+
+/// Text of exactly so many characters.
+fn text_of(length: usize) -> Value {
+    json!({ "type": "string", "minLength": length, "maxLength": length })
+}
 
 macro_rules! integers {
     ($($integer:ty),+) => { $(
         impl Put for $integer {
+            fn schema() -> Value {
+                json!({ "type": "integer", "minimum": 0 })
+            }
+
             fn put(self, out: &mut Vec<u8>) {
                 out.extend_from_slice(itoa::Buffer::new().format(self).as_bytes());
             }
@@ -50,6 +56,10 @@ integers!(u16, u32, u64);
 macro_rules! labels {
     ($($label:ty),+) => { $(
         impl Put for $label {
+            fn schema() -> Value {
+                one_of(Self::ALL.iter().map(|word| word.as_str()))
+            }
+
             fn put(self, out: &mut Vec<u8>) {
                 quoted(self.as_str().as_bytes(), out);
             }
@@ -59,6 +69,15 @@ macro_rules! labels {
 labels!(Cause, Class, End, Handshake, HttpVersion, Initiator, Outcome, TlsFailure);
 
 impl<T: Put> Put for Option<T> {
+    fn schema() -> Value {
+        let mut schema = T::schema();
+        schema["type"] = json!([schema["type"], "null"]);
+        if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+            words.push(Value::Null);
+        }
+        schema
+    }
+
     fn put(self, out: &mut Vec<u8>) {
         match self {
             Some(value) => value.put(out),
@@ -68,12 +87,20 @@ impl<T: Put> Put for Option<T> {
 }
 
 impl Put for bool {
+    fn schema() -> Value {
+        json!({ "type": "boolean" })
+    }
+
     fn put(self, out: &mut Vec<u8>) {
         out.extend_from_slice(if self { b"true" } else { b"false" });
     }
 }
 
 impl Put for &str {
+    fn schema() -> Value {
+        json!({ "type": "string" })
+    }
+
     fn put(self, out: &mut Vec<u8>) {
         // Nearly all text is plain, and knows it by a look at its bytes.
         if self.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
@@ -85,12 +112,20 @@ impl Put for &str {
 }
 
 impl Put for &Text {
+    fn schema() -> Value {
+        json!({ "type": "string", "maxLength": MAX_TEXT })
+    }
+
     fn put(self, out: &mut Vec<u8>) {
         self.as_str().put(out);
     }
 }
 
 impl Put for &Address {
+    fn schema() -> Value {
+        json!({ "type": "string" })
+    }
+
     fn put(self, out: &mut Vec<u8>) {
         match self {
             // Without a port, as only the word of others is.
@@ -113,6 +148,10 @@ impl Put for &Address {
 }
 
 impl Put for Ulid {
+    fn schema() -> Value {
+        text_of(ULID_LEN)
+    }
+
     fn put(self, out: &mut Vec<u8>) {
         quoted(self.array_to_str(&mut [0; ULID_LEN]).as_bytes(), out);
     }
@@ -120,6 +159,10 @@ impl Put for Ulid {
 
 /// As the W3C spells it, and OTLP over JSON: lower-case hex.
 impl Put for TraceId {
+    fn schema() -> Value {
+        text_of(32)
+    }
+
     fn put(self, out: &mut Vec<u8>) {
         // Memory takes every write.
         let _ = write!(out, "\"{self}\"");
@@ -128,12 +171,20 @@ impl Put for TraceId {
 
 /// The same.
 impl Put for SpanId {
+    fn schema() -> Value {
+        text_of(16)
+    }
+
     fn put(self, out: &mut Vec<u8>) {
         let _ = write!(out, "\"{self}\"");
     }
 }
 
 impl Put for CloseCode {
+    fn schema() -> Value {
+        json!({ "type": "integer", "minimum": 0, "maximum": u16::MAX })
+    }
+
     fn put(self, out: &mut Vec<u8>) {
         self.0.put(out);
     }
@@ -141,6 +192,10 @@ impl Put for CloseCode {
 
 /// Words, too, or a number behind one.
 impl Put for TlsAlert {
+    fn schema() -> Value {
+        json!({ "type": "string" })
+    }
+
     fn put(self, out: &mut Vec<u8>) {
         // Memory takes every write.
         let _ = write!(out, "\"{self}\"");
@@ -148,6 +203,10 @@ impl Put for TlsAlert {
 }
 
 impl Put for Rfc3339 {
+    fn schema() -> Value {
+        json!({ "type": "string", "format": "date-time" })
+    }
+
     fn put(self, out: &mut Vec<u8>) {
         out.push(b'"');
         // Memory takes every write.
@@ -157,6 +216,10 @@ impl Put for Rfc3339 {
 }
 
 impl Put for Millis {
+    fn schema() -> Value {
+        json!({ "type": "number", "minimum": 0 })
+    }
+
     fn put(self, out: &mut Vec<u8>) {
         // More microseconds than that have not passed since the beginning of time.
         let micros = self.0.as_micros() as u64;
@@ -165,6 +228,31 @@ impl Put for Millis {
         let decimals = [b'.', hundreds, tens, ones];
         let zeros = decimals[2..].iter().rev().take_while(|digit| **digit == b'0').count();
         out.extend_from_slice(&decimals[..decimals.len() - zeros]);
+    }
+}
+
+/// Kinds and their counts, without those that did not happen.
+impl Put for &Violations {
+    fn schema() -> Value {
+        let kinds = one_of(Violation::ALL.iter().map(|kind| kind.as_str()));
+        json!({
+            "type": "object",
+            "propertyNames": kinds,
+            "additionalProperties": { "type": "integer", "minimum": 1 },
+        })
+    }
+
+    fn put(self, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (number, (kind, count)) in self.iter().enumerate() {
+            if number > 0 {
+                out.push(b',');
+            }
+            kind.as_str().put(out);
+            out.push(b':');
+            count.put(out);
+        }
+        out.push(b'}');
     }
 }
 
@@ -194,14 +282,6 @@ mod tests {
         let mut out = Vec::new();
         to_json(&value, &mut out);
         String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn fields_are_an_object() {
-        let mut out = Vec::new();
-        put!(&mut out, "{", "a": 1_u32, "b": None::<u32>, "c": true);
-        put!(&mut out, ",", "d": "x\"y");
-        assert_eq!(String::from_utf8(out).unwrap() + "}", r#"{"a":1,"b":null,"c":true,"d":"x\"y"}"#);
     }
 
     proptest! {

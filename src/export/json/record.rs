@@ -5,18 +5,33 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::fields::{Millis, Rfc3339};
-use super::put::{Put, put};
+use super::line::{Line, put};
+use super::properties::Properties;
+use super::put::{Put, one_of};
 use super::style::JsonStyle;
-use crate::close::{Close, CloseRecord, HandshakeRecord, Request, Saw, TcpFacts};
+use crate::close::{Close, CloseCode, CloseRecord, HandshakeRecord, Request, Saw, TcpFacts};
+use crate::diagnosis::Mechanism;
 use crate::export::{Event, event};
 use crate::wire::Peer;
 
 /// The version of the field names and meanings. It changes only if a reader of the old one would go wrong.
 const SCHEMA: u32 = 1;
 
-/// A value that is absent.
-const NONE: Option<u32> = None;
+/// The level of a record.
+struct Level(&'static str);
+
+/// The mechanism that diagnosis names.
+struct Hint(&'static str);
+
+/// A Close as a peer sent it; with its reason, if reasons are written.
+struct CloseFields<'a> {
+    code: Option<CloseCode>,
+    reason: Option<&'a str>,
+    at: Duration,
+}
 
 // === impl JsonStyle ===
 
@@ -32,23 +47,23 @@ impl JsonStyle {
     /// Appends the line of an ended session.
     pub fn write_closed(&self, record: &CloseRecord, out: &mut Vec<u8>) {
         closed(record, self, out);
-        out.push(b'\n');
+        out.extend_from_slice(b"}\n");
     }
 
     /// Appends the line of a handshake that led to no session.
     pub fn write_handshake_failed(&self, route: &str, record: &HandshakeRecord, out: &mut Vec<u8>) {
         handshake_failed(route, record, self, out);
-        out.push(b'\n');
+        out.extend_from_slice(b"}\n");
     }
 }
 
-/// Appends the object of `websocket.closed`.
-fn closed(record: &CloseRecord, style: &JsonStyle, out: &mut Vec<u8>) {
+/// The fields of `websocket.closed`.
+pub(super) fn closed(record: &CloseRecord, style: &JsonStyle, line: &mut impl Line) {
     let (session, verdict) = (&*record.session, &record.verdict);
-    put!(out, "{",
-        "schema": SCHEMA,
-        "event": "websocket.closed",
-        "level": verdict.level(),
+    line.constant("{\"schema\":", SCHEMA);
+    line.constant(",\"event\":", "websocket.closed");
+    put!(line, ",",
+        "level": Level(verdict.level()),
         "time": Rfc3339(record.time),
         "instance": style.instance.as_deref(),
         "session": session.id,
@@ -68,55 +83,51 @@ fn closed(record: &CloseRecord, style: &JsonStyle, out: &mut Vec<u8>) {
         "close_handshake_ms": verdict.close_handshake.map(Millis),
         "handshake_ms": Millis(session.handshake.get()),
     );
-    out.extend_from_slice(b",\"client\":");
-    put!(out, "{", "address": &session.client, "real_address": session.request.real_address.as_deref());
-    peer(record, Peer::Client, style, out);
-    out.extend_from_slice(b"},\"upstream\":");
-    put!(out, "{", "address": &session.upstream, "name": &*session.route.upstream);
-    peer(record, Peer::Upstream, style, out);
-    out.extend_from_slice(b"},\"request\":");
-    request(&session.request, style, out);
-    put!(out, ",",
-        "hint": record.hint,
+    line.object(",\"client\":", |line| {
+        put!(line, "{", "address": &session.client, "real_address": session.request.real_address.as_deref());
+        peer(record, Peer::Client, style, line);
+    });
+    line.object(",\"upstream\":", |line| {
+        put!(line, "{", "address": &session.upstream, "name": &*session.route.upstream);
+        peer(record, Peer::Upstream, style, line);
+    });
+    line.object(",\"request\":", |line| request(&session.request, style, line));
+    put!(line, ",",
+        "hint": record.hint.map(Hint),
         "trace_id": record.span.as_ref().map(|span| span.trace_id),
         "span_id": record.span.as_ref().map(|span| span.span_id),
         "handshake_trace_id": session.trace.as_ref().map(|trace| trace.span.trace_id),
     );
-    out.push(b'}');
 }
 
-/// Appends the object of `websocket.handshake_failed`.
-fn handshake_failed(route: &str, record: &HandshakeRecord, style: &JsonStyle, out: &mut Vec<u8>) {
-    put!(out, "{",
-        "schema": SCHEMA,
-        "event": "websocket.handshake_failed",
-        "level": event::handshake_level(record),
+/// The fields of `websocket.handshake_failed`.
+pub(super) fn handshake_failed(route: &str, record: &HandshakeRecord, style: &JsonStyle, line: &mut impl Line) {
+    line.constant("{\"schema\":", SCHEMA);
+    line.constant(",\"event\":", "websocket.handshake_failed");
+    put!(line, ",",
+        "level": Level(event::handshake_level(record)),
         "time": Rfc3339(record.time),
         "instance": style.instance.as_deref(),
         "outcome": record.outcome,
         "status": record.status,
         "route": route,
     );
-    out.extend_from_slice(b",\"request\":");
-    request(&record.request, style, out);
-    out.extend_from_slice(b",\"client\":");
-    put!(out, "{", "address": &record.client, "real_address": record.request.real_address.as_deref());
-    out.push(b'}');
-    put!(out, ",", "duration_ms": Millis(record.duration), "tls_error": record.tls_error, "detail": record.detail.as_ref());
-    out.push(b'}');
+    line.object(",\"request\":", |line| request(&record.request, style, line));
+    line.object(",\"client\":", |line| {
+        put!(line, "{", "address": &record.client, "real_address": record.request.real_address.as_deref());
+    });
+    put!(line, ",",
+        "duration_ms": Millis(record.duration), "tls_error": record.tls_error, "detail": record.detail.as_ref(),
+    );
 }
 
-/// Goes on in the object of a peer.
-fn peer(record: &CloseRecord, peer: Peer, style: &JsonStyle, out: &mut Vec<u8>) {
+/// The other fields of a peer.
+fn peer(record: &CloseRecord, peer: Peer, style: &JsonStyle, line: &mut impl Line) {
     let (facts, saw) = record.of(peer);
     let ended = record.verdict.ended;
     let millis = |time: Option<Duration>| time.map(Millis);
-    out.extend_from_slice(b",\"close\":");
-    match &facts.close {
-        Some(found) => close(found, style, out),
-        None => NONE.put(out),
-    }
-    put!(out, ",",
+    put!(line, ",",
+        "close": facts.close.as_deref().map(|close| CloseFields::of(close, style)),
         "end": facts.end(),
         "end_at_ms": facts.end.map(|end| Millis(end.at)),
         "saw": saw,
@@ -135,18 +146,7 @@ fn peer(record: &CloseRecord, peer: Peer, style: &JsonStyle, out: &mut Vec<u8>) 
         "ping_rtt_max_ms": millis(facts.ping_rtt_max),
         "unanswered_pings": facts.unanswered_pings,
         "unsolicited_pongs": facts.unsolicited_pongs,
-    );
-    out.extend_from_slice(b",\"violations\":{");
-    for (number, (kind, count)) in facts.violations.iter().enumerate() {
-        if number > 0 {
-            out.push(b',');
-        }
-        kind.as_str().put(out);
-        out.push(b':');
-        count.put(out);
-    }
-    out.push(b'}');
-    put!(out, ",",
+        "violations": &facts.violations,
         "frames_after_close": facts.frames_after_close,
         "since_answered_ping_ms": millis(facts.last_answered_ping.map(|at| ended.saturating_sub(at))),
         "blind": facts.blind.is_some(),
@@ -159,14 +159,8 @@ fn peer(record: &CloseRecord, peer: Peer, style: &JsonStyle, out: &mut Vec<u8>) 
     );
 }
 
-fn close(close: &Close, style: &JsonStyle, out: &mut Vec<u8>) {
-    let reason = style.reason(close.reason.as_str());
-    put!(out, "{", "code": close.code, "reason": reason, "at_ms": Millis(close.at));
-    out.push(b'}');
-}
-
-fn request(request: &Request, style: &JsonStyle, out: &mut Vec<u8>) {
-    put!(out, "{",
+fn request(request: &Request, style: &JsonStyle, line: &mut impl Line) {
+    put!(line, "{",
         "method": &request.method,
         "path": &*style.path(&request.path),
         "host": request.host.as_ref(),
@@ -179,19 +173,73 @@ fn request(request: &Request, style: &JsonStyle, out: &mut Vec<u8>) {
         "forwarded_for": request.forwarded_for.as_deref(),
         "subprotocols_offered": request.subprotocols_offered,
     );
-    out.push(b'}');
 }
 
-impl Put for Saw {
-    fn put(self, out: &mut Vec<u8>) {
-        put!(out, "{", "code": self.code, "clean": self.clean, "certain": self.certain);
-        out.push(b'}');
+// === impl CloseFields ===
+
+impl<'a> CloseFields<'a> {
+    fn of(close: &'a Close, style: &JsonStyle) -> Self {
+        Self { code: close.code, reason: style.reason(close.reason.as_str()), at: close.at }
     }
 }
 
-impl Put for TcpFacts {
+/// The fields of an object by itself: written the one way, described the other.
+macro_rules! object {
+    ($($(#[$doc:meta])* $object:ty, $none:expr => $name:ident { $($field:literal: $value:expr),+ $(,)? })+) => { $(
+        $(#[$doc])*
+        impl Put for $object {
+            fn schema() -> Value {
+                let $name = $none;
+                let mut properties = Properties::default();
+                object!(@fields &mut properties, $($field: $value),+);
+                properties.schema()
+            }
+
+            fn put(self, out: &mut Vec<u8>) {
+                let $name = self;
+                object!(@fields out, $($field: $value),+);
+                out.push(b'}');
+            }
+        }
+    )+ };
+    (@fields $line:expr, $first:literal: $value:expr $(, $field:literal: $more:expr)*) => {
+        put!($line, "{", $first: $value $(, $field: $more)*)
+    };
+}
+
+object! {
+    CloseFields<'_>, Self { code: None, reason: None, at: Duration::ZERO } => close {
+        "code": close.code,
+        "reason": close.reason,
+        "at_ms": Millis(close.at),
+    }
+    Saw, Self { code: None, clean: false, certain: false } => saw {
+        "code": saw.code,
+        "clean": saw.clean,
+        "certain": saw.certain,
+    }
+    TcpFacts, Self { rtt: Duration::ZERO, retransmits: 0 } => tcp {
+        "rtt_ms": Millis(tcp.rtt),
+        "retransmits": tcp.retransmits,
+    }
+}
+
+impl Put for Level {
+    fn schema() -> Value {
+        one_of(["info", "warn"])
+    }
+
     fn put(self, out: &mut Vec<u8>) {
-        put!(out, "{", "rtt_ms": Millis(self.rtt), "retransmits": self.retransmits);
-        out.push(b'}');
+        self.0.put(out);
+    }
+}
+
+impl Put for Hint {
+    fn schema() -> Value {
+        one_of(Mechanism::ALL.iter().map(|mechanism| mechanism.as_str()))
+    }
+
+    fn put(self, out: &mut Vec<u8>) {
+        self.0.put(out);
     }
 }

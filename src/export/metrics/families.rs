@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
+use super::exemplars::Exemplars;
 use super::names::{self, Family};
 use super::sessions::Sessions;
 
@@ -39,6 +40,7 @@ pub(super) struct Families {
     pub(super) stalled: IntGauge,
     pub(super) spilled_bytes: IntGauge,
     pub(super) upstream_connections: IntGauge,
+    pub(super) exemplars: Exemplars,
 }
 
 // === impl Families ===
@@ -77,6 +79,7 @@ impl Families {
             stalled: gauge(&names::SESSIONS_STALLED),
             spilled_bytes: gauge(&names::SPILLED_BYTES),
             upstream_connections: gauge(&names::UPSTREAM_CONNECTIONS),
+            exemplars: Exemplars::default(),
         }
     }
 
@@ -102,6 +105,7 @@ impl Families {
         }
         remove_route(&self.findings, route);
         remove_route(&self.finding_limit, route);
+        self.exemplars.forget(route);
         for histograms in [
             &self.session_duration,
             &self.idle_before_close,

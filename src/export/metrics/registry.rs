@@ -10,10 +10,11 @@ use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts
 use super::families::{Families, counter, gauge, register, registered};
 use super::findings::Findings;
 use super::names;
+use super::openmetrics;
 use super::process::Process;
 use super::reconnects::{self, Reconnects};
 use super::route::{RouteMetrics, expect};
-use crate::close::{CloseCode, CodeRules, NO_ROUTE, Rejection};
+use crate::close::{CloseCode, CloseRecord, CodeRules, NO_ROUTE, Rejection};
 use crate::diagnosis::Mechanism;
 
 /// The media type of [`Metrics::encode`].
@@ -180,6 +181,11 @@ impl Metrics {
         self.config_reload_success.set(i64::from(!reloads.config_refused && !reloads.certificates_refused));
     }
 
+    /// A session ended so, and its span is decided.
+    pub fn traced(&self, record: &CloseRecord) {
+        self.families.exemplars.remember(record);
+    }
+
     /// Removes every series of a route.
     pub fn forget_route(&self, name: &str) {
         self.families.forget(name);
@@ -203,6 +209,11 @@ impl Metrics {
             tracing::error!(%error, "the metrics cannot be written whole");
         }
         text
+    }
+
+    /// The same as OpenMetrics, with exemplars; of [`OPENMETRICS`](super::OPENMETRICS).
+    pub fn encode_openmetrics(&self) -> Vec<u8> {
+        openmetrics::encode(&self.registry.gather(), &self.families.exemplars).into_bytes()
     }
 }
 

@@ -63,8 +63,16 @@ impl SessionFile {
         &*self.sink
     }
 
+    /// `peer` takes no bytes for now, since `at`. The event behind it, once it is over, is [`Event::Stalled`].
+    pub(in crate::proxy) fn stall_began(&self, peer: Peer, at: Duration) {
+        self.session.live.stall_began(peer, at);
+    }
+
     /// Takes an event that no tap sees.
     pub(in crate::proxy) fn on(&mut self, event: Event<'_>, at: Duration) {
+        if let Event::Stalled { peer, time, .. } = event {
+            self.session.live.stall_ended(peer, time);
+        }
         self.ledger.on(event, at);
     }
 
@@ -107,6 +115,9 @@ impl SessionFile {
         self.ledger.on(Event::Read { from, bytes: taken, active }, at);
         self.session.live.moved(from, taken, at);
         self.sink.bytes(from, taken as u64);
+        if text + binary > 0 {
+            self.session.live.messages_ended(from, text + binary);
+        }
         if text > 0 {
             self.sink.messages(from, MessageKind::Text, text);
         }

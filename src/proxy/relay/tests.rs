@@ -32,8 +32,8 @@ use crate::wire::{MessageKind, Peer, ReservedBits};
 /// allocator's class of 896.
 const LARGEST: usize = 784;
 
-/// The most that its `Session` may take: with the two counters of its `Arc` it is in the class of 320.
-const LARGEST_SESSION: usize = 304;
+/// The most that its `Session` may take: with the two counters of its `Arc` it is in the class of 384.
+const LARGEST_SESSION: usize = 336;
 
 /// An upstream's Close 1000.
 const CLOSE: [u8; 4] = [0x88, 2, 3, 0xe8];

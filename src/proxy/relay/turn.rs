@@ -271,6 +271,7 @@ impl Relay {
         sink.spilled(waiting - told);
         if told == 0 {
             sink.stalled(1);
+            self.file.stall_began(peer, now);
         } else if waiting == 0 {
             sink.stalled(-1);
         }

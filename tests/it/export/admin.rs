@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use closewatch::admin::{Admin, admin_router, metrics_router, serve};
-use closewatch::close::{CloseSink, Outcome, is_unprintable};
+use closewatch::close::{Class, CloseSink, CodeRules, Outcome, is_unprintable};
 use closewatch::export::Exporter;
 use closewatch::shutdown::{Phase, Shutdown};
 use closewatch::wire::Peer;
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::metrics::silent;
 use super::records::{self, ms};
+use crate::schema::read_line;
 
 /// An operator's address, and what it shows.
 pub(super) struct Rig {
@@ -62,7 +63,7 @@ impl Rig {
 }
 
 fn lines(body: &str) -> Vec<serde_json::Value> {
-    body.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    body.lines().map(read_line).collect()
 }
 
 #[tokio::test]
@@ -209,6 +210,11 @@ async fn sessions_are_those_that_are_up() {
     let first = Arc::new(records::session(1));
     first.live.moved(Peer::Client, 812, ms(0.0));
     first.live.moved(Peer::Upstream, 7, ms(0.0));
+    first.live.messages_ended(Peer::Client, 4);
+    first.live.messages_ended(Peer::Client, 1);
+    first.live.stall_began(Peer::Upstream, ms(0.0));
+    first.live.stall_ended(Peer::Upstream, ms(1500.0));
+    first.live.stall_began(Peer::Client, ms(0.0));
     for session in [Arc::new(records::session(2)), Arc::clone(&first), Arc::new(records::session(3))] {
         route.opened(&session);
     }
@@ -217,6 +223,9 @@ async fn sessions_are_those_that_are_up() {
     let session = &body["sessions"][0];
     assert_eq!(session["session"], first.id.to_string().as_str(), "the oldest first");
     assert_eq!((&session["bytes_from_client"], &session["bytes_from_upstream"]), (&812.into(), &7.into()));
+    assert_eq!((&session["messages_from_client"], &session["messages_from_upstream"]), (&5.into(), &0.into()));
+    assert_eq!((&session["upstream_stalled_ms"], &session["stalled_now"]), (&1500.0.into(), &true.into()));
+    assert_eq!(session["client_stalled_ms"], session["age_ms"], "since the opening, and now");
     assert_eq!((&session["client"], &session["path"]), (&"10.1.2.3:55555".into(), &"/chat".into()));
     assert!(session["age_ms"].as_f64().unwrap() >= session["idle_ms"].as_f64().unwrap());
 
@@ -314,13 +323,89 @@ async fn a_code_is_explained_as_json_and_to_a_browser_as_a_page() {
         (&json["code"], &json["class"], &json["may_be_sent"]),
         (&1006.into(), &"abnormal".into(), &false.into())
     );
+    let mut rules = CodeRules::default();
+    rules.set_class("1006".parse().unwrap(), Class::Clean);
+    rig.exporter.declare_route("phones", &rules);
+    rig.exporter.declare_route("chat", &CodeRules::default());
+    let json: serde_json::Value = serde_json::from_str(&rig.get("/explain/1006").await.body).unwrap();
+    let expected = serde_json::json!([
+        { "route": "chat", "class": "abnormal" },
+        { "route": "phones", "class": "clean" },
+    ]);
+    assert_eq!(json["classes"], expected, "in the present configuration");
+    rig.exporter.keep_routes(["chat"]);
+    let json: serde_json::Value = serde_json::from_str(&rig.get("/explain/1006").await.body).unwrap();
+    assert_eq!(json["classes"].as_array().unwrap().len(), 1, "a reload has dropped the other");
     let head =
         "GET /explain/4401 HTTP/1.1\r\nHost: localhost\r\nAccept: text/html,*/*;q=0.8\r\nConnection: close\r\n\r\n";
     let page = rig.request(head).await;
     assert!(page.head.contains("content-type: text/html") && page.head.contains("default-src 'none'"), "{}", page.head);
     assert!(page.body.contains("<h1>4401 Private Use</h1>") && page.body.contains("Unauthorized"), "{}", page.body);
-    for beyond in ["/explain/5000", "/explain/-1", "/explain/1006x", "/explain/70000"] {
+    assert!(page.body.contains("<tr><th scope=\"row\">chat</th><td>application</td></tr>"), "{}", page.body);
+    for beyond in ["/explain/upstream_rst", "/explain/5000", "/explain/-1", "/explain/1006x", "/explain/70000"] {
         let answer = rig.get(beyond).await;
         assert!(answer.status == 404 && answer.body.contains("0 to 4999"), "{beyond}: {}", answer.body);
     }
+}
+
+#[tokio::test]
+async fn every_other_word_of_a_record_is_explained_too() {
+    let rig = Rig::new(admin_router).await;
+    for (word, fields) in
+        [("upstream_reset", vec!["cause"]), ("idle_cut", vec!["hint"]), ("unknown", vec!["cause", "class"])]
+    {
+        let json: serde_json::Value = serde_json::from_str(&rig.get(&format!("/explain/{word}")).await.body).unwrap();
+        let found: Vec<_> = json.as_array().unwrap().iter().map(|known| known["field"].as_str().unwrap()).collect();
+        assert_eq!(found, fields, "{json}");
+        assert!(json[0]["meaning"].as_str().unwrap().ends_with('.') && json[0]["word"] == word, "{json}");
+    }
+    let head =
+        "GET /explain/idle_cut HTTP/1.1\r\nHost: localhost\r\nAccept: text/html,*/*;q=0.8\r\nConnection: close\r\n\r\n";
+    let page = rig.request(head).await;
+    assert!(page.head.contains("content-type: text/html") && page.head.contains("default-src 'none'"), "{}", page.head);
+    assert!(page.body.contains("<h1>idle_cut</h1>") && page.body.contains("Send pings"), "{}", page.body);
+}
+
+#[tokio::test]
+async fn sessions_are_found_by_their_hint() {
+    let rig = Rig::new(admin_router).await;
+    let route = rig.exporter.route("chat");
+    let mut cut = records::reset_by_upstream();
+    cut.hint = Some("idle_cut");
+    for record in [cut, records::boom()] {
+        route.opened(&record.session);
+        route.closed(record);
+    }
+    route.handshake(records::handshake(Outcome::DialFailed, Some(502)));
+    let found = lines(&rig.get("/closes?hint=idle_cut&hint=crash").await.body);
+    assert_eq!(found.iter().map(|line| line["hint"].as_str()).collect::<Vec<_>>(), [Some("idle_cut")]);
+    assert_eq!(lines(&rig.get("/closes?hint=crash").await.body).len(), 0);
+    let answer = rig.get("/closes?hint=idle").await;
+    assert!(answer.status == 400 && answer.body.contains("idle_cut"), "{}", answer.body);
+    let head = "GET /closes HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\nConnection: close\r\n\r\n";
+    let page = rig.request(head).await;
+    assert!(page.body.contains("<td>idle_cut</td>"), "{}", page.body);
+    assert!(!page.head.contains("content-disposition"), "shown, never downloaded: {}", page.head);
+}
+
+#[tokio::test]
+async fn a_scraper_that_asks_for_openmetrics_gets_it() {
+    let rig = Rig::new(admin_router).await;
+    let ask = async |accept: &str| {
+        let head = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
+        rig.request(&head).await
+    };
+    let answer = ask("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5").await;
+    assert!(
+        answer.head.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        "{}",
+        answer.head
+    );
+    assert!(
+        answer.head.contains("vary: accept, accept-encoding") && answer.body.ends_with("# EOF\n"),
+        "{}",
+        answer.head
+    );
+    let answer = ask("text/plain").await;
+    assert!(answer.head.contains("version=0.0.4") && !answer.body.contains("# EOF"), "{}", answer.head);
 }

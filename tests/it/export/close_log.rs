@@ -14,6 +14,7 @@ use closewatch::export::{CloseLog, Event, JsonStyle, LogOptions, Metrics, QUEUE,
 use serde_json::Value;
 
 use super::records;
+use crate::schema::read_line;
 
 /// Far more than any of these needs, and short enough for a run that fails.
 const SOON: Duration = Duration::from_mins(1);
@@ -83,7 +84,7 @@ impl Rig {
     fn lines(&self) -> Vec<Value> {
         let text = String::from_utf8(self.written.lock().unwrap().concat()).unwrap();
         assert!(text.is_empty() || text.ends_with('\n'), "{text}");
-        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+        text.lines().map(read_line).collect()
     }
 }
 

@@ -1,12 +1,12 @@
-//! Comparison with a file under `tests/data`.
+//! Comparison with a file of the repository.
 
 use std::fmt::Write;
 use std::path::Path;
 
 /// Asserts that `actual` is the file's content; with `BLESS=1` in the environment, makes it so.
 #[track_caller]
-pub(super) fn assert_golden(name: &str, actual: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
+pub(crate) fn assert_golden(name: &str, actual: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&path, actual).unwrap();
     }

@@ -7,6 +7,7 @@ use closewatch::export::JsonStyle;
 
 use super::golden::assert_golden;
 use super::records::{self, Script};
+use crate::schema::read_line;
 
 fn line(style: &JsonStyle, record: &CloseRecord) -> String {
     let mut out = Vec::new();
@@ -15,7 +16,7 @@ fn line(style: &JsonStyle, record: &CloseRecord) -> String {
 }
 
 fn value(style: &JsonStyle, record: &CloseRecord) -> serde_json::Value {
-    serde_json::from_str(&line(style, record)).unwrap()
+    read_line(&line(style, record))
 }
 
 #[test]
@@ -47,7 +48,7 @@ fn records_are_spelt_as_the_contract_has_them() {
     let mut out = Vec::new();
     style.write_handshake_failed("chat", &failed, &mut out);
     lines += str::from_utf8(&out).unwrap();
-    assert_golden("closes.golden", &lines);
+    assert_golden("tests/data/closes.golden", &lines);
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn the_exposition_of_a_fixed_sequence_is_the_golden_one() {
     assert!(text.contains("\nprocess_open_fds ") && text.contains("\nclosewatch_build_info{version=\""));
     let stable = |line: &&str| !line.contains("process_") && !line.starts_with("closewatch_build_info{");
     let text: String = text.lines().filter(stable).flat_map(|line| [line, "\n"]).collect();
-    assert_golden("metrics.golden", &text);
+    assert_golden("tests/data/metrics.golden", &text);
 }
 
 #[test]

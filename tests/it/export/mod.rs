@@ -3,10 +3,11 @@
 mod admin;
 mod close_log;
 pub(crate) mod diagnosis;
-mod golden;
+pub(crate) mod golden;
 mod json;
 mod labels;
 mod metrics;
+mod openmetrics;
 mod page;
 pub(crate) mod records;
 mod stream;

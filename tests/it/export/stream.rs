@@ -9,6 +9,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::admin::Rig;
+use crate::schema::read_line;
+
 use super::records;
 use crate::instance::{PATIENCE, until};
 
@@ -53,6 +55,7 @@ impl Stream {
             match line.split_once(": ") {
                 Some(("id", id)) => id.clone_into(&mut sent.id),
                 Some(("event", event)) => event.clone_into(&mut sent.event),
+                Some(("data", data)) if sent.event.is_empty() => sent.data = read_line(data),
                 Some(("data", data)) => sent.data = serde_json::from_str(data).unwrap(),
                 Some(_) => panic!("{line}"),
                 None if line.is_empty() && sent.data.is_null() => {}

@@ -14,6 +14,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::schema::read_line;
+
 /// How long anything is waited for: more than any configured wait, on a busy machine too.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -82,10 +84,15 @@ impl Child {
         Self { process, pid, output, log, reads_log, transcript, _blocked: blocked }
     }
 
-    /// The next line of standard output; `None` at its end.
+    /// The next line of standard output; `None` at its end. A record has to fit the published schema.
     pub(crate) async fn line(&mut self) -> Option<String> {
         match timeout(PATIENCE, self.output.recv()).await {
-            Ok(line) => line,
+            Ok(line) => {
+                if let Some(record) = line.as_deref().filter(|line| line.starts_with("{\"schema\":")) {
+                    read_line(record);
+                }
+                line
+            }
             Err(_) => self.fail("no line on standard output"),
         }
     }

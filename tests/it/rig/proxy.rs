@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use closewatch::close::{CloseRecord, HandshakeRecord, Outcome};
 use closewatch::config::{Config, UpstreamTls, XForwarded};
+use closewatch::export::JsonStyle;
 use closewatch::proxy::{Proxy, bind};
 use closewatch::shutdown::{Phase, Shutdown};
 use closewatch::wire::Peer;
@@ -20,6 +21,7 @@ use super::peer::RawPeer;
 use super::pki::{Issued, Valid, authority};
 use super::sink::{Seen, Told, sink};
 use super::story::Story;
+use crate::schema::read_line;
 
 /// An upgrade request, with the key of RFC 6455 §1.3.
 pub(crate) const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: chat.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -236,17 +238,21 @@ impl Rig {
 
     /// The next session's record.
     pub(crate) async fn record(&mut self) -> CloseRecord {
-        self.story.within("a record", self.told.records.recv()).await.unwrap()
+        published(self.story.within("a record", self.told.records.recv()).await.unwrap())
     }
 
     /// A record that has been made already.
     pub(crate) fn filed(&mut self) -> CloseRecord {
-        self.told.records.try_recv().unwrap_or_else(|_| self.fail("no record"))
+        published(self.told.records.try_recv().unwrap_or_else(|_| self.fail("no record")))
     }
 
     /// The next upgrade's record, with its route.
     pub(crate) async fn handshake(&mut self) -> (String, HandshakeRecord) {
-        self.story.within("a handshake's record", self.told.handshakes.recv()).await.unwrap()
+        let (route, record) = self.story.within("a handshake's record", self.told.handshakes.recv()).await.unwrap();
+        let mut line = Vec::new();
+        JsonStyle::default().write_handshake_failed(&route, &record, &mut line);
+        read_line(str::from_utf8(&line).unwrap());
+        (route, record)
     }
 
     /// The counters so far.
@@ -311,6 +317,14 @@ impl Rig {
         assert_eq!(seen.opened, seen.closed, "sessions without a record, or records without a session");
         assert_eq!((seen.stalled, seen.spilled), (0, 0), "gauges");
     }
+}
+
+/// The record, once its line fits the published schema.
+fn published(record: CloseRecord) -> CloseRecord {
+    let mut line = Vec::new();
+    JsonStyle::default().write_closed(&record, &mut line);
+    read_line(str::from_utf8(&line).unwrap());
+    record
 }
 
 // === impl Listener ===

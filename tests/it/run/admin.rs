@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::instance::{Output, Running, get};
-use crate::rig::{RawPeer, text};
+use crate::instance::{Output, Running, get, until};
+use crate::rig::{RawPeer, binary, text};
 
 #[tokio::test]
 async fn the_operator_sees_what_is_up_and_what_has_ended() {
@@ -20,6 +20,9 @@ async fn the_operator_sees_what_is_up_and_what_has_ended() {
     assert_eq!(live["sessions"].as_array().unwrap().len(), 3);
     let bytes: u64 =
         live["sessions"].as_array().unwrap().iter().filter_map(|it| it["bytes_from_client"].as_u64()).sum();
+    let messages: u64 =
+        live["sessions"].as_array().unwrap().iter().filter_map(|it| it["messages_from_client"].as_u64()).sum();
+    assert_eq!(messages, 1, "{live}");
     assert_eq!(bytes, 11, "two of header, four of mask, five of text: {live}");
     // Counters move while sessions live.
     let metrics = running.scrape().await;
@@ -96,7 +99,7 @@ async fn metrics_are_compressed_for_a_scraper_that_takes_it() {
     let running = Running::start().await;
     let (head, text) = compressed_metrics(&running).await;
     assert!(
-        head.contains("\r\ncontent-encoding: gzip\r\n") && head.contains("\r\nvary: accept-encoding\r\n"),
+        head.contains("\r\ncontent-encoding: gzip\r\n") && head.contains("\r\nvary: accept, accept-encoding\r\n"),
         "{head}"
     );
     assert!(text.contains("closewatch_sessions_active{route=\"default\"} 0\n"), "{text}");
@@ -120,4 +123,25 @@ async fn probes_and_scrapes_do_not_wait_behind_connections_that_are_silent_or_sl
             assert_eq!(get(address, path).await.unwrap().status, 200, "{path} at {address}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_live_session_says_which_side_takes_nothing_and_for_how_long() {
+    let running = Running::start().await;
+    let mut sessions = running.sessions(1).await;
+    let (client, upstream) = &mut sessions[0];
+    let live = async || {
+        let body: Value = serde_json::from_str(&running.get("/sessions").await.body).unwrap();
+        body["sessions"][0].clone()
+    };
+    assert_eq!((&live().await["stalled_now"], &live().await["client_stalled_ms"]), (&false.into(), &0.0.into()));
+    let message = upstream.bytes_of(&binary(&vec![1; 60_000]));
+    let stalled = until("the client to be stalled", async || live().await["stalled_now"] == true);
+    let sent = upstream.send_until(&message, stalled).await;
+    until("the stall to be measured", async || live().await["client_stalled_ms"].as_f64() > Some(0.0)).await;
+    assert_eq!(live().await["upstream_stalled_ms"], 0.0);
+    // It reads again.
+    client.receive(sent).await;
+    until("the stall to be over", async || live().await["stalled_now"] == false).await;
+    assert!(live().await["client_stalled_ms"].as_f64() > Some(0.0), "it is remembered");
 }

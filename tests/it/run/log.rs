@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 use closewatch::wire::Peer;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::instance::{Output, Running, Workspace, until};
+use crate::instance::{BINARY, Output, Running, Workspace, until};
 use crate::rig::{REQUEST, RawPeer, close, text};
 
 /// A session that the client resets, once its path has been seen by the upstream.
@@ -165,4 +166,49 @@ async fn assert_flows(running: &Running) {
     client.say(&text("hello")).await;
     upstream.hear(&text("hello")).await;
     assert_eq!(running.scrape().await.sum("closewatch_sessions_active", &[]), 1);
+}
+
+#[tokio::test]
+async fn one_pipe_carries_records_and_the_own_log_as_json_and_report_reads_it() {
+    let workspace = Workspace::new();
+    let file = workspace.path("both.jsonl");
+    // As a shell does it: `2>&1`.
+    let output = std::fs::File::create(&file).unwrap();
+    let mut command = Command::new(BINARY);
+    command.stdout(output.try_clone().unwrap()).stderr(output).env_clear();
+    let free = "127.0.0.1:0";
+    let own = ["--listen", free, "--admin", free, "--upstream", "http://127.0.0.1:9", "--log-format", "json"];
+    let mut child = command.args(own).spawn().unwrap();
+    let lines = || -> Vec<Value> {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    };
+    let proxy = async || {
+        let lines = lines();
+        let mut own = lines.iter().filter(|line| line["event"] == "closewatch.log" && line["message"] == "listening");
+        own.find(|line| line["fields"]["listener"] == "proxy").map(|line| line["fields"]["address"].clone())
+    };
+    until("the proxy to listen", async || proxy().await.is_some()).await;
+    let address = proxy().await.unwrap().as_str().unwrap().to_owned();
+    // Nothing listens at the upstream: a failed handshake.
+    let mut client = RawPeer::of(Peer::Client, TcpStream::connect(address).await.unwrap());
+    client.send(REQUEST.as_bytes()).await;
+    client.receive_head().await;
+    until("the record", async || lines().iter().any(|line| line["event"] == "websocket.handshake_failed")).await;
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    let all = lines();
+    for line in all.iter().filter(|line| line["event"] == "closewatch.log") {
+        let level = line["level"].as_str().unwrap();
+        assert!(["error", "warn", "info"].contains(&level), "{line}");
+        assert!(
+            line["time"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok() && line["fields"].is_object(),
+            "{line}"
+        );
+    }
+    let report = Command::new(BINARY).args(["report", "--json"]).arg(&file).output().unwrap();
+    let found: Value = serde_json::from_slice(&report.stdout).unwrap();
+    assert_eq!((&found["handshakes"], &found["unread_lines"]), (&1.into(), &0.into()), "{found}");
+    assert!(report.stderr.is_empty(), "{report:?}");
 }

@@ -51,12 +51,15 @@ export function start(): void {
 /** The filters that the instance knows. */
 function queryOf(filters: Filters): string {
   const query = new URLSearchParams({ limit: '200' });
-  const { class: kind, code, cause, initiator, route, mismatch } = filters;
+  const { class: kind, code, cause, initiator, route, client, hint, mismatch } = filters;
   if (kind !== 'handshake') add('class', kind);
   if (/^\d{4}$/.test(code)) add('code', code);
   add('cause', cause);
   add('initiator', initiator);
   add('route', route);
+  add('hint', hint);
+  // The instance takes whole addresses, the table also a part of one.
+  if (/^(\d{1,3}(\.\d{1,3}){3}|[\da-f:]+:[\da-f:]*)$/i.test(client)) add('client', client);
   if (mismatch) add('mismatch', '1');
   return query.toString();
 
@@ -157,9 +160,9 @@ async function json<T>(path: string): Promise<T> {
   return (await answer.json()) as T;
 }
 
-/** An answer that stays the same. */
-export function explained<T>(code: number): Promise<T | null> {
-  return optional(`explain/${code}`);
+/** What a code, or another word of a record, means. */
+export function explained<T>(word: number | string): Promise<T | null> {
+  return optional(`explain/${word}`);
 }
 
 async function optional<T>(path: string): Promise<T | null> {

@@ -66,6 +66,7 @@ export interface Closed extends Common {
   idle_ms: number;
   client: Leg;
   upstream: Leg;
+  hint: string | null;
 }
 
 export interface HandshakeFailed extends Common {
@@ -111,6 +112,11 @@ export interface LiveSession {
   upstream: string;
   age_ms: number;
   idle_ms: number;
+  messages_from_client: number;
+  messages_from_upstream: number;
+  client_stalled_ms: number;
+  upstream_stalled_ms: number;
+  stalled_now: boolean;
   bytes_from_client: number;
   bytes_from_upstream: number;
   path: string;
@@ -132,6 +138,17 @@ export interface Explanation {
   server: string;
   operator: string;
   presets: { title: string; name: string; meaning: string }[];
+  /** In the configuration of the instance. */
+  classes: { route: string; class: Kind }[];
+}
+
+/** Another word of a record: a cause, an outcome, a hint. */
+export interface Word {
+  field: string;
+  word: string;
+  meaning: string;
+  seen_when: string;
+  action: string;
 }
 
 /** A finding of the diagnosis; docs/diagnosis.md has all of its fields. */

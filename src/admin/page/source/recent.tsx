@@ -7,6 +7,7 @@ import {
   choices,
   entries,
   filters,
+  hintOf,
   initiatorOf,
   notice,
   opened,
@@ -45,6 +46,9 @@ export function Recent() {
                   <abbr title="Codes that client and upstream saw, where they differ">Saw</abbr>
                 </th>
                 <th scope="col">Reason</th>
+                <th scope="col">
+                  <abbr title="Mechanism that the diagnosis names for this end">Hint</abbr>
+                </th>
                 <th scope="col">Client</th>
               </tr>
             </thead>
@@ -82,6 +86,7 @@ function Row({ entry: { ending } }: { entry: Entry }) {
       <td class="number after">{duration(ending.duration_ms)}</td>
       <td class="saw">{mismatch(ending)}</td>
       <td class="reason">{closed ? ending.reason : ending.detail}</td>
+      <td class="hint-word">{hintOf(ending)}</td>
       <td class="client">{clientOf(ending)}</td>
     </tr>
   );
@@ -91,7 +96,7 @@ function FilterBar() {
   const now = filters.value;
   const set = (changed: Partial<Filters>) => (filters.value = { ...now, ...changed });
   const chosen = JSON.stringify(now) !== JSON.stringify(NO_FILTERS);
-  const choice = (name: 'class' | 'cause' | 'initiator' | 'route', label: string, values: readonly string[]) => {
+  const choice = (name: 'class' | 'cause' | 'initiator' | 'route' | 'hint', label: string, values: readonly string[]) => {
     // A value that was chosen stays a choice when no ending has it any more.
     const all = now[name] === '' || values.includes(now[name]) ? values : [now[name], ...values];
     return (
@@ -126,6 +131,7 @@ function FilterBar() {
       {choice('cause', 'Cause', choices(causeOf))}
       {choice('initiator', 'Initiator', choices(initiatorOf))}
       {choice('route', 'Route', choices((ending) => ending.route))}
+      {choice('hint', 'Hint', choices(hintOf))}
       <label>
         Client
         <input

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { explained } from './feed';
 import { bytes, clock, duration } from './format';
-import { kindOf, type Closed, type Ending, type Explanation, type HandshakeFailed, type Leg } from './model';
+import { kindOf, type Closed, type Ending, type Explanation, type HandshakeFailed, type Leg, type Word } from './model';
 import { opened } from './state';
 import { Timeline } from './timeline';
 
@@ -69,7 +69,9 @@ function Session({ closed }: { closed: Closed }) {
         <LegFacts name="Upstream" leg={closed.upstream} />
       </div>
       <Timeline closed={closed} />
-      {closed.code !== null && <Meaning code={closed.code} />}
+      {closed.hint !== null && <Behind word={closed.hint} title="Behind it, by the diagnosis:" />}
+      {closed.code !== null && <Meaning code={closed.code} route={closed.route} />}
+      <Behind word={closed.cause} title="The cause" />
       <h3>Request</h3>
       <Request ending={closed} />
     </>
@@ -84,6 +86,7 @@ function Handshake({ failed }: { failed: HandshakeFailed }) {
         {failed.status === null ? 'nothing' : <b>{failed.status}</b>}; a browser reports that as 1006.
       </p>
       {failed.detail && <p>{failed.detail}</p>}
+      <Behind word={failed.outcome} title="The outcome" />
       <h3>Request</h3>
       <Request ending={failed} />
     </>
@@ -142,16 +145,53 @@ function Request({ ending }: { ending: Ending }) {
   );
 }
 
-function Meaning({ code }: { code: number }) {
-  const [known, setKnown] = useState<Explanation | null>(null);
+/** What the instance says of a word, once it has said it. */
+function useExplained<T>(word: number | string): T | null {
+  const [known, setKnown] = useState<T | null>(null);
   useEffect(() => {
     let current = true;
-    void explained<Explanation>(code).then((answer) => current && setKnown(answer));
+    setKnown(null);
+    void explained<T>(word).then((answer) => current && setKnown(answer));
     return () => {
       current = false;
     };
-  }, [code]);
+  }, [word]);
+  return known;
+}
+
+/** A cause, an outcome or a hint, explained. */
+function Behind({ word, title }: { word: string; title: string }) {
+  const known = useExplained<Word[]>(word);
   if (!known) return null;
+  return (
+    <section>
+      <h3>
+        {title} <a href={`explain/${word}`}>{word}</a>
+      </h3>
+      {known.map(({ field, meaning, seen_when, action }) => (
+        <dl key={field} class="facts meaning">
+          <div>
+            <dt>meaning</dt>
+            <dd>{meaning}</dd>
+          </div>
+          <div>
+            <dt>seen when</dt>
+            <dd>{seen_when}</dd>
+          </div>
+          <div>
+            <dt>operator</dt>
+            <dd>{action}</dd>
+          </div>
+        </dl>
+      ))}
+    </section>
+  );
+}
+
+function Meaning({ code, route }: { code: number; route: string }) {
+  const known = useExplained<Explanation>(code);
+  if (!known) return null;
+  const configured = known.classes.find((one) => one.route === route);
   const texts: [string, string][] = [
     ['meaning', known.meaning],
     ['sent by', known.sent_by],
@@ -159,6 +199,7 @@ function Meaning({ code }: { code: number }) {
     ['client', known.client],
     ['server', known.server],
     ['operator', known.operator],
+    ['class here', `${configured?.class ?? known.class}, on route ${route}`],
     ...known.presets.map((preset): [string, string] => [preset.title, `${preset.name}: ${preset.meaning}`]),
   ];
   return (

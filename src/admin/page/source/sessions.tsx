@@ -1,5 +1,21 @@
 import { bytes, duration } from './format';
+import type { LiveSession } from './model';
 import { sessions } from './state';
+
+function sent(messages: number, size: number): string {
+  return `${messages} · ${bytes(size)}`;
+}
+
+/** Times for which each side took nothing, and whether that goes on. */
+function stalls({ client_stalled_ms, upstream_stalled_ms, stalled_now }: LiveSession): string {
+  const sides: [string, number][] = [
+    ['client', client_stalled_ms],
+    ['upstream', upstream_stalled_ms],
+  ];
+  const stalled = sides.filter(([, ms]) => ms > 0).map(([side, ms]) => `${side} ${duration(ms)}`);
+  if (stalled.length === 0) return stalled_now ? 'now' : '–';
+  return stalled.join(', ') + (stalled_now ? ', now' : '');
+}
 
 /** The oldest sessions that are up. */
 export function LiveSessions() {
@@ -24,10 +40,13 @@ export function LiveSessions() {
                   Idle
                 </th>
                 <th scope="col" class="number">
-                  From client
+                  <abbr title="Messages and bytes that the client sent">From client</abbr>
                 </th>
                 <th scope="col" class="number">
-                  From upstream
+                  <abbr title="Messages and bytes that the upstream sent">From upstream</abbr>
+                </th>
+                <th scope="col" class="number">
+                  <abbr title="How long client and upstream took no bytes that were there for them">Stalled</abbr>
                 </th>
                 <th scope="col">Path</th>
                 <th scope="col">Session</th>
@@ -40,8 +59,9 @@ export function LiveSessions() {
                   <td>{session.real_address ?? session.client}</td>
                   <td class="number">{duration(session.age_ms)}</td>
                   <td class="number">{duration(session.idle_ms)}</td>
-                  <td class="number">{bytes(session.bytes_from_client)}</td>
-                  <td class="number">{bytes(session.bytes_from_upstream)}</td>
+                  <td class="number">{sent(session.messages_from_client, session.bytes_from_client)}</td>
+                  <td class="number">{sent(session.messages_from_upstream, session.bytes_from_upstream)}</td>
+                  <td class={session.stalled_now ? 'number stalled' : 'number'}>{stalls(session)}</td>
                   <td class="path">{session.path}</td>
                   <td class="id">{session.session}</td>
                 </tr>

@@ -25,6 +25,7 @@ export interface Filters {
   initiator: string;
   route: string;
   client: string;
+  hint: string;
   mismatch: boolean;
 }
 
@@ -35,6 +36,7 @@ export const NO_FILTERS: Filters = {
   initiator: '',
   route: '',
   client: '',
+  hint: '',
   mismatch: false,
 };
 
@@ -63,6 +65,10 @@ export function initiatorOf(ending: Ending): string {
   return ending.event === 'websocket.closed' ? ending.initiator : '';
 }
 
+export function hintOf(ending: Ending): string {
+  return ending.event === 'websocket.closed' ? (ending.hint ?? '') : '';
+}
+
 /** Whether an ending is asked for. */
 export function takes(filters: Filters, ending: Ending): boolean {
   const same = (wanted: string, value: string) => wanted === '' || wanted === value;
@@ -72,6 +78,7 @@ export function takes(filters: Filters, ending: Ending): boolean {
     same(filters.cause, causeOf(ending)) &&
     same(filters.initiator, initiatorOf(ending)) &&
     same(filters.route, ending.route) &&
+    same(filters.hint, hintOf(ending)) &&
     clientOf(ending).includes(filters.client) &&
     (!filters.mismatch || mismatch(ending) !== null)
   );

@@ -3,6 +3,8 @@
 //! A thread of its own writes it: a pipe that nobody reads holds up neither traffic nor signals. What does not fit into the
 //! queue meanwhile is lost, counted, and said once there is somebody to say it to.
 
+mod json;
+
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -16,7 +18,8 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-use crate::config::LogLevel;
+use self::json::JsonLines;
+use crate::config::{LogLevel, OwnLogFormat};
 use crate::export::LineWriter;
 
 /// Lines that may wait. The longest, a configuration with many routes, has some hundred kilobytes; others a few hundred bytes.
@@ -42,7 +45,7 @@ struct Sayer {
 }
 
 /// Starts the log. Panics are logged, too.
-pub(super) fn start(level: LogLevel) -> io::Result<OwnLog> {
+pub(super) fn start(level: LogLevel, format: OwnLogFormat) -> io::Result<OwnLog> {
     let level = match level {
         LogLevel::Off => LevelFilter::OFF,
         LogLevel::Error => LevelFilter::ERROR,
@@ -58,12 +61,14 @@ pub(super) fn start(level: LogLevel) -> io::Result<OwnLog> {
     let lost = Arc::new(AtomicU64::new(0));
     let writers_lost = Arc::clone(&lost);
     thread::Builder::new().name("own-log".to_owned()).spawn(move || write(&messages, output, &writers_lost))?;
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt()
         .with_writer(Arc::new(Sayer { queue: queue.clone(), lost }))
-        .with_ansi(stderr.is_terminal())
         .with_max_level(level)
-        .with_target(false)
-        .init();
+        .with_target(false);
+    match format {
+        OwnLogFormat::Text => lines.with_ansi(stderr.is_terminal()).init(),
+        OwnLogFormat::Json => lines.event_format(JsonLines).init(),
+    }
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string);
         tracing::error!(place, said = info.payload_as_str(), "panicked");
