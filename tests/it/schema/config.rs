@@ -24,6 +24,7 @@ const UNSEEN: &[&str] = &[
     "listen_port_too_large",
     "listen_twice",
     "log_closes_empty",
+    "log_format_twice",
     "otel_ca",
     "proxy_protocol_for_nobody",
     "route_code_illegal",
