@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::instance::{Ended, Instance};
+use super::own_log::Wrap;
 use super::{FAILURE, HeldSignals, USAGE, exposure, own_log, report};
 use crate::config::{self, Config, Overrides};
 
@@ -15,7 +16,7 @@ pub fn execute(overrides: &Overrides, held: HeldSignals) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let log = match own_log::start(config.log.level, config.log.own_format) {
+    let log = match own_log::start(config.log.level, config.log.own_format, Wrap::Never) {
         Ok(log) => log,
         Err(error) => {
             report(&error);

@@ -1,4 +1,4 @@
-//! The terminal that standard output may be.
+//! The terminal that standard output, or standard error, may be.
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -18,6 +18,15 @@ pub(super) fn layout() -> Layout {
     }
     let width = terminal_size_of(&output).map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0);
     Layout { width: Some(width.unwrap_or(USUAL_WIDTH)), colour: has_colours(|name| env::var(name).ok()) }
+}
+
+/// A line for standard error, in as many lines as its terminal needs.
+pub(super) fn wrapped(line: &str) -> String {
+    let output = io::stderr();
+    match terminal_size_of(&output).map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0) {
+        Some(width) => textwrap::fill(line, width),
+        None => line.to_owned(),
+    }
 }
 
 /// Whether a terminal shows colours, and its user wants them: see <https://no-color.org>.

@@ -3,30 +3,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-const [, , closewatch, screenshots] = process.argv;
-const installed = createRequire(join(process.env.PAGE_PACKAGES, 'package.json'));
-const { chromium } = installed('playwright-core');
-const axe = readFileSync(installed.resolve('axe-core'), 'utf8');
+import { axe, check, freePort, launch } from './browser.mjs';
 
-// As of tests/peers/browser.mjs: no sandbox, because tests run as root, and no traffic but that of the pages.
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--no-proxy-server',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
+const [, , closewatch, screenshots] = process.argv;
 
 const HOSTILE = '<img src=x onerror="window.hacked=1"> <b>4&amp;2</b> \u202e';
 
@@ -49,24 +32,9 @@ async function demo(admin) {
   return { proxy: found.proxy, admin: found.metrics, stop };
 }
 
-/** A port that the system gave, for a process that has to be started there twice. */
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 async function endings(admin) {
   const answer = await fetch(`http://${admin}/closes?limit=1000`);
   return (await answer.text()).trim().split('\n').map((line) => JSON.parse(line));
-}
-
-async function check(what, holds) {
-  await holds();
-  console.log(`ok: ${what}`);
 }
 
 async function accessible(page, state) {
@@ -83,12 +51,7 @@ async function accessible(page, state) {
 const port = await freePort();
 let running = await demo(port);
 const { admin } = running;
-const scratch = mkdtempSync(join(tmpdir(), 'closewatch-page-'));
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: FLAGS,
-  env: { ...process.env, TMPDIR: scratch },
-});
+const { browser, quit } = await launch();
 
 try {
   const context = await browser.newContext({ viewport: { width: 1440, height: 1000 }, colorScheme: 'light' });
@@ -135,6 +98,8 @@ try {
     await row.waitFor({ timeout: 2000 });
     console.log(`    after ${Date.now() - ended} ms`);
     await client.close();
+    // A table that goes on moves rows from under the mouse.
+    await page.getByRole('button', { name: 'Pause' }).click();
     const record = (await endings(admin)).find((ending) => ending.code === 4321);
     await row.click();
     const dialog = page.getByRole('dialog');
@@ -154,12 +119,22 @@ try {
     const dialog = page.getByRole('dialog');
     await dialog.getByRole('link', { name: '4321' }).waitFor();
     const text = await dialog.innerText();
-    for (const part of ['Client', 'Upstream', 'Close 4321', 'Time line', 'open', 'operator', '/chat/echo']) {
+    for (const part of ['Client', 'Upstream', 'Close 4321', 'Time line', 'open', 'operator', '/chat/echo', 'class here']) {
       assert.ok(text.includes(part), `${part} in\n${text}`);
     }
+    // What the cause means comes with it.
+    await dialog.getByRole('link', { name: 'close_handshake' }).waitFor();
+    await dialog.getByText('The record as JSON').click();
+    assert.equal(JSON.parse(await dialog.locator('pre').innerText()).code, 4321);
     await accessible(page, 'a record');
-    await page.keyboard.press('Escape');
+    await dialog.getByRole('button', { name: 'Close' }).click();
     await dialog.waitFor({ state: 'hidden' });
+    // A click beside the record closes it as well.
+    await rows.filter({ hasText: '4321' }).click();
+    await dialog.waitFor();
+    await page.mouse.click(3, 3);
+    await dialog.waitFor({ state: 'hidden' });
+    await page.getByRole('button', { name: /^Resume/ }).click();
   });
 
   await check('a row opens by keyboard, and the focus comes back', async () => {
@@ -201,6 +176,28 @@ try {
     await filter.getByRole('textbox', { name: 'Client' }).fill('no such address');
     await page.getByText('None that all filters take.').waitFor();
     await clear.click();
+    // A whole address is asked of the instance, a part of one looked for in the table.
+    for (const client of ['127.0.0.1', '127.0.']) {
+      await filter.getByRole('textbox', { name: 'Client' }).fill(client);
+      await rows.first().waitFor();
+      assert.ok((await column('client')).every((address) => address.startsWith(client)));
+      await clear.click();
+    }
+    // 1006 of either side: what a side saw or sent, though the code of the record is another.
+    await filter.getByRole('textbox', { name: 'Code' }).fill('1006');
+    await filter.getByRole('combobox', { name: 'Class', exact: true }).selectOption('abnormal');
+    await page.waitForFunction(() =>
+      [...document.querySelectorAll('.endings tbody tr')].some((row) => row.querySelector('.code').innerText !== '1006'),
+    );
+    for (const row of await rows.all()) assert.match(await row.innerText(), /1006/);
+    await clear.click();
+    await filter.getByRole('combobox', { name: 'Hint' }).selectOption({ index: 1 });
+    const hint = await filter.getByRole('combobox', { name: 'Hint' }).inputValue();
+    assert.deepEqual(await column('hint-word'), [hint]);
+    await rows.first().getByRole('button').press('Enter');
+    await page.getByRole('dialog').getByRole('link', { name: hint, exact: true }).waitFor();
+    await page.keyboard.press('Escape');
+    await clear.click();
     await filter.getByLabel('Sides saw different codes').check();
     // The demo has one such scene, which takes a while.
     await rows.first().waitFor();
@@ -211,6 +208,25 @@ try {
     assert.deepEqual(await column('class'), ['clean']);
     await legend.click();
     assert.ok((await column('class')).length > 1);
+  });
+
+  await check('live sessions say what they have sent and whether somebody takes nothing', async () => {
+    const heads = await page.locator('.sessions thead th').allInnerTexts();
+    for (const head of ['Age', 'Idle', 'From client', 'From upstream', 'Stalled']) assert.ok(heads.includes(head), head);
+    const cells = await page.locator('.sessions tbody tr').first().locator('td').allInnerTexts();
+    assert.match(cells[heads.indexOf('From client')], /^\d+ · \d+(\.\d+)? [KMGT]?i?B$/);
+  });
+
+  await check('more findings are behind one click', async () => {
+    const more = page.getByRole('region', { name: 'Findings' }).locator('summary');
+    if ((await more.count()) === 0) {
+      const found = await page.getByRole('region', { name: 'Findings' }).getByRole('listitem').count();
+      assert.ok(found <= 3, `${found} findings, and no more of them`);
+      return;
+    }
+    const before = await page.getByRole('region', { name: 'Findings' }).getByRole('listitem').count();
+    await more.click();
+    assert.ok((await page.getByRole('region', { name: 'Findings' }).locator('li:visible').count()) > 3, `of ${before}`);
   });
 
   await check('bars and chart have what ended', async () => {
@@ -257,9 +273,8 @@ try {
     assert.match(await answer.text(), /\/metrics/);
   });
 } finally {
-  await browser.close();
+  await quit();
   await running.stop();
-  rmSync(scratch, { recursive: true, force: true, maxRetries: 10 });
 }
 
 /** Pictures of the page and of an abnormal record. */
@@ -268,8 +283,8 @@ async function picture(page, name) {
   await page.screenshot({ path: join(screenshots, `page-${name}.png`) });
   if (!/^(390|1440)/.test(name)) return;
   await page.screenshot({ path: join(screenshots, `whole-${name}.png`), fullPage: true });
-  await page.locator('.endings tbody tr', { hasText: 'upstream_reset' }).first().click();
-  await page.getByRole('dialog').getByText('seen when').waitFor();
+  await page.locator('.endings tbody tr', { hasText: 'upstream_reset' }).first().getByRole('button').press('Enter');
+  await page.getByRole('dialog').getByText('seen when').first().waitFor();
   await page.screenshot({ path: join(screenshots, `record-${name}.png`) });
   await page.keyboard.press('Escape');
 }

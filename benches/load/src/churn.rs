@@ -6,17 +6,24 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, interval};
 
 use crate::client::Client;
 use crate::echo::Round;
 use crate::process::Processes;
 
-pub(crate) async fn run(to: SocketAddr, proxy: Processes, sessions: usize, time: Duration) -> io::Result<()> {
+pub(crate) async fn run(
+    to: SocketAddr,
+    proxy: Processes,
+    sessions: usize,
+    rate: Option<f64>,
+    time: Duration,
+) -> io::Result<()> {
     let round = Round::new();
     let mut tasks = JoinSet::new();
     for _ in 0..sessions {
-        tasks.spawn_local(clients(to, Rc::clone(&round)));
+        let pace = rate.map(|rate| Duration::from_secs_f64(sessions as f64 / rate));
+        tasks.spawn_local(clients(to, Rc::clone(&round), pace));
     }
     let cpu = round.measure(&proxy, time).await?;
     while let Some(ended) = tasks.join_next().await {
@@ -26,9 +33,13 @@ pub(crate) async fn run(to: SocketAddr, proxy: Processes, sessions: usize, time:
     Ok(())
 }
 
-/// One client after the other.
-async fn clients(to: SocketAddr, round: Rc<Round>) -> io::Result<()> {
+/// One client after the other, at most one in a `pace`.
+async fn clients(to: SocketAddr, round: Rc<Round>, pace: Option<Duration>) -> io::Result<()> {
+    let mut pace = pace.map(interval);
     while !round.over.get() {
+        if let Some(pace) = &mut pace {
+            pace.tick().await;
+        }
         let began = Instant::now();
         Client::connect(to, "/echo").await?.close().await?;
         round.count(began);

@@ -80,6 +80,9 @@ enum Command {
         /// Clients that do so side by side
         #[arg(long, default_value_t = 32)]
         sessions: usize,
+        /// Sessions a second, all clients together [default: as many as there can be]
+        #[arg(long)]
+        rate: Option<f64>,
         #[arg(long, default_value_t = 4.0)]
         seconds: f64,
     },
@@ -160,9 +163,9 @@ fn run(command: Command) -> io::Result<()> {
             let frames = ((mib << 20) / size / sessions).max(1);
             block_on(Some(Duration::ZERO), flood::run(target.to, Processes(target.pid), sessions, size, frames))
         }
-        Command::Churn { target, sessions, seconds } => {
+        Command::Churn { target, sessions, rate, seconds } => {
             let time = Duration::from_secs_f64(seconds);
-            block_on(Some(time), churn::run(target.to, Processes(target.pid), sessions, time))
+            block_on(Some(time), churn::run(target.to, Processes(target.pid), sessions, rate, time))
         }
         Command::Plain { target, clients, size, anew, seconds } => {
             let load = plain::Load { clients, size, anew, time: Duration::from_secs_f64(seconds) };

@@ -53,7 +53,7 @@ pub fn execute(args: &Args, held: HeldSignals) -> ExitCode {
 }
 
 fn demo(args: &Args, held: HeldSignals) -> Result<Ended, Box<dyn std::error::Error>> {
-    let _log = own_log::start(LogLevel::Warn, OwnLogFormat::Text)?;
+    let _log = own_log::start(LogLevel::Warn, OwnLogFormat::Text, own_log::Wrap::InTerminal)?;
     let backend = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let config = configuration(args, backend.local_addr()?)?;
     let instance = Instance::open(config, None)?;

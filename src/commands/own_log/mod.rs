@@ -19,6 +19,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use self::json::JsonLines;
+use super::terminal;
 use crate::config::{LogLevel, OwnLogFormat};
 use crate::export::LineWriter;
 
@@ -44,8 +45,17 @@ struct Sayer {
     lost: Arc<AtomicU64>,
 }
 
+/// Whether lines are broken where a terminal ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wrap {
+    /// They are left to the terminal, so that they can be copied as they are.
+    Never,
+    /// They are broken between words, for people who watch.
+    InTerminal,
+}
+
 /// Starts the log. Panics are logged, too.
-pub(super) fn start(level: LogLevel, format: OwnLogFormat) -> io::Result<OwnLog> {
+pub(super) fn start(level: LogLevel, format: OwnLogFormat, wrap: Wrap) -> io::Result<OwnLog> {
     let level = match level {
         LogLevel::Off => LevelFilter::OFF,
         LogLevel::Error => LevelFilter::ERROR,
@@ -60,7 +70,7 @@ pub(super) fn start(level: LogLevel, format: OwnLogFormat) -> io::Result<OwnLog>
     let (queue, messages) = sync_channel(QUEUE);
     let lost = Arc::new(AtomicU64::new(0));
     let writers_lost = Arc::clone(&lost);
-    thread::Builder::new().name("own-log".to_owned()).spawn(move || write(&messages, output, &writers_lost))?;
+    thread::Builder::new().name("own-log".to_owned()).spawn(move || write(&messages, output, wrap, &writers_lost))?;
     let lines = tracing_subscriber::fmt()
         .with_writer(Arc::new(Sayer { queue: queue.clone(), lost }))
         .with_max_level(level)
@@ -81,11 +91,17 @@ pub(super) fn start(level: LogLevel, format: OwnLogFormat) -> io::Result<OwnLog>
 }
 
 /// Writes lines until the last sender is gone.
-fn write(messages: &Receiver<Message>, mut output: LineWriter, lost: &AtomicU64) {
+fn write(messages: &Receiver<Message>, mut output: LineWriter, wrap: Wrap, lost: &AtomicU64) {
     for message in messages {
         match message {
             Message::Line(line) => {
-                output.lines().extend_from_slice(&line);
+                match wrap {
+                    Wrap::Never => output.lines().extend_from_slice(&line),
+                    Wrap::InTerminal => {
+                        let text = String::from_utf8_lossy(&line);
+                        output.lines().extend_from_slice(terminal::wrapped(&text).as_bytes());
+                    }
+                }
                 match output.send() {
                     Ok(()) => {
                         let lost = lost.swap(0, Ordering::Relaxed);

@@ -233,5 +233,5 @@ fn print(line: &str) -> io::Result<()> {
 
 /// A line on standard error. If that is gone there is nobody to tell.
 fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", terminal::wrapped(line));
 }

@@ -1,7 +1,6 @@
 //! The last words: how many endings there were, by class.
 
 use std::fmt;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -39,8 +38,7 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sessions: u64 = self.closed.iter().sum();
-        let time = Duration::from_secs(self.began.elapsed().as_secs());
-        write!(f, "{sessions} sessions ended in {time:?}")?;
+        write!(f, "{sessions} sessions ended in {} s", self.began.elapsed().as_secs())?;
         let counts = Class::ALL.iter().zip(&self.closed).filter(|(_, count)| **count > 0);
         for (number, (class, count)) in counts.enumerate() {
             write!(f, "{} {count} {class}", if number == 0 { ":" } else { "," })?;
@@ -65,7 +63,7 @@ mod tests {
     #[test]
     fn a_summary_counts_by_class_and_says_what_is_not_in_it() {
         let mut summary = Summary::new();
-        assert_eq!(summary.to_string(), "0 sessions ended in 0ns");
+        assert_eq!(summary.to_string(), "0 sessions ended in 0 s");
         for class in [Some(Class::Clean), Some(Class::Abnormal), Some(Class::Clean), None] {
             summary.count(class);
         }
