@@ -182,7 +182,7 @@ impl CloseSink for Sink {
 }
 
 impl RouteSink for Sink {
-    fn handshake(&self, _: HandshakeRecord) {}
+    fn handshake(&self, _: &HandshakeRecord) {}
 
     fn opened(&self, _: &Arc<Session>) {
         self.0.opened.fetch_add(1, Ordering::Relaxed);

@@ -32,8 +32,9 @@ pub trait RouteSink: Send + Sync {
         None
     }
 
-    /// An upgrade was answered, or its client went away.
-    fn handshake(&self, record: HandshakeRecord);
+    /// An upgrade was answered, or its client went away. The request of one that succeeded goes on as its session's, so it is
+    /// only shown here.
+    fn handshake(&self, record: &HandshakeRecord);
 
     /// A session opened; its [`RouteSink::closed`] will follow.
     fn opened(&self, session: &Arc<Session>);

@@ -322,13 +322,14 @@ impl RouteSink for Route {
         self.outputs.otlp.as_ref()?.trace(headers)
     }
 
-    fn handshake(&self, record: HandshakeRecord) {
-        self.metrics.handshake(&record);
+    fn handshake(&self, record: &HandshakeRecord) {
+        self.metrics.handshake(record);
         if let Some(durations) = self.durations() {
-            durations.handshake(&self.name, &record);
+            durations.handshake(&self.name, record);
         }
         if record.outcome != Outcome::Upgraded {
-            self.outputs.publish(Event::HandshakeFailed { route: Arc::clone(&self.name), record });
+            let (route, record) = (Arc::clone(&self.name), record.clone());
+            self.outputs.publish(Event::HandshakeFailed { route, record });
         } else if let Some(otlp) = &self.outputs.otlp {
             otlp.upgraded(&self.name, record);
         }

@@ -121,11 +121,11 @@ impl Otlp {
     }
 
     /// Hands over a handshake that led to a session.
-    pub(in crate::export) fn upgraded(&self, route: &Arc<str>, record: HandshakeRecord) {
-        if !spans::is_sampled(&record) {
+    pub(in crate::export) fn upgraded(&self, route: &Arc<str>, record: &HandshakeRecord) {
+        if !spans::is_sampled(record) {
             return;
         }
-        self.offer(Item::Upgraded { route: Arc::clone(route), record: Box::new(record) });
+        self.offer(Item::Upgraded { route: Arc::clone(route), record: Box::new(record.clone()) });
     }
 
     /// Never waits: what does not fit is dropped and counted.

@@ -12,7 +12,7 @@ use super::last_words::{TOO_LATE, say_last};
 use super::request::RequestState;
 use super::secure::secure;
 use super::speak_http::speak_http;
-use crate::close::{Address, Event, Live, Rejection, Session};
+use crate::close::{Address, Event, Live, Rejection, Request, Session};
 use crate::proxy::permit::Permit;
 use crate::proxy::relay::session::SessionFile;
 use crate::proxy::relay::{Relay, Run};
@@ -60,10 +60,10 @@ async fn open_session(
     };
     let leg = secure(&proxy, leg, &client).await?;
     let (established, leg, early) = shake_hands(&proxy, leg, &client).await?;
-    let Established { route, upstream, upstream_address, early: upstream_early, request, .. } = established;
-    let Established { reserved_bits, violations, handshake, permit, .. } = established;
+    let Established { route, upstream, upstream_address, early: upstream_early, handshake, permit, .. } = established;
+    let Established { subprotocol, extensions, reserved_bits, violations, .. } = established;
     let trace = handshake.trace();
-    let (opened_at, took) = handshake.open();
+    let (opened_at, took, request) = handshake.open();
     let session = Session {
         // One instant: an id begins with its time.
         id: Ulid::from_datetime(opened_at.into()),
@@ -72,7 +72,7 @@ async fn open_session(
         handshake: took.into(),
         client: client.address,
         upstream: upstream_address,
-        request,
+        request: Request { subprotocol, extensions, ..request },
         trace,
         live: Live::default(),
     };

@@ -48,7 +48,7 @@ impl CloseSink for NoSink {
 }
 
 impl RouteSink for NoSink {
-    fn handshake(&self, _: HandshakeRecord) {}
+    fn handshake(&self, _: &HandshakeRecord) {}
     fn opened(&self, _: &Arc<Session>) {}
     fn closed(&self, _: CloseRecord) {}
     fn bytes(&self, _: Peer, _: u64) {}
@@ -64,7 +64,7 @@ impl RouteSink for NoSink {
 struct Records(mpsc::Sender<CloseRecord>);
 
 impl RouteSink for Records {
-    fn handshake(&self, _: HandshakeRecord) {}
+    fn handshake(&self, _: &HandshakeRecord) {}
     fn opened(&self, _: &Arc<Session>) {}
     fn closed(&self, record: CloseRecord) {
         self.0.send(record).unwrap();

@@ -129,6 +129,11 @@ async fn connect(target: &Target, first: &[u8], patience: Duration) -> Result<Re
             Ok(Reached { leg: Leg::Unix(stream), address: Address::Unix(path.to_string_lossy().into()), sent: 0 })
         }
         Target::Tcp { host, port } => {
+            // An address needs no resolver, and is the only one.
+            if let Ok(ip) = host.parse() {
+                let connecting = connect_to(SocketAddr::new(ip, *port), first);
+                return tokio::time::timeout(patience, connecting).await.unwrap_or(Err(DialError::Timeout(patience)));
+            }
             let began = Instant::now();
             let addresses = resolved(lookup_host((host.as_str(), *port)), host, patience).await?;
             let connecting = connect_to_any(alternating(addresses), first, patience);

@@ -92,17 +92,18 @@ impl Handshake {
         self.file(outcome, Some(status.as_u16()), detail);
     }
 
-    /// The 101 was written. Gives that instant, at which the session opens, and how long the handshake took.
-    pub(in crate::proxy) fn open(mut self) -> (Timestamp, Duration) {
+    /// The 101 was written. Gives that instant, at which the session opens, how long the handshake took, and its request.
+    pub(in crate::proxy) fn open(mut self) -> (Timestamp, Duration, RequestFacts) {
         let (time, took) = (Timestamp::now(), self.elapsed());
-        self.file_at(time, took, Outcome::Upgraded, Some(StatusCode::SWITCHING_PROTOCOLS.as_u16()), None);
-        (time, took)
+        let status = Some(StatusCode::SWITCHING_PROTOCOLS.as_u16());
+        (time, took, self.file_at(time, took, Outcome::Upgraded, status, None))
     }
 
     fn file(&mut self, outcome: Outcome, status: Option<u16>, detail: Option<Text>) {
         self.file_at(Timestamp::now(), self.elapsed(), outcome, status, detail);
     }
 
+    /// Files the record, and gives the request back.
     fn file_at(
         &mut self,
         time: Timestamp,
@@ -110,9 +111,9 @@ impl Handshake {
         outcome: Outcome,
         status: Option<u16>,
         detail: Option<Text>,
-    ) {
+    ) -> RequestFacts {
         self.filed = true;
-        self.sink.handshake(HandshakeRecord {
+        let record = HandshakeRecord {
             outcome,
             status,
             request: std::mem::take(&mut self.request),
@@ -122,7 +123,9 @@ impl Handshake {
             tls_error: self.tls_error,
             detail,
             trace: self.trace.take(),
-        });
+        };
+        self.sink.handshake(&record);
+        record.request
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::UpgradeError;
 use super::handshake::Handshake;
-use crate::close::{Address, Request as RequestFacts};
+use crate::close::{Address, Text};
 use crate::proxy::permit::Permit;
 use crate::proxy::routes::Route;
 use crate::proxy::transport::leg::Leg;
@@ -27,7 +27,9 @@ pub(in crate::proxy) struct Established {
     pub(in crate::proxy) upstream_address: Address,
     /// Bytes that the upstream sent behind its 101.
     pub(in crate::proxy) early: Vec<u8>,
-    pub(in crate::proxy) request: RequestFacts,
+    /// The selection of the upstream's 101.
+    pub(in crate::proxy) subprotocol: Option<Text>,
+    pub(in crate::proxy) extensions: Option<Text>,
     pub(in crate::proxy) reserved_bits: ReservedBits,
     /// The rules that the upstream's 101 broke.
     pub(in crate::proxy) violations: Vec<Violation>,

@@ -54,11 +54,7 @@ pub(in crate::proxy) async fn upgrade(
     ambiguous: bool,
     asked: Option<Box<Asked>>,
 ) -> Reply {
-    let mut facts = request_facts(&request, proxy.config.log.query);
     let values = |name: &_| request.headers().get_all(name).iter().map(header::HeaderValue::as_bytes).collect();
-    facts.real_address = forwarded::real_address(client, &proxy.config.forwarded, values).map(Box::new);
-    facts.forwarded_for = forwarded::untrusted_hops(client, &proxy.config.forwarded, values);
-    facts.visitor = proxy.sink.visitor(&TraceHeaders(request.headers()));
     let offer = Offer::of(values);
     let (handshake, attempt) = if let Some(asked) = asked {
         let Asked { route, permit, handshake, answer } = *asked;
@@ -71,12 +67,15 @@ pub(in crate::proxy) async fn upgrade(
         };
         (handshake, answer.map(|answer| (route, permit, answer)))
     } else {
+        let mut facts = request_facts(&request, proxy.config.log.query);
+        facts.real_address = forwarded::real_address(client, &proxy.config.forwarded, values).map(Box::new);
+        facts.forwarded_for = forwarded::untrusted_hops(client, &proxy.config.forwarded, values);
+        facts.visitor = proxy.sink.visitor(&TraceHeaders(request.headers()));
         let route = proxy.routes.find(headers::host(&request), target::path(&request)).cloned();
         let sink = Arc::clone(route.as_ref().map_or(&proxy.routes.none, |route| &route.sink));
         let (trace, traced) = headers::begin_trace(&*sink, &TraceHeaders(request.headers()));
         headers::replace(request.headers_mut(), traced);
-        let handshake =
-            Handshake::begin(sink, facts.clone(), client.address.clone(), proxy.shutdown.clone()).traced(trace);
+        let handshake = Handshake::begin(sink, facts, client.address.clone(), proxy.shutdown.clone()).traced(trace);
         let attempt = match check(proxy, &request, ambiguous, route) {
             Ok((route, permit)) => {
                 ask(proxy, client, upstreams, request, &route).await.map(|answer| (route, permit, answer))
@@ -91,20 +90,20 @@ pub(in crate::proxy) async fn upgrade(
                 let values = response.headers().get_all(name).iter();
                 joined(values.map(header::HeaderValue::as_bytes))
             };
-            facts.subprotocol = selected(header::SEC_WEBSOCKET_PROTOCOL);
-            facts.extensions = selected(header::SEC_WEBSOCKET_EXTENSIONS);
-            let reserved_bits = reserved_bits(facts.extensions.as_ref());
+            let subprotocol = selected(header::SEC_WEBSOCKET_PROTOCOL);
+            let extensions = selected(header::SEC_WEBSOCKET_EXTENSIONS);
+            let reserved_bits = reserved_bits(extensions.as_ref());
             let all = |name: &_| response.headers().get_all(name).iter().map(header::HeaderValue::as_bytes).collect();
             let violations = offer.contradictions(&Offer::of(all));
             let handshake = handshake.switching();
-            let request = facts;
             let upstream_address = address;
             let established = Established {
                 route,
                 upstream,
                 upstream_address,
                 early,
-                request,
+                subprotocol,
+                extensions,
                 reserved_bits,
                 violations,
                 handshake,

@@ -16,7 +16,7 @@ use super::admit::admit;
 use super::error::UpgradeError;
 use super::handshake::Handshake;
 use super::stages::{Asked, Established};
-use crate::close::{Address, HttpVersion, Request as RequestFacts, Text};
+use crate::close::{Address, HttpVersion, Text};
 use crate::config::XForwarded;
 use crate::proxy::http::facts::{facts, joined};
 use crate::proxy::http::head::{self, Head, HeadFacts, RequestHead, Room};
@@ -59,7 +59,6 @@ struct Admitted {
     route: Arc<Route>,
     permit: Permit,
     handshake: Handshake,
-    facts: RequestFacts,
     offer: Offer,
     accept: String,
     head: Vec<u8>,
@@ -123,7 +122,7 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
         () = draining => None,
     };
     let Some(request) = request else { return Opening::http(leg, read, head_facts, None) };
-    let Admitted { proxy, route, permit, handshake, mut facts, offer, accept, head, len } = request;
+    let Admitted { proxy, route, permit, handshake, offer, accept, head, len } = request;
 
     let asking = ask(&proxy, &route, &head, &accept, &offer);
     let closing = proxy.shutdown.reached(Phase::Closing);
@@ -146,17 +145,17 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
             }
             early.drain(..switch.len);
             read.drain(..len);
-            facts.subprotocol = switch.subprotocol;
-            facts.extensions = switch.extensions;
-            let reserved_bits = reserved_bits(facts.extensions.as_ref());
+            let Switch { subprotocol, extensions, violations, .. } = switch;
+            let reserved_bits = reserved_bits(extensions.as_ref());
             let established = Established {
                 route,
                 upstream,
                 upstream_address: address,
                 early,
-                request: facts,
+                subprotocol,
+                extensions,
                 reserved_bits,
-                violations: switch.violations,
+                violations,
                 handshake,
                 permit,
             };
@@ -184,14 +183,13 @@ fn admit_verbatim(proxy: Arc<Shared>, client: &Client, upgrade: &head::UpgradeHe
     facts.forwarded_for = forwarded::untrusted_hops(client, &proxy.config.forwarded, values);
     facts.visitor = proxy.sink.visitor(&upgrade.head);
     let (trace, traced) = headers::begin_trace(&*route.sink, &upgrade.head);
-    let handshake =
-        Handshake::begin(Arc::clone(&route.sink), facts.clone(), client.address.clone(), proxy.shutdown.clone());
+    let handshake = Handshake::begin(Arc::clone(&route.sink), facts, client.address.clone(), proxy.shutdown.clone());
     let handshake = handshake.traced(trace);
     let mut head = Vec::with_capacity(upgrade.head.bytes.len() + 128);
     write_head(&mut head, upgrade, client, &proxy, &traced);
     let accept = accept_for(upgrade.key);
     let offer = Offer::of(values);
-    Some(Admitted { proxy, route, permit, handshake, facts, offer, accept, head, len: upgrade.head.bytes.len() })
+    Some(Admitted { proxy, route, permit, handshake, offer, accept, head, len: upgrade.head.bytes.len() })
 }
 
 /// The request's own bytes, line by line, but for the values of `X-Forwarded-…` and of `traced`, which closewatch sets.

@@ -96,8 +96,8 @@ async fn metrics_have_the_type_that_prometheus_asks_for() {
 async fn closes_are_the_latest_lines_of_the_log() {
     let rig = Rig::new(admin_router).await;
     let route = rig.exporter.route("chat");
-    route.handshake(records::handshake(Outcome::Upgraded, Some(101)));
-    route.handshake(records::handshake(Outcome::Refused, Some(403)));
+    route.handshake(&records::handshake(Outcome::Upgraded, Some(101)));
+    route.handshake(&records::handshake(Outcome::Refused, Some(403)));
     for record in [records::boom(), records::hostile(), records::reset_by_upstream(), records::left_the_page()] {
         route.closed(record);
     }
@@ -141,7 +141,7 @@ async fn a_browser_gets_closes_as_a_table_in_which_all_is_text() {
     let route = rig.exporter.route("chat");
     route.closed(records::boom());
     route.closed(records::hostile());
-    route.handshake(records::handshake(Outcome::Refused, Some(403)));
+    route.handshake(&records::handshake(Outcome::Refused, Some(403)));
     let ask = "Host: localhost\r\nAccept: text/html,*/*;q=0.8\r\nConnection: close\r\n\r\n";
     let page = rig.request(&format!("GET /closes?limit=3 HTTP/1.1\r\n{ask}")).await;
     assert!(page.head.contains("content-type: text/html") && page.head.contains("default-src 'none'"), "{}", page.head);
@@ -159,7 +159,7 @@ async fn a_browser_gets_closes_as_a_table_in_which_all_is_text() {
 async fn a_failed_handshake_is_found_by_what_it_has() {
     let rig = Rig::new(admin_router).await;
     let route = rig.exporter.route("chat");
-    route.handshake(records::handshake(Outcome::Refused, Some(403)));
+    route.handshake(&records::handshake(Outcome::Refused, Some(403)));
     route.closed(records::boom());
     for (query, handshakes, closures) in [
         ("", 1, 1),
@@ -376,7 +376,7 @@ async fn sessions_are_found_by_their_hint() {
         route.opened(&record.session);
         route.closed(record);
     }
-    route.handshake(records::handshake(Outcome::DialFailed, Some(502)));
+    route.handshake(&records::handshake(Outcome::DialFailed, Some(502)));
     let found = lines(&rig.get("/closes?hint=idle_cut&hint=crash").await.body);
     assert_eq!(found.iter().map(|line| line["hint"].as_str()).collect::<Vec<_>>(), [Some("idle_cut")]);
     assert_eq!(lines(&rig.get("/closes?hint=crash").await.body).len(), 0);

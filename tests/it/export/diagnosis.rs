@@ -240,7 +240,7 @@ fn an_upstream_that_falls_over_is_one_finding_with_its_refused_handshakes() {
         let mut record = records::handshake(Outcome::DialFailed, Some(502));
         record.client = Address::Ip(([10, 1, 0, number + 1], 40_001).into());
         record.time = Timestamp::now() - SignedDuration::from_secs_f64(199.0 - f64::from(number));
-        exporter.route("chat").handshake(record);
+        exporter.route("chat").handshake(&record);
     }
     settle(&exporter);
     let reports = reports(&exporter);

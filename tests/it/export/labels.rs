@@ -141,7 +141,7 @@ proptest! {
             route.closed(record);
         }
         for (outcome, status, http) in handshakes {
-            route.handshake(records::handshake(Outcome::ALL[outcome], status));
+            route.handshake(&records::handshake(Outcome::ALL[outcome], status));
             route.http_response(http);
         }
         check(&exporter);

@@ -53,11 +53,11 @@ fn the_exposition_of_a_fixed_sequence_is_the_golden_one() {
         open_and_close(&chat, record);
     }
     chat.opened(&Arc::new(records::session(7)));
-    chat.handshake(records::handshake(Outcome::Upgraded, Some(101)));
-    chat.handshake(records::handshake(Outcome::Refused, Some(403)));
-    chat.handshake(records::handshake(Outcome::Refused, Some(799)));
-    chat.handshake(records::handshake(Outcome::ClientGone, None));
-    exporter.route(NO_ROUTE).handshake(records::handshake(Outcome::NoRoute, Some(404)));
+    chat.handshake(&records::handshake(Outcome::Upgraded, Some(101)));
+    chat.handshake(&records::handshake(Outcome::Refused, Some(403)));
+    chat.handshake(&records::handshake(Outcome::Refused, Some(799)));
+    chat.handshake(&records::handshake(Outcome::ClientGone, None));
+    exporter.route(NO_ROUTE).handshake(&records::handshake(Outcome::NoRoute, Some(404)));
     chat.bytes(Peer::Client, 812);
     chat.bytes(Peer::Upstream, 100_000);
     chat.messages(Peer::Client, MessageKind::Text, 4);
@@ -204,11 +204,11 @@ fn the_feed_and_the_latest_entries_have_what_the_log_has() {
     let exporter = Exporter::start(ExportOptions { log, recent: 2, ..ExportOptions::default() }).unwrap();
     let mut feed = exporter.subscribe();
     let route = exporter.route("chat");
-    route.handshake(records::handshake(Outcome::Upgraded, Some(101)));
+    route.handshake(&records::handshake(Outcome::Upgraded, Some(101)));
     for record in [records::boom(), records::blind(), records::drained()] {
         route.closed(record);
     }
-    route.handshake(records::handshake(Outcome::Refused, Some(403)));
+    route.handshake(&records::handshake(Outcome::Refused, Some(403)));
     let name = |event: &Event| match event {
         Event::Closed(record) => record.verdict.cause.as_str(),
         Event::HandshakeFailed { record, .. } => record.outcome.as_str(),

@@ -35,7 +35,7 @@ fn with_ends() -> Exporter {
         exporter.metrics().traced(&record);
         chat.closed(record);
     }
-    chat.handshake(records::handshake(Outcome::Upgraded, Some(101)));
+    chat.handshake(&records::handshake(Outcome::Upgraded, Some(101)));
     exporter
 }
 

@@ -58,7 +58,7 @@ async fn the_last_quarter_of_an_hour_is_counted_by_class_and_by_time() {
     for record in [records::boom(), records::reset_by_upstream(), records::left_the_page()] {
         route.closed(record);
     }
-    route.handshake(records::handshake(Outcome::Refused, Some(403)));
+    route.handshake(&records::handshake(Outcome::Refused, Some(403)));
     let activity: Value = serde_json::from_str(&rig.get("/activity").await.body).unwrap();
     assert_eq!((&activity["sessions"], &activity["ended"]), (&1.into(), &3.into()), "{activity}");
     for (kind, expected) in [("abnormal", 2), ("clean", 1), ("handshake", 1), ("overload", 0)] {

@@ -83,7 +83,7 @@ async fn the_latest_come_first_and_then_each_as_it_comes() {
     }
     let mut stream = Stream::open(&rig, "limit=2", "").await;
     assert_eq!(stream.codes(2).await, [Some(1001), Some(1011)]);
-    route.handshake(records::handshake(Outcome::Refused, Some(403)));
+    route.handshake(&records::handshake(Outcome::Refused, Some(403)));
     route.closed(records::hostile());
     let refused = stream.next().await.unwrap();
     assert_eq!((&refused.data["event"], &*refused.event), (&"websocket.handshake_failed".into(), ""));

@@ -109,10 +109,10 @@ impl CloseSink for RigSink {
 }
 
 impl RouteSink for RigRouteSink {
-    fn handshake(&self, record: HandshakeRecord) {
+    fn handshake(&self, record: &HandshakeRecord) {
         self.shared.story.tell(format!("proxy    files {record:?}"));
         // The test may be over and its end of the channel gone.
-        let _ = self.shared.handshakes.send((self.route.clone(), record));
+        let _ = self.shared.handshakes.send((self.route.clone(), record.clone()));
     }
 
     fn opened(&self, session: &Arc<Session>) {
