@@ -10,7 +10,7 @@ use super::finding::{Finding, Report};
 use super::hint::Active;
 use super::observation::Observation;
 use super::pattern::Pattern;
-use super::window::Window;
+use super::window::{Past, Window};
 
 /// Without a report that has it, a finding is over after this time.
 pub const QUIET: Duration = Duration::from_mins(2);
@@ -21,6 +21,7 @@ const SELDOM: f64 = 60.0;
 #[derive(Clone, Debug)]
 pub struct Watch {
     recent: Window,
+    /// Records that the shorter window has forgotten: each record is taken in once.
     long: Window,
     /// The last report of each.
     reports: [Report; 2],
@@ -55,18 +56,23 @@ impl Watch {
 
     /// Takes a record in.
     pub fn add(&mut self, seen: &Observation<'_>) {
-        self.recent.add(seen);
-        self.long.add(seen);
+        if self.recent.reaches(seen.at) {
+            let past = self.recent.add(seen);
+            self.keep(past);
+        } else {
+            self.long.add(seen);
+        }
     }
 
     /// Looks at what there is at this instant of Unix time. The long window is looked at once a minute, or if `all` says so.
     pub fn look(&mut self, now: f64, all: bool) {
-        self.recent.forget(now);
-        (self.reports[0], self.patterns[0]) = self.recent.report();
+        let past = self.recent.forget(now);
+        self.keep(past);
+        (self.reports[0], self.patterns[0]) = self.recent.report(None);
         if all || now - self.looked_long >= SELDOM {
             self.looked_long = now;
             self.long.forget(now);
-            (self.reports[1], self.patterns[1]) = self.long.report();
+            (self.reports[1], self.patterns[1]) = self.long.report(Some(&self.recent));
         }
         let since = now - self.recent.length().as_secs_f64();
         let found = |at: usize| {
@@ -97,6 +103,12 @@ impl Watch {
     /// Whether nothing can change until the next record.
     pub fn is_idle(&self) -> bool {
         self.recent.is_empty() && self.long.is_empty() && self.going_on.is_empty()
+    }
+
+    fn keep(&mut self, past: Vec<Past>) {
+        for past in past {
+            self.long.take_in(past);
+        }
     }
 
     fn settle(&mut self, found: Vec<(Finding, Pattern)>, now: f64) {

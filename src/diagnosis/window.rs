@@ -21,6 +21,14 @@ pub(super) struct Window {
     slots: VecDeque<(i64, Engine)>,
 }
 
+/// Records that a window has forgotten.
+#[derive(Clone, Debug)]
+pub(super) struct Past {
+    /// The end of their slot, in Unix time.
+    until: f64,
+    engine: Engine,
+}
+
 // === impl Window ===
 
 impl Window {
@@ -34,28 +42,48 @@ impl Window {
         self.length
     }
 
-    /// Takes a record in. One that is older than the window is left out.
-    pub(super) fn add(&mut self, seen: &Observation<'_>) {
-        let slot = self.slot(seen.at);
-        if self.slots.back().is_some_and(|(newest, _)| slot < newest - i64::from(SLOTS)) {
-            return;
+    /// Whether a record of this instant is not older than the window.
+    pub(super) fn reaches(&self, at: f64) -> bool {
+        self.slots.back().is_none_or(|(newest, _)| self.slot(at) >= newest - i64::from(SLOTS))
+    }
+
+    /// Takes a record in, and gives what is too old since then. A record that is older than the window is left out.
+    pub(super) fn add(&mut self, seen: &Observation<'_>) -> Vec<Past> {
+        if !self.reaches(seen.at) {
+            return vec![];
         }
-        let at = self.slots.partition_point(|(number, _)| *number < slot);
-        if self.slots.get(at).is_none_or(|(number, _)| *number != slot) {
-            self.slots.insert(at, (slot, Engine::with_room(self.room / SLOTS as usize)));
-            self.forget(seen.at);
-        }
-        if let Some((_, engine)) = self.slots.iter_mut().find(|(number, _)| *number == slot) {
-            engine.add(seen);
+        let (engine, past) = self.engine(seen.at);
+        engine.add(seen);
+        past
+    }
+
+    /// Takes in what another window has forgotten. What is older than this one, too, is left out.
+    pub(super) fn take_in(&mut self, past: Past) {
+        if self.reaches(past.until) {
+            self.engine(past.until).0.merge(past.engine);
         }
     }
 
-    /// Forgets what is too old at this instant of Unix time.
-    pub(super) fn forget(&mut self, now: f64) {
+    /// Forgets what is too old at this instant of Unix time, and gives it, the oldest first.
+    pub(super) fn forget(&mut self, now: f64) -> Vec<Past> {
         let oldest = self.slot(now) - i64::from(SLOTS);
-        while self.slots.front().is_some_and(|(number, _)| *number < oldest) {
-            self.slots.pop_front();
+        let kept = self.slots.partition_point(|(number, _)| *number < oldest);
+        let length = self.slot_length();
+        let past = self.slots.drain(..kept);
+        past.map(|(number, engine)| Past { until: (number + 1) as f64 * length, engine }).collect()
+    }
+
+    /// The engine of the slot of this instant, and what is too old since then.
+    fn engine(&mut self, at: f64) -> (&mut Engine, Vec<Past>) {
+        let slot = self.slot(at);
+        let mut place = self.slots.partition_point(|(number, _)| *number < slot);
+        let mut past = vec![];
+        if self.slots.get(place).is_none_or(|(number, _)| *number != slot) {
+            self.slots.insert(place, (slot, Engine::with_room(self.room / SLOTS as usize)));
+            past = self.forget(at);
+            place -= past.len();
         }
+        (&mut self.slots[place].1, past)
     }
 
     /// Whether it holds no record.
@@ -63,17 +91,20 @@ impl Window {
         self.slots.is_empty()
     }
 
-    /// All that it says now, and for each finding what its sessions look like.
-    pub(super) fn report(&self) -> (Report, Vec<Pattern>) {
+    /// All that it says now together with a `newer` window, and for each finding what its sessions look like.
+    pub(super) fn report(&self, newer: Option<&Self>) -> (Report, Vec<Pattern>) {
         let mut all = Engine::with_room(self.room);
-        for (_, engine) in &self.slots {
+        for (_, engine) in newer.into_iter().chain([self]).flat_map(|window| &window.slots) {
             all.merge(engine.clone());
         }
         all.report_with_patterns()
     }
 
     fn slot(&self, at: f64) -> i64 {
-        let slot = self.length.as_secs_f64() / f64::from(SLOTS);
-        (at / slot.max(0.001)).floor() as i64
+        (at / self.slot_length()).floor() as i64
+    }
+
+    fn slot_length(&self) -> f64 {
+        (self.length.as_secs_f64() / f64::from(SLOTS)).max(0.001)
     }
 }
