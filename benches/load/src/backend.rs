@@ -3,8 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpSocket;
+use tokio_rustls::TlsAcceptor;
 
 use crate::client::failure;
 use crate::frame::{self, CLOSE, SERVER_CLOSE};
@@ -19,24 +20,34 @@ const BATCH: usize = 64 * 1024;
 /// Room for a read: a session that rests holds no more.
 const READ: usize = 4096;
 
-pub(crate) async fn serve(listen: SocketAddr) -> io::Result<()> {
+/// The answer to an upgrade that is refused, and to a batch of telemetry.
+const REFUSAL: &[u8] = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n";
+const TAKEN: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
+pub(crate) async fn serve(listen: SocketAddr, tls: Option<TlsAcceptor>) -> io::Result<()> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.bind(listen)?;
     let listener = socket.listen(4096)?;
     loop {
         let (stream, _) = listener.accept().await?;
+        let tls = tls.clone();
         tokio::task::spawn_local(async move {
+            stream.set_nodelay(true)?;
+            let served = match tls {
+                None => session(stream).await,
+                Some(tls) => match tls.accept(stream).await {
+                    Ok(stream) => session(stream).await,
+                    Err(error) => Err(error),
+                },
+            };
             // A client reports its own errors; this line is for the reader of a failed run.
-            if let Err(error) = session(stream).await {
-                eprintln!("backend: {error}");
-            }
+            served.inspect_err(|error| eprintln!("backend: {error}"))
         });
     }
 }
 
-async fn session(mut stream: TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+async fn session(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     let mut bytes = Vec::with_capacity(READ);
     let end_of_head = loop {
         if stream.read_buf(&mut bytes).await? == 0 {
@@ -50,9 +61,16 @@ async fn session(mut stream: TcpStream) -> io::Result<()> {
     if bytes.starts_with(b"GET /plain/") {
         return answer_plainly(stream, bytes, end_of_head).await;
     }
+    if bytes.starts_with(b"GET /refuse ") {
+        return refuse(stream).await;
+    }
+    if bytes.starts_with(b"POST ") {
+        return collect(stream, bytes, end_of_head).await;
+    }
     let flood = bytes.starts_with(b"GET /flood ");
     bytes.drain(..end_of_head);
     stream.write_all(SWITCH).await?;
+    stream.flush().await?;
 
     let mut replies = Vec::new();
     loop {
@@ -73,6 +91,7 @@ async fn session(mut stream: TcpStream) -> io::Result<()> {
         }
         bytes.drain(..at);
         stream.write_all(&replies).await?;
+        stream.flush().await?;
         replies.clear();
         if closed {
             return end(stream).await;
@@ -88,8 +107,56 @@ async fn session(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
+/// Refuses an upgrade, and what else comes over the connection.
+async fn refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+    let mut bytes = Vec::with_capacity(READ);
+    loop {
+        stream.write_all(REFUSAL).await?;
+        stream.flush().await?;
+        bytes.clear();
+        while !bytes.ends_with(b"\r\n\r\n") {
+            if stream.read_buf(&mut bytes).await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Takes telemetry, as a collector does, and forgets it.
+async fn collect(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    mut bytes: Vec<u8>,
+    mut end_of_head: usize,
+) -> io::Result<()> {
+    loop {
+        let head = String::from_utf8_lossy(&bytes[..end_of_head]).to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+        let length = length.ok_or_else(|| failure("telemetry of no length"))?;
+        while bytes.len() < end_of_head + length {
+            if stream.read_buf(&mut bytes).await? == 0 {
+                return Err(failure("telemetry without an end"));
+            }
+        }
+        bytes.drain(..end_of_head + length);
+        stream.write_all(TAKEN).await?;
+        stream.flush().await?;
+        end_of_head = loop {
+            if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+                break at + 4;
+            }
+            if stream.read_buf(&mut bytes).await? == 0 {
+                return Ok(());
+            }
+        };
+    }
+}
+
 /// Answers plain requests, one after the other, until the connection ends.
-async fn answer_plainly(mut stream: TcpStream, mut bytes: Vec<u8>, mut end_of_head: usize) -> io::Result<()> {
+async fn answer_plainly(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    mut bytes: Vec<u8>,
+    mut end_of_head: usize,
+) -> io::Result<()> {
     loop {
         let line = bytes[..end_of_head].split(|byte| *byte == b' ').nth(1).unwrap_or_default();
         let size = std::str::from_utf8(line).ok().and_then(|path| path.strip_prefix("/plain/")?.parse().ok());
@@ -118,7 +185,7 @@ async fn answer_plainly(mut stream: TcpStream, mut bytes: Vec<u8>, mut end_of_he
 }
 
 /// Sends as many messages of a size as `order` says, then a Close, and waits for the client's.
-async fn pour(mut stream: TcpStream, order: &[u8]) -> io::Result<()> {
+async fn pour(mut stream: impl AsyncRead + AsyncWrite + Unpin, order: &[u8]) -> io::Result<()> {
     let numbers: Vec<_> = order.chunks_exact(8).filter_map(|chunk| chunk.first_chunk().copied()).collect();
     let &[size, frames] = &*numbers else { return Err(failure("an order that cannot be read")) };
     let [size, frames] = [size, frames].map(|number| u64::from_be_bytes(number) as usize);
@@ -140,10 +207,13 @@ async fn pour(mut stream: TcpStream, order: &[u8]) -> io::Result<()> {
 }
 
 /// A server hangs up first (RFC 6455 §7.1.1), then waits for the client to do so.
-async fn end(mut stream: TcpStream) -> io::Result<()> {
+async fn end(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     stream.shutdown().await?;
-    match stream.read(&mut [0; 16]).await? {
-        0 => Ok(()),
-        _ => Err(failure("bytes behind a client's Close")),
+    match stream.read(&mut [0; 16]).await {
+        Ok(0) => Ok(()),
+        // A FIN without close_notify, as some peers end TLS.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
+        Ok(_) => Err(failure("bytes behind a client's Close")),
+        Err(error) => Err(error),
     }
 }

@@ -1,19 +1,18 @@
 //! Sessions that only begin and end.
 
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
 
-use crate::client::Client;
+use crate::client::{Client, To};
 use crate::echo::Round;
 use crate::process::Processes;
 
 pub(crate) async fn run(
-    to: SocketAddr,
+    to: &To,
     proxy: Processes,
     sessions: usize,
     rate: Option<f64>,
@@ -23,7 +22,7 @@ pub(crate) async fn run(
     let mut tasks = JoinSet::new();
     for _ in 0..sessions {
         let pace = rate.map(|rate| Duration::from_secs_f64(sessions as f64 / rate));
-        tasks.spawn_local(clients(to, Rc::clone(&round), pace));
+        tasks.spawn_local(clients(to.clone(), Rc::clone(&round), pace));
     }
     let cpu = round.measure(&proxy, time).await?;
     while let Some(ended) = tasks.join_next().await {
@@ -34,14 +33,14 @@ pub(crate) async fn run(
 }
 
 /// One client after the other, at most one in a `pace`.
-async fn clients(to: SocketAddr, round: Rc<Round>, pace: Option<Duration>) -> io::Result<()> {
+async fn clients(to: To, round: Rc<Round>, pace: Option<Duration>) -> io::Result<()> {
     let mut pace = pace.map(interval);
     while !round.over.get() {
         if let Some(pace) = &mut pace {
             pace.tick().await;
         }
         let began = Instant::now();
-        Client::connect(to, "/echo").await?.close().await?;
+        Client::connect(&to, "/echo").await?.close().await?;
         round.count(began);
     }
     Ok(())

@@ -5,47 +5,79 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
+use tokio_rustls::TlsConnector;
 
 use crate::frame::{CLIENT_CLOSE, SERVER_CLOSE};
+use crate::tls::Stream;
 
 /// The most that an answer's head may take.
 const HEAD: usize = 4096;
 
+/// A proxy, as its clients know it.
+#[derive(Clone)]
+pub(crate) struct To {
+    pub(crate) address: SocketAddr,
+    /// If it speaks TLS.
+    pub(crate) tls: Option<TlsConnector>,
+}
+
 /// One WebSocket session. It has no buffer of its own.
-pub(crate) struct Client(TcpStream);
+pub(crate) struct Client(Stream);
+
+impl To {
+    /// Connects to it.
+    async fn connect(&self) -> io::Result<Stream> {
+        let stream = TcpSocket::new_v4()?.connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        match &self.tls {
+            None => Ok(Stream::Plain(stream)),
+            Some(tls) => Ok(Stream::Tls(Box::new(tls.connect(self.address.ip().into(), stream).await?))),
+        }
+    }
+}
 
 impl Client {
     /// Connects and upgrades.
-    pub(crate) async fn connect(to: SocketAddr, path: &str) -> io::Result<Self> {
-        let stream = TcpSocket::new_v4()?.connect(to).await?;
-        stream.set_nodelay(true)?;
-        let mut client = Self(stream);
+    pub(crate) async fn connect(to: &To, path: &str) -> io::Result<Self> {
+        let (client, status) = Self::ask(to, path).await?;
+        if status == "101" { Ok(client) } else { Err(failure(&format!("no 101 but {status}"))) }
+    }
+
+    /// Asks for an upgrade that is to be refused with this status, and hangs up.
+    pub(crate) async fn refused(to: &To, path: &str, expected: &str) -> io::Result<()> {
+        let (_, status) = Self::ask(to, path).await?;
+        if status == expected { Ok(()) } else { Err(failure(&format!("no {expected} but {status}"))) }
+    }
+
+    /// Asks for an upgrade; gives the status of the answer, which has no body or a whole one behind its head.
+    async fn ask(to: &To, path: &str) -> io::Result<(Self, String)> {
+        let mut client = Self(to.connect().await?);
+        let host = to.address;
         // The key of RFC 6455 §1.3: always the same, so that the backend knows the answer by heart.
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {to}\r\nUser-Agent: load\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: load\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         );
-        client.0.write_all(request.as_bytes()).await?;
+        client.send(request.as_bytes()).await?;
         let mut head = [0; HEAD];
         let mut len = 0;
-        // The server says nothing until it is spoken to: nothing can come behind the head.
-        while !head[..len].ends_with(b"\r\n\r\n") {
+        // Behind a 101, the server says nothing until it is spoken to.
+        while !head[..len].windows(4).any(|four| four == b"\r\n\r\n") {
             match client.0.read(&mut head[len..]).await? {
-                0 => return Err(failure("the connection ended before the 101")),
+                0 => return Err(failure("the connection ended before the answer")),
                 more => len += more,
             }
         }
-        if !head.starts_with(b"HTTP/1.1 101 ") {
-            let line = head[..len].split(|byte| *byte == b'\r').next().unwrap_or_default();
-            return Err(failure(&format!("no 101 but {}", String::from_utf8_lossy(line))));
-        }
-        Ok(client)
+        let status = head[..len].split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+        Ok((client, String::from_utf8_lossy(status).into_owned()))
     }
 
     /// Sends bytes as they are.
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes).await
+        self.0.write_all(bytes).await?;
+        // TLS may hold a record back until it is flushed; a socket holds nothing.
+        self.0.flush().await
     }
 
     /// Reads what is there.
@@ -69,14 +101,22 @@ impl Client {
 
     /// Ends the connection with a reset.
     pub(crate) fn cut(self) -> io::Result<()> {
-        rustix::net::sockopt::set_socket_linger(&self.0, Some(Duration::ZERO)).map_err(io::Error::from)
+        rustix::net::sockopt::set_socket_linger(self.0.socket(), Some(Duration::ZERO)).map_err(io::Error::from)
     }
 
     /// Waits for the end of the connection.
     pub(crate) async fn end(mut self) -> io::Result<()> {
-        match self.read(&mut [0; 16]).await? {
-            0 => Ok(()),
-            _ => Err(failure("bytes behind the Close")),
+        match self.read(&mut [0; 16]).await {
+            Ok(0) => {}
+            // A FIN without close_notify, as some peers end TLS.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            Ok(_) => return Err(failure("bytes behind the Close")),
+            Err(error) => return Err(error),
+        }
+        match &mut self.0 {
+            Stream::Plain(_) => Ok(()),
+            // A proxy that has closed already does not take it.
+            Stream::Tls(stream) => stream.shutdown().await.or(Ok(())),
         }
     }
 }

@@ -1,19 +1,18 @@
 //! Sessions that come up and rest.
 
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use tokio::task::JoinSet;
 
-use crate::client::Client;
+use crate::client::{Client, To};
 use crate::frame;
 
 /// Sessions that come up at the same time.
 const AT_ONCE: usize = 64;
 
 /// So many sessions, all of them up, each with one message of `size` bytes each way behind it.
-pub(crate) async fn gather(to: SocketAddr, sessions: usize, size: usize) -> io::Result<Vec<Client>> {
+pub(crate) async fn gather(to: &To, sessions: usize, size: usize) -> io::Result<Vec<Client>> {
     let payload = frame::payload(size);
     let messages = Rc::new((frame::binary(&payload, true), frame::binary(&payload, false)));
     let mut resting = Vec::with_capacity(sessions);
@@ -24,7 +23,7 @@ pub(crate) async fn gather(to: SocketAddr, sessions: usize, size: usize) -> io::
         {
             resting.push(up??);
         }
-        tasks.spawn_local(session(to, Rc::clone(&messages)));
+        tasks.spawn_local(session(to.clone(), Rc::clone(&messages)));
     }
     while let Some(up) = tasks.join_next().await {
         resting.push(up??);
@@ -44,9 +43,9 @@ pub(crate) async fn close(resting: Vec<Client>) -> io::Result<()> {
     Ok(())
 }
 
-async fn session(to: SocketAddr, messages: Rc<(Vec<u8>, Vec<u8>)>) -> io::Result<Client> {
+async fn session(to: To, messages: Rc<(Vec<u8>, Vec<u8>)>) -> io::Result<Client> {
     let (request, reply) = &*messages;
-    let mut client = Client::connect(to, "/echo").await?;
+    let mut client = Client::connect(&to, "/echo").await?;
     client.send(request).await?;
     client.expect(reply, &mut vec![0; reply.len()]).await?;
     Ok(client)

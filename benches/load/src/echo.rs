@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::client::Client;
+use crate::client::{Client, To};
 use crate::crowd;
 use crate::frame;
 use crate::process::Processes;
@@ -85,7 +85,7 @@ pub(crate) struct Load {
     pub(crate) scrape: Option<SocketAddr>,
 }
 
-pub(crate) async fn run(to: SocketAddr, proxy: Processes, load: Load) -> io::Result<()> {
+pub(crate) async fn run(to: &To, proxy: Processes, load: Load) -> io::Result<()> {
     let resting = crowd::gather(to, load.resting, load.size).await?;
     let round = Round::new();
     let mut tasks = JoinSet::new();

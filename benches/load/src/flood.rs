@@ -1,25 +1,18 @@
 //! Messages from the server only.
 
 use std::io;
-use std::net::SocketAddr;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::client::{Client, failure};
+use crate::client::{Client, To, failure};
 use crate::frame::{self, CLIENT_CLOSE, SERVER_CLOSE};
 use crate::process::Processes;
 
 /// Read at once; large, so that the load costs less than the proxy.
 const READ: usize = 256 * 1024;
 
-pub(crate) async fn run(
-    to: SocketAddr,
-    proxy: Processes,
-    sessions: usize,
-    size: usize,
-    frames: usize,
-) -> io::Result<()> {
+pub(crate) async fn run(to: &To, proxy: Processes, sessions: usize, size: usize, frames: usize) -> io::Result<()> {
     let mut clients = Vec::new();
     for _ in 0..sessions {
         clients.push(Client::connect(to, "/flood").await?);

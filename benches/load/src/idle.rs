@@ -1,18 +1,18 @@
 //! Memory of sessions that rest.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::client::To;
 use crate::crowd;
 use crate::process::Processes;
 
 /// From the last message to the look at the memory.
 const REST: Duration = Duration::from_millis(1500);
 
-pub(crate) async fn run(to: SocketAddr, proxy: Processes, sessions: usize, size: usize) -> io::Result<()> {
+pub(crate) async fn run(to: &To, proxy: Processes, sessions: usize, size: usize) -> io::Result<()> {
     let before = proxy.memory()?;
     let resting = crowd::gather(to, sessions, size).await?;
     sleep(REST).await;

@@ -13,10 +13,12 @@ mod frame;
 mod idle;
 mod plain;
 mod process;
+mod refused;
 mod relay;
 mod scrape;
 mod storm;
 mod table;
+mod tls;
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,6 +28,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::client::To;
 use self::process::Processes;
 
 /// How much longer than its measuring a command may take.
@@ -40,8 +43,17 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// The server behind all proxies: /echo gives every message back, /flood sends what is asked of it, /plain/N answers N bytes
-    Backend { listen: SocketAddr },
+    /// The server behind all proxies: /echo gives every message back, /flood sends what is asked of it, /plain/N answers N bytes,
+    /// /refuse is refused, and what is posted is taken as a collector takes telemetry
+    Backend {
+        listen: SocketAddr,
+        /// Speaks TLS with this certificate
+        #[arg(long, requires = "key")]
+        cert: Option<PathBuf>,
+        /// Its key
+        #[arg(long, requires = "cert")]
+        key: Option<PathBuf>,
+    },
     /// Messages back and forth, one in flight a session: CPU time of the proxy and latency
     Echo {
         #[command(flatten)]
@@ -83,6 +95,20 @@ enum Command {
         /// Sessions a second, all clients together [default: as many as there can be]
         #[arg(long)]
         rate: Option<f64>,
+        #[arg(long, default_value_t = 4.0)]
+        seconds: f64,
+    },
+    /// Upgrades that are refused, each on a connection of its own: CPU time of the proxy
+    Refused {
+        #[command(flatten)]
+        target: Target,
+        #[arg(long, default_value_t = 32)]
+        clients: usize,
+        #[arg(long)]
+        path: String,
+        /// Status of the refusal
+        #[arg(long)]
+        status: String,
         #[arg(long, default_value_t = 4.0)]
         seconds: f64,
     },
@@ -140,6 +166,19 @@ struct Target {
     /// The proxy's processes
     #[arg(long)]
     pid: Vec<u32>,
+    /// Speaks TLS with it, and trusts the certificates in this file
+    #[arg(long)]
+    ca: Option<PathBuf>,
+    /// Resumes no TLS session
+    #[arg(long)]
+    anew_tls: bool,
+}
+
+impl Target {
+    fn proxy(self) -> io::Result<(To, Processes)> {
+        let tls = self.ca.map(|ca| tls::connector(&ca, self.anew_tls)).transpose()?;
+        Ok((To { address: self.to, tls }, Processes(self.pid)))
+    }
 }
 
 fn main() -> ExitCode {
@@ -154,29 +193,41 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> io::Result<()> {
     match command {
-        Command::Backend { listen } => block_on(None, backend::serve(listen)),
+        Command::Backend { listen, cert, key } => {
+            let tls = cert.zip(key).map(|(cert, key)| tls::acceptor(&cert, &key)).transpose()?;
+            block_on(None, backend::serve(listen, tls))
+        }
         Command::Echo { target, sessions, size, seconds, resting, scrape } => {
             let load = echo::Load { sessions, size, time: Duration::from_secs_f64(seconds), resting, scrape };
-            block_on(Some(load.time), echo::run(target.to, Processes(target.pid), load))
+            let (to, proxy) = target.proxy()?;
+            block_on(Some(load.time), echo::run(&to, proxy, load))
         }
         Command::Flood { target, sessions, size, mib } => {
             let frames = ((mib << 20) / size / sessions).max(1);
-            block_on(Some(Duration::ZERO), flood::run(target.to, Processes(target.pid), sessions, size, frames))
+            let (to, proxy) = target.proxy()?;
+            block_on(Some(Duration::ZERO), flood::run(&to, proxy, sessions, size, frames))
         }
         Command::Churn { target, sessions, rate, seconds } => {
             let time = Duration::from_secs_f64(seconds);
-            block_on(Some(time), churn::run(target.to, Processes(target.pid), sessions, rate, time))
+            let (to, proxy) = target.proxy()?;
+            block_on(Some(time), churn::run(&to, proxy, sessions, rate, time))
+        }
+        Command::Refused { target, clients, path, status, seconds } => {
+            let load = refused::Load { clients, path, status, time: Duration::from_secs_f64(seconds) };
+            let (to, proxy) = target.proxy()?;
+            block_on(Some(load.time), refused::run(&to, proxy, load))
         }
         Command::Plain { target, clients, size, anew, seconds } => {
             let load = plain::Load { clients, size, anew, time: Duration::from_secs_f64(seconds) };
             block_on(Some(load.time), plain::run(target.to, Processes(target.pid), load))
         }
         Command::Idle { target, sessions, size } => {
-            block_on(Some(Duration::ZERO), idle::run(target.to, Processes(target.pid), sessions, size))
+            let (to, proxy) = target.proxy()?;
+            block_on(Some(Duration::ZERO), idle::run(&to, proxy, sessions, size))
         }
         Command::Storm { target, sessions, log } => {
-            let storm = storm::run(target.to, Processes(target.pid), sessions, log.as_deref());
-            block_on(Some(Duration::ZERO), storm)
+            let (to, proxy) = target.proxy()?;
+            block_on(Some(Duration::ZERO), storm::run(&to, proxy, sessions, log.as_deref()))
         }
         Command::Relay { listen, to, splice } => relay::run(listen, to, splice),
         Command::Table { results } => table::print(&results),

@@ -2,13 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::client::failure;
+use crate::client::{To, failure};
 use crate::crowd;
 use crate::process::Processes;
 
@@ -20,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Half of the sessions are closed, half are cut by a reset; `log` is the proxy's close log, if it has one.
-pub(crate) async fn run(to: SocketAddr, proxy: Processes, sessions: usize, log: Option<&Path>) -> io::Result<()> {
+pub(crate) async fn run(to: &To, proxy: Processes, sessions: usize, log: Option<&Path>) -> io::Result<()> {
     let mut records = log.map(Records::open).transpose()?;
     let mut closed = crowd::gather(to, sessions, MESSAGE).await?;
     let cut = closed.split_off(sessions / 2);
