@@ -13,7 +13,7 @@ use closewatch::config;
 use self::reader::{Block, blocks, documents, root};
 
 /// Blocks that something else tries: how they begin, the file that tries them, and words in it that show this.
-const ELSEWHERE: [(&str, &str, &str); 11] = [
+const ELSEWHERE: [(&str, &str, &str); 13] = [
     ("cargo run", "tests/it/demo.rs", "\"demo\""),
     ("cargo test --locked", "tests/run", "cargo test --locked"),
     ("dpkg --install", "tests/package/play.py", "\"dpkg\", \"--install\""),
@@ -25,6 +25,12 @@ const ELSEWHERE: [(&str, &str, &str); 11] = [
     ("helm install", "deploy/check", "checks/chart.py"),
     ("helm template", "deploy/check", "target/debug/closewatch check"),
     ("0 s ", "deploy/checks/manifests.py", "docs/kubernetes.md"),
+    (
+        "no TLS with ",
+        "tests/it/tls/openssl.rs",
+        "is its own authority: to trust it, give that very file as upstream_tls.ca",
+    ),
+    ("{\"event\":\"closewatch.log\"", "tests/it/run/log.rs", "\"closewatch.log\""),
     ("{\"schema\":1,\"at\":", "tests/it/export/diagnosis.rs", "/diagnosis"),
 ];
 
