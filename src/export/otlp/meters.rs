@@ -160,7 +160,10 @@ impl Meters {
         match family.get_field_type() {
             MetricType::COUNTER => {
                 let counter = self.meter.u64_observable_counter(name).with_unit(unit).with_description(help);
-                #[expect(clippy::cast_sign_loss, reason = "an integer counter, exact as a float up to 2^53")]
+                #[expect(
+                    clippy::cast_sign_loss,
+                    reason = "counts are integers, exact up to 2^53; of processor time whole seconds will do"
+                )]
                 let value = |metric: &Metric| metric.get_counter().get_value() as u64;
                 counter
                     .with_callback(move |observer| {

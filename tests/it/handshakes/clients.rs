@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use closewatch::close::{Cause, Outcome, Text};
+use tokio::time::Instant;
 
 use super::answer::{Answer, fails};
 use super::upstreams::BlackHole;
@@ -69,6 +70,34 @@ async fn a_client_that_only_hung_up_has_its_session() {
     assert_eq!(rig.handshake().await.1.outcome, Outcome::Upgraded);
     assert_eq!(rig.record().await.verdict.cause, Cause::ClientEof);
     rig.done_with_upgrades().await;
+}
+
+/// As a session of no time at all it would look like somebody who navigated away.
+#[tokio::test]
+async fn a_client_that_gives_up_on_a_slow_handshake_is_told_by_how_long_that_took() {
+    let mut rig = Rig::new();
+    let mut client = rig.connect().await;
+    client.send(REQUEST.as_bytes()).await;
+    let mut upstream = rig.accept().await;
+    upstream.receive_head().await;
+    let asked = Instant::now();
+    // Others come and go meanwhile.
+    for _ in 0..20 {
+        let (mut other, mut its_upstream) = rig.session().await;
+        other.reset();
+        its_upstream.expect_reset().await;
+        rig.record().await;
+    }
+    client.fin().await;
+    let slow = asked.elapsed();
+    upstream.send(SWITCH.as_bytes()).await;
+    client.receive_head().await;
+    upstream.expect_fin().await;
+    upstream.fin().await;
+    let record = rig.record().await;
+    let (lasted, shook_hands) = (record.verdict.ended, record.session.handshake.get());
+    assert!(shook_hands >= slow, "{shook_hands:?} of {slow:?}, and the session {lasted:?}");
+    rig.done().await;
 }
 
 #[tokio::test]

@@ -199,6 +199,9 @@ async fn every_closure_is_a_line_with_every_field_in_its_place() {
             let address = record[peer]["address"].as_str().unwrap();
             assert!(address.starts_with("127.0.0.1:"), "{peer} at {address}");
         }
+        let opened: jiff::Timestamp = record["opened_at"].as_str().unwrap().parse().unwrap();
+        let session: ulid::Ulid = record["session"].as_str().unwrap().parse().unwrap();
+        assert_eq!(i64::try_from(session.timestamp_ms()).unwrap(), opened.as_millisecond(), "one instant: {line}");
         for time in ["time", "opened_at", "ended_at"] {
             let time = record[time].as_str().unwrap();
             assert!(time.ends_with('Z') && time.parse::<jiff::Timestamp>().is_ok(), "{time}");
@@ -234,6 +237,8 @@ async fn every_failed_upgrade_is_one_line_and_no_closure() {
         let count = metrics.sum("closewatch_handshakes_total", &[("outcome", outcome), ("status", status)]);
         assert_eq!(count, 1, "{outcome}");
     }
+    let measured = metrics.sum("closewatch_handshake_duration_seconds_count", &[]);
+    assert_eq!(measured, 3, "the bad head too");
     running.child.signal(Signal::TERM);
     assert_eq!(running.child.exit_code().await, Some(0));
     assert_eq!(running.child.line().await, None, "one line each");

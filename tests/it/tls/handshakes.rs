@@ -195,6 +195,20 @@ async fn a_handshake_takes_no_longer_than_it_may() {
 }
 
 #[tokio::test]
+async fn there_is_one_deadline_for_tls_whenever_its_first_byte_comes() {
+    let limit = Duration::from_secs(2);
+    let mut rig = Rig::with_tls(FRONT, |config| config.timeouts.tls = limit);
+    let mut client = rig.connect_plain().await;
+    // Time itself is what is tested: most of it passes before the first byte.
+    tokio::time::sleep(limit / 4 * 3).await;
+    client.send(&[22, 3, 1]).await;
+    client.expect_end().await;
+    let record = fails(&mut rig, "timeout", None, "no TLS handshake within 2s").await;
+    assert!(record.duration >= limit && record.duration < limit / 2 * 3, "{:?}", record.duration);
+    rig.done_with_upgrades().await;
+}
+
+#[tokio::test]
 async fn a_client_that_speaks_http_is_told_so() {
     let mut rig = Rig::with_tls(FRONT, |_| {});
     let mut client = rig.connect_plain().await;

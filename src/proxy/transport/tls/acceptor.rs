@@ -10,6 +10,7 @@ use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 
 use super::machine::Machine;
 use super::refusal::Refusal;
@@ -63,16 +64,18 @@ impl Acceptor {
         patience: Duration,
     ) -> Result<Box<TlsStream>, AcceptError> {
         let failed = AcceptError::Failed;
+        // One deadline, for the first byte and the rest.
+        let deadline = Instant::now() + patience;
         // A silent client costs no TLS state, and one that speaks HTTP can be answered in HTTP.
         let mut first = [0];
-        match tokio::time::timeout(patience, socket.peek(&mut first)).await {
+        match timeout_at(deadline, socket.peek(&mut first)).await {
             Ok(Ok(1)) if first[0].is_ascii_uppercase() => return Err(AcceptError::Plain(socket)),
             Ok(Ok(1..)) => {}
             Ok(Ok(0) | Err(_)) | Err(_) => return Err(AcceptError::Silent),
         }
         let refused = |error| TlsError::Refused(Refusal { with: Peer::Client, error });
         let machine = Machine::server(Arc::clone(&self.config)).map_err(refused).map_err(failed)?;
-        let opened = tokio::time::timeout(patience, TlsStream::open(socket, machine));
+        let opened = timeout_at(deadline, TlsStream::open(socket, machine));
         opened.await.unwrap_or(Err(TlsError::Timeout(patience))).map_err(failed)
     }
 
