@@ -131,7 +131,8 @@ impl Exporter {
         let log = CloseLog::open(&options.log, options.json.clone(), metrics.records_dropped(Sink::Log));
         let log = log.map_err(StartError::Log)?;
         let otlp = Otlp::start(&options.otel, &options.json, &metrics)?;
-        let diagnosis = Diagnosis::start(&options.diagnosis, options.json.instance.clone(), &metrics);
+        let durations = otlp.as_ref().and_then(Otlp::durations);
+        let diagnosis = Diagnosis::start(&options.diagnosis, options.json.instance.clone(), &metrics, durations);
         let diagnosis = diagnosis.map_err(StartError::Diagnosis)?;
         Ok(Self::with(options, metrics, log, otlp, diagnosis))
     }

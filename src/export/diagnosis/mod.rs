@@ -24,6 +24,7 @@ use self::looked::Looked;
 use self::queue::Shared;
 use self::returning::Returning;
 use self::worker::Worker;
+use super::otlp::Durations;
 use super::{Event, Metrics, Sink, to_json};
 use crate::close::{RequestHeaders, Session};
 use crate::config;
@@ -47,6 +48,7 @@ impl Diagnosis {
         settings: &config::Diagnosis,
         instance: Option<Arc<str>>,
         metrics: &Metrics,
+        durations: Option<&Durations>,
     ) -> io::Result<Option<Self>> {
         if !settings.enabled {
             return Ok(None);
@@ -56,7 +58,8 @@ impl Diagnosis {
         let clients = Arc::new(Clients::new(settings.client.clone()));
         let announcer = Announcer::new(metrics.findings());
         let limit = settings.memory / worker::RECORD;
-        let returning = Returning::new(Arc::clone(&shared), Arc::clone(&clients), limit, metrics.reconnects());
+        let (series, durations) = (metrics.reconnects(), durations.cloned());
+        let returning = Returning::new(Arc::clone(&shared), Arc::clone(&clients), limit, series, durations);
         Worker::new(Arc::clone(&shared), settings, instance, announcer, returning).start()?;
         Ok(Some(Self { shared, clients }))
     }

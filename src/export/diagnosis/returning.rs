@@ -10,6 +10,7 @@ use super::queue::Shared;
 use crate::close::{CloseRecord, RouteFacts, Session};
 use crate::diagnosis::{Left, Return, Returns};
 use crate::export::metrics::Reconnects;
+use crate::export::otlp::Durations;
 
 /// The clients that the diagnosis waits for. Those of a route that is gone are not counted: it would get its series anew.
 pub(super) struct Returning {
@@ -17,14 +18,21 @@ pub(super) struct Returning {
     clients: Arc<Clients>,
     returns: Returns<Arc<RouteFacts>>,
     series: Reconnects,
+    durations: Option<Durations>,
 }
 
 // === impl Returning ===
 
 impl Returning {
     /// Waits for so many clients at most.
-    pub(super) fn new(shared: Arc<Shared>, clients: Arc<Clients>, limit: usize, series: Reconnects) -> Self {
-        Self { shared, clients, returns: Returns::new(limit), series }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        clients: Arc<Clients>,
+        limit: usize,
+        series: Reconnects,
+        durations: Option<Durations>,
+    ) -> Self {
+        Self { shared, clients, returns: Returns::new(limit), series, durations }
     }
 
     pub(super) fn opened(&mut self, session: &Session, known: &Known) {
@@ -70,7 +78,11 @@ impl Returning {
 
     fn count(&self, back: Option<Return<Arc<RouteFacts>>>) {
         if let Some(back) = back.filter(|back| self.shared.hints.knows(&back.left.note.name)) {
-            self.series.returned(&back.left.note.name, &back);
+            let Left { note, class, .. } = &back.left;
+            self.series.returned(&note.name, &back);
+            if let Some(durations) = &self.durations {
+                durations.returned(&note.name, *class, back.after);
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ use prometheus::Registry;
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 
 use super::collector;
-use crate::close::{CloseRecord, HandshakeRecord};
+use crate::close::{Class, CloseRecord, HandshakeRecord};
 use crate::export::metrics::names;
 use crate::wire::Peer;
 
@@ -41,6 +41,7 @@ pub(in crate::export) struct Durations {
     close_handshake: Histogram<f64>,
     handshake: Histogram<f64>,
     ping_rtt: Histogram<f64>,
+    reconnect: Histogram<f64>,
 }
 
 /// The meters, to be read and sent now and then.
@@ -78,6 +79,7 @@ impl Durations {
             close_handshake: histogram(&names::CLOSE_HANDSHAKE),
             handshake: histogram(&names::HANDSHAKE_DURATION),
             ping_rtt: histogram(&names::PING_RTT),
+            reconnect: histogram(&names::RECONNECT),
         }
     }
 
@@ -103,6 +105,12 @@ impl Durations {
     pub(in crate::export) fn ping_rtt(&self, route: &Arc<str>, peer: Peer, rtt: Duration) {
         let labels = [KeyValue::new("route", Arc::clone(route)), KeyValue::new("peer", peer.as_str())];
         self.ping_rtt.record(rtt.as_secs_f64(), &labels);
+    }
+
+    /// A client came back so many seconds after a session of this class.
+    pub(in crate::export) fn returned(&self, route: &str, class: Class, after: f64) {
+        let labels = [KeyValue::new("route", route.to_owned()), KeyValue::new("class", class.as_str())];
+        self.reconnect.record(after, &labels);
     }
 }
 

@@ -34,6 +34,7 @@ async fn logs_and_metrics_say_what_the_close_log_and_the_scrape_say() {
         client.reset();
         upstream.expect_reset().await;
         let record = running.record().await;
+        let _again = running.session().await;
 
         let has_closes = |sent: &[Value]| {
             metrics(sent, "closewatch.closes").iter().any(|metric| {
