@@ -8,13 +8,16 @@ import json
 import sys
 from pathlib import Path
 
+from source.clickhouse import clickhouse
 from source.explain import explain
 from source.fleet import fleet
 from source.itself import itself
 from source.overview import overview
 
 HERE = Path(__file__).resolve().parent
-DASHBOARDS = {"overview": overview, "explain": explain, "fleet": fleet, "itself": itself}
+# Those of Prometheus lie here, that of ClickHouse beside its tables.
+ELSEWHERE = {"clickhouse": HERE.parent / "deploy/clickhouse/dashboard.json"}
+DASHBOARDS = {"clickhouse": clickhouse, "overview": overview, "explain": explain, "fleet": fleet, "itself": itself}
 
 
 def main():
@@ -23,7 +26,7 @@ def main():
         sys.exit("usage: generate.py [--check]")
     differing = []
     for name, make in DASHBOARDS.items():
-        path = HERE / (name + ".json")
+        path = ELSEWHERE.get(name, HERE / (name + ".json"))
         text = json.dumps(make(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue

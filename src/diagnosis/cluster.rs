@@ -23,6 +23,10 @@ const JITTER: f64 = 0.25;
 const TIMES: f64 = 3.0;
 /// Log-likelihood ratio against chance from which on a cluster is one.
 const SURE: f64 = 22.0;
+/// Between a window and its neighbours there is so much of its width.
+const GAP: f64 = 0.1;
+/// Values that may lie anywhere.
+const CHANCE: f64 = 0.3;
 /// Values below this are no limit of a box: they are answers.
 const LEAST: f64 = 1.5;
 
@@ -43,6 +47,9 @@ pub(super) fn heaviest(values: &[f64], least: usize) -> Option<Cluster> {
             if count < least || best.as_ref().is_some_and(|(score, _)| count as f64 <= *score) {
                 continue;
             }
+            if is_plain(values, start, end, width) {
+                continue;
+            }
             let expected = beside(values, start, end, width);
             // Ties go to the narrower: it is tried first, and what a wider one adds must be worth its width.
             let score = (count as f64 - 2.0 * expected) * (1.0 - 0.5 * relative);
@@ -57,22 +64,56 @@ pub(super) fn heaviest(values: &[f64], least: usize) -> Option<Cluster> {
     best.map(|(_, cluster)| cluster)
 }
 
+/// Whether its neighbours above alone make a window no cluster: so it is for most, and known at once.
+fn is_plain(values: &[f64], start: usize, end: usize, width: f64) -> bool {
+    let high = values[end - 1].max(values[start] + width);
+    let from = point_near(values, end, |value| value < high + width * GAP);
+    let most = (end - start) as f64 / TIMES - CHANCE;
+    values.get(from + most.max(0.0) as usize).is_some_and(|value| *value <= high + width * (1.0 + GAP))
+}
+
 /// How many a window of `width` would hold if it were as dense as the denser of its two sides: so the edge of a plateau, and
 /// the head of a tail, are no cluster.
 fn beside(values: &[f64], start: usize, end: usize, width: f64) -> f64 {
     const REACHES: [f64; 2] = [1.0, 2.5];
-    const GAP: f64 = 0.1;
     let (low, high) = (values[start], values[end - 1].max(values[start] + width));
-    let count = |from: f64, to: f64| {
-        (values.partition_point(|value| *value <= to) - values.partition_point(|value| *value < from)) as f64
+    let count = |near: usize, from: f64, to: f64| {
+        (point_near(values, near, |value| value <= to) - point_near(values, near, |value| value < from)) as f64
     };
     let dense = |reach: f64| {
         let (from, to) = ((low - width * (reach + GAP)).max(0.0), low - width * GAP);
-        let left = if to <= 0.0 { 0.0 } else { count(from, to) / (to - from).max(width * 0.25) };
-        let right = count(high + width * GAP, high + width * (reach + GAP)) / (width * reach);
+        let left = if to <= 0.0 { 0.0 } else { count(start, from, to) / (to - from).max(width * 0.25) };
+        let right = count(end, high + width * GAP, high + width * (reach + GAP)) / (width * reach);
         left.max(right)
     };
-    REACHES.into_iter().map(dense).fold(0.0, f64::max) * width + 0.3
+    REACHES.into_iter().map(dense).fold(0.0, f64::max) * width + CHANCE
+}
+
+/// The partition point of `values`, looked for from `near` on in steps that double: it is not far away.
+fn point_near(values: &[f64], near: usize, is_left: impl Fn(f64) -> bool) -> usize {
+    let (mut low, mut high, mut step) = (0, values.len(), 1);
+    if values.get(near).is_some_and(|value| is_left(*value)) {
+        low = near + 1;
+        while let Some(value) = values.get(near + step) {
+            if !is_left(*value) {
+                high = near + step;
+                break;
+            }
+            low = near + step + 1;
+            step *= 2;
+        }
+    } else {
+        high = near;
+        while let Some(at) = near.checked_sub(step) {
+            if is_left(values[at]) {
+                low = at + 1;
+                break;
+            }
+            high = at;
+            step *= 2;
+        }
+    }
+    low + values[low..high].partition_point(|value| is_left(*value))
 }
 
 /// The log-likelihood ratio of `count` against `expected`.
@@ -149,6 +190,17 @@ mod tests {
             sorted((1..400).map(|i| 20.0 * -(1.0 - f64::from(i) / 400.0).ln())),
         ] {
             assert_eq!(heaviest(&values, 10), None);
+        }
+    }
+
+    #[test]
+    fn a_partition_point_is_the_same_from_wherever_it_is_looked_for() {
+        let values = sorted(spread(0.0, 20.0, 41).chain([7.0; 9]));
+        for near in 0..=values.len() {
+            for bound in [-1.0, 0.0, 0.3, 7.0, 7.1, 19.9, 50.0] {
+                let found = point_near(&values, near, |value| value <= bound);
+                assert_eq!(found, values.partition_point(|value| *value <= bound), "{bound} from {near}");
+            }
         }
     }
 

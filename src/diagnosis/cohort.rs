@@ -77,7 +77,7 @@ pub(super) fn shared(log: &Log<'_>, victims: &[usize], others: &[usize], propert
     }
     let mut values: HashMap<u128, f64> = HashMap::new();
     for row in victims {
-        *values.entry(property.of(&log.rows[*row])).or_default() += log.weight[*row];
+        *values.entry(property.of(log.rows[*row])).or_default() += log.weight[*row];
     }
     let most = values.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
     let (value, count) = most.filter(|(value, _)| *value != 0)?;
@@ -85,8 +85,7 @@ pub(super) fn shared(log: &Log<'_>, victims: &[usize], others: &[usize], propert
     if of_victims < MOST {
         return None;
     }
-    let same: f64 =
-        others.iter().filter(|row| property.of(&log.rows[**row]) == value).map(|row| log.weight[*row]).sum();
+    let same: f64 = others.iter().filter(|row| property.of(log.rows[**row]) == value).map(|row| log.weight[*row]).sum();
     let of_others = same / log.count(others);
     (of_others <= FEW).then_some(value)
 }
@@ -147,12 +146,18 @@ fn stretch(log: &Log<'_>, members: &[usize], scope: &[usize], least: f64) -> Opt
     let rate = log.count(members) / log.length();
     let at = |row: usize| log.rows[row].at;
     let mut best: Option<(f64, usize, usize)> = None;
+    // Sums of the weights up to each row, as windows overlap.
+    let mut sums = vec![0.0];
+    sums.extend(members.iter().scan(0.0, |sum, row| {
+        *sum += log.weight[*row];
+        Some(*sum)
+    }));
     let sizes = std::iter::successors(Some(LEAST), |size| Some(size + size.div_ceil(2)));
     for size in sizes.take_while(|size| *size <= members.len()) {
         for start in (0..=members.len() - size).step_by(size.div_ceil(8)) {
             let window = &members[start..start + size];
             let took = (at(window[size - 1]) - at(window[0])).max(1.0);
-            let sure = surprise(log.count(window), rate * took);
+            let sure = surprise(sums[start + size] - sums[start], rate * took);
             if sure >= SURE && best.is_none_or(|(best, _, _)| sure > best) {
                 best = Some((sure, start, size));
             }
@@ -169,19 +174,26 @@ fn stretch(log: &Log<'_>, members: &[usize], scope: &[usize], least: f64) -> Opt
 /// The value of a property to which they are confined.
 fn confined(log: &Log<'_>, members: &[usize], scope: &[usize], floor: f64) -> Option<Vec<usize>> {
     let (all, whole) = (log.count(members), log.count(scope));
-    for property in Trait::CONFINING {
-        let mut counts: HashMap<u128, (f64, f64)> = HashMap::new();
-        for row in scope {
-            counts.entry(property.of(&log.rows[*row])).or_default().1 += log.weight[*row];
-        }
+    // The value that most of them have, of each property.
+    let most = Trait::CONFINING.map(|property| {
+        let mut counts: HashMap<u128, f64> = HashMap::new();
         for row in members {
-            counts.entry(property.of(&log.rows[*row])).or_default().0 += log.weight[*row];
+            *counts.entry(property.of(log.rows[*row])).or_default() += log.weight[*row];
         }
-        let most = counts
-            .into_iter()
-            .filter(|(value, _)| *value != 0)
-            .max_by(|a, b| a.1.0.total_cmp(&b.1.0).then(b.0.cmp(&a.0)));
-        let Some((value, (hit, of))) = most else { continue };
+        let known = counts.into_iter().filter(|(value, _)| *value != 0);
+        known.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))).unwrap_or_default()
+    });
+    // How many have it in all: in one pass, as there are far more of these.
+    let mut in_all = Trait::CONFINING.map(|_| 0.0);
+    for row in scope {
+        for ((property, (value, _)), of) in Trait::CONFINING.iter().zip(&most).zip(&mut in_all) {
+            *of += if property.of(log.rows[*row]) == *value { log.weight[*row] } else { 0.0 };
+        }
+    }
+    for ((property, (value, hit)), of) in Trait::CONFINING.into_iter().zip(most).zip(in_all) {
+        if value == 0 {
+            continue;
+        }
         let elsewhere = (all - hit + 0.5) / (whole - of).max(1.0);
         let rate = hit / of.max(1.0);
         let stands_out = hit >= LEAST as f64
@@ -191,7 +203,7 @@ fn confined(log: &Log<'_>, members: &[usize], scope: &[usize], floor: f64) -> Op
         if !stands_out {
             continue;
         }
-        let has = |row: &&usize| property.of(&log.rows[**row]) == value;
+        let has = |row: &&usize| property.of(log.rows[**row]) == value;
         let here: Vec<usize> = members.iter().filter(has).copied().collect();
         let least = (floor * 2.0).max(SHARE);
         if rate >= least {

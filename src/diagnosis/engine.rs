@@ -3,7 +3,7 @@
 use super::cohort::{LEAST, common, others};
 use super::finding::{Finding, Note, Report};
 use super::log::Log;
-use super::names::Names;
+use super::names::{self, Names};
 use super::observation::Observation;
 use super::pattern::Pattern;
 use super::row::Row;
@@ -40,8 +40,9 @@ impl Engine {
     /// Takes in one record.
     pub fn add(&mut self, seen: &Observation<'_>) {
         self.tally.add(seen, &mut self.names);
-        let row = Row::of(seen, &mut self.names);
-        self.sample.add(row);
+        let sign = Row::sign_of(seen);
+        let rank = Row::rank_of(seen);
+        self.sample.add((names::key(&seen.route), sign), rank, || Row::of(seen, rank, sign, &mut self.names));
     }
 
     /// Takes in what another engine saw.

@@ -17,9 +17,11 @@ type Identity = (Ip, Name);
 /// Rows by time.
 #[derive(Debug)]
 pub(super) struct Log<'a> {
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<&'a Row>,
     pub(super) weight: Vec<f64>,
     pub(super) names: &'a Names,
+    /// The sign of each row that is a session: what rows are mostly chosen by, close together.
+    signs: Vec<Option<Sign>>,
     /// Rows that a rule has explained.
     explained: Vec<bool>,
     /// The most sessions that each client had at once: more than a few are a hop, or a crowd behind one address.
@@ -35,14 +37,15 @@ const AT_ONCE: f64 = 0.1;
 // === impl Log ===
 
 impl<'a> Log<'a> {
-    pub(super) fn new(sample: &Sample, names: &'a Names) -> Self {
-        let (rows, weight): (Vec<Row>, Vec<f64>) = sample.rows().into_iter().unzip();
+    pub(super) fn new(sample: &'a Sample, names: &'a Names) -> Self {
+        let (rows, weight): (Vec<&Row>, Vec<f64>) = sample.rows().into_iter().unzip();
         let mut routes: Vec<Name> = rows.iter().map(|row| row.route).collect();
         routes.sort_unstable();
         routes.dedup();
         let crowd = crowd(&rows);
+        let signs = rows.iter().map(|row| row.session().map(|session| session.sign)).collect();
         let explained = vec![false; rows.len()];
-        Self { rows, weight, names, explained, crowd, routes }
+        Self { rows, weight, names, signs, explained, crowd, routes }
     }
 
     pub(super) fn routes(&self) -> Vec<Name> {
@@ -72,21 +75,21 @@ impl<'a> Log<'a> {
     pub(super) fn open(&self, scope: Scope, sign: impl Fn(Sign) -> bool) -> Vec<usize> {
         let fits = |row: &usize| {
             !self.explained[*row]
+                && self.signs[*row].is_some_and(&sign)
                 && scope.is_none_or(|route| self.rows[*row].route == route)
-                && self.session(*row).is_some_and(|session| sign(session.sign))
         };
         (0..self.rows.len()).filter(fits).collect()
     }
 
     /// Rows of any kind that are not explained yet and fit.
     pub(super) fn select(&self, fits: impl Fn(&Row) -> bool) -> Vec<usize> {
-        (0..self.rows.len()).filter(|row| !self.explained[*row] && fits(&self.rows[*row])).collect()
+        (0..self.rows.len()).filter(|row| !self.explained[*row] && fits(self.rows[*row])).collect()
     }
 
     /// All sessions.
     pub(super) fn sessions_of(&self, scope: Scope) -> Vec<usize> {
         (0..self.rows.len())
-            .filter(|row| scope.is_none_or(|route| self.rows[*row].route == route) && self.session(*row).is_some())
+            .filter(|row| self.signs[*row].is_some() && scope.is_none_or(|route| self.rows[*row].route == route))
             .collect()
     }
 
@@ -110,7 +113,7 @@ impl<'a> Log<'a> {
     pub(super) fn clients(&self, members: &[usize]) -> usize {
         let mut each: HashMap<Identity, Vec<usize>> = HashMap::new();
         for row in members {
-            each.entry(identity(&self.rows[*row])).or_default().push(*row);
+            each.entry(identity(self.rows[*row])).or_default().push(*row);
         }
         let clients = |(who, rows): (Identity, Vec<usize>)| {
             let crowd = self.crowd_of(&who);
@@ -118,7 +121,7 @@ impl<'a> Log<'a> {
             if who.1 == 0 && super::address::is_local(who.0) {
                 return rows.len();
             }
-            if crowd >= CROWD { rows.len().min(crowd) } else { most_at_once(rows.iter().map(|row| &self.rows[*row])) }
+            if crowd >= CROWD { rows.len().min(crowd) } else { most_at_once(rows.iter().map(|row| self.rows[*row])) }
         };
         each.into_iter().map(clients).sum()
     }
@@ -168,7 +171,7 @@ fn identity(row: &Row) -> Identity {
 }
 
 /// The most sessions, or attempts at once, of each client.
-fn crowd(rows: &[Row]) -> HashMap<Identity, usize> {
+fn crowd(rows: &[&Row]) -> HashMap<Identity, usize> {
     let mut each: HashMap<Identity, Vec<&Row>> = HashMap::new();
     for row in rows {
         each.entry(identity(row)).or_default().push(row);

@@ -1,7 +1,9 @@
 //! Names as 64-bit keys, so that a row is small, and the names behind the keys as far as there is room.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher as _;
+
+use foldhash::quality::FixedState;
+use foldhash::{HashMap, HashMapExt as _};
 
 /// The key of a name; the same in every process. 0 is the empty name.
 pub(super) type Name = u64;
@@ -23,9 +25,7 @@ pub(super) fn key(text: &str) -> Name {
     if text.is_empty() {
         return 0;
     }
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish().max(1)
+    FixedState::default().hash_one(text).max(1)
 }
 
 // === impl Names ===

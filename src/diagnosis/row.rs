@@ -74,25 +74,42 @@ const ANSWER: f64 = 2.0;
 // === impl Row ===
 
 impl Row {
-    /// The stratum of a record: what is sampled by itself.
-    pub(super) fn stratum(&self) -> (Name, Option<Sign>) {
-        match &self.what {
-            What::Session(session) => (self.route, Some(session.sign)),
-            What::Handshake { .. } => (self.route, None),
+    /// The sign of a record, if it is of a session. With the route it is the stratum: what is sampled by itself.
+    pub(super) fn sign_of(seen: &Observation<'_>) -> Option<Sign> {
+        let request = &seen.request;
+        let of = |closed: &Closed<'_>| {
+            let (offered, subprotocol) = (request.subprotocols_offered, !request.subprotocol.is_empty());
+            Sign::of(closed, offered, subprotocol, !request.extensions.is_empty())
+        };
+        match &seen.event {
+            Event::Closed(closed) => Some(of(closed)),
+            Event::Refused(_) => None,
         }
     }
 
-    pub(super) fn of(seen: &Observation<'_>, names: &mut Names) -> Self {
+    /// The place of a record in the sample: the key of all that tells it from others.
+    pub(super) fn rank_of(seen: &Observation<'_>) -> u64 {
+        let told = match &seen.event {
+            Event::Closed(closed) => &closed.session,
+            Event::Refused(_) => &seen.address,
+        };
+        names::key(told) ^ ((seen.at * 1e6) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// A record of that rank and sign.
+    pub(super) fn of(seen: &Observation<'_>, rank: u64, sign: Option<Sign>, names: &mut Names) -> Self {
         let hop = address::read(&seen.address);
         let real = address::read(&seen.real_address);
         let forwarded = address::forwarded(&seen.request.forwarded_for);
-        let (what, told) = match &seen.event {
-            Event::Closed(closed) => (What::Session(Box::new(Session::of(closed, seen, names))), &*closed.session),
-            Event::Refused(refused) => (Self::handshake(refused, names), &*seen.address),
+        let what = match &seen.event {
+            Event::Closed(closed) => {
+                What::Session(Box::new(Session::of(closed, seen, sign.unwrap_or(Sign::Unknown), names)))
+            }
+            Event::Refused(refused) => Self::handshake(refused, names),
         };
         let path = first_segment(&seen.request.path);
         Self {
-            rank: names::key(told) ^ ((seen.at * 1e6) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            rank,
             at: seen.at,
             instance: names.keep(&seen.instance),
             route: names.keep(&seen.route),
@@ -140,14 +157,8 @@ fn first_segment(path: &str) -> &str {
 // === impl Session ===
 
 impl Session {
-    fn of(closed: &Closed<'_>, seen: &Observation<'_>, names: &mut Names) -> Self {
+    fn of(closed: &Closed<'_>, seen: &Observation<'_>, sign: Sign, names: &mut Names) -> Self {
         let request = &seen.request;
-        let sign = Sign::of(
-            closed,
-            request.subprotocols_offered,
-            !request.subprotocol.is_empty(),
-            !request.extensions.is_empty(),
-        );
         let (gap, at_packet) = closed.gap();
         let longest = Peer::ALL.map(|peer| closed.of(peer).longest_silence);
         let since = |peer: Peer| (closed.duration - closed.of(peer).last_message.unwrap_or(-1e9)).max(0.0);

@@ -2,7 +2,9 @@
 //!
 //! Below [`PER_STRATUM`] rows of a stratum it is no sample but all of them.
 
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::names::Name;
 use super::row::Row;
@@ -30,7 +32,10 @@ struct Stratum {
 }
 
 #[derive(Clone, Debug)]
-struct Ranked(Row);
+struct Ranked {
+    rank: u64,
+    row: Box<Row>,
+}
 
 // === impl Sample ===
 
@@ -46,16 +51,17 @@ impl Sample {
         Self { strata: HashMap::new(), most: PER_STRATUM, kept: 0, room: rows }
     }
 
-    /// Takes a row in, if it is of the least.
-    pub(super) fn add(&mut self, row: Row) {
-        let mut key = row.stratum();
+    /// Takes a row of this stratum and rank in, if it is of the least; else it is only counted, and not made.
+    pub(super) fn add(&mut self, mut key: (Name, Option<Sign>), rank: u64, row: impl FnOnce() -> Row) {
         if !self.strata.contains_key(&key) && self.strata.len() >= STRATA {
             key.0 = 0;
         }
         let stratum = self.strata.entry(key).or_default();
         stratum.seen += 1;
-        self.kept += usize::from(stratum.keep(row, self.most));
-        self.shrink();
+        if stratum.takes(rank, self.most) {
+            self.kept += usize::from(stratum.keep(Ranked::of(Box::new(row())), self.most));
+            self.shrink();
+        }
     }
 
     /// Makes strata smaller until there is room. The result is that of any order: the greatest size that fits.
@@ -77,7 +83,7 @@ impl Sample {
             let full = !self.strata.contains_key(&key) && self.strata.len() >= STRATA;
             let mine = self.strata.entry(if full { (0, key.1) } else { key }).or_default();
             mine.seen += theirs.seen;
-            for Ranked(row) in theirs.kept {
+            for row in theirs.kept {
                 self.kept += usize::from(mine.keep(row, self.most));
             }
         }
@@ -91,13 +97,13 @@ impl Sample {
     }
 
     /// All rows with the number of records that each stands for, by time.
-    pub(super) fn rows(&self) -> Vec<(Row, f64)> {
+    pub(super) fn rows(&self) -> Vec<(&Row, f64)> {
         let mut rows: Vec<_> = self
             .strata
             .values()
             .flat_map(|stratum| {
                 let weight = stratum.seen as f64 / stratum.kept.len().max(1) as f64;
-                stratum.kept.iter().map(move |row| (row.0.clone(), weight))
+                stratum.kept.iter().map(move |ranked| (&*ranked.row, weight))
             })
             .collect();
         rows.sort_by(|(a, _), (b, _)| a.at.total_cmp(&b.at).then(a.rank.cmp(&b.rank)));
@@ -108,15 +114,21 @@ impl Sample {
 // === impl Stratum ===
 
 impl Stratum {
-    /// Keeps a row if it is of the `most` of least rank; gives whether there is one more now.
-    fn keep(&mut self, row: Row, most: usize) -> bool {
+    /// Whether a row of this rank is of the `most` of least rank.
+    fn takes(&self, rank: u64, most: usize) -> bool {
+        self.kept.len() < most || self.kept.peek().is_some_and(|greatest| rank < greatest.rank)
+    }
+
+    /// Keeps a row if it is one of these; gives whether there is one more now.
+    fn keep(&mut self, row: Ranked, most: usize) -> bool {
         if self.kept.len() < most {
-            self.kept.push(Ranked(row));
+            self.kept.push(row);
             return true;
         }
-        if self.kept.peek().is_some_and(|greatest| row.rank < greatest.0.rank) {
-            self.kept.pop();
-            self.kept.push(Ranked(row));
+        if self.takes(row.rank, most)
+            && let Some(mut greatest) = self.kept.peek_mut()
+        {
+            *greatest = row;
         }
         false
     }
@@ -124,9 +136,15 @@ impl Stratum {
 
 // === impl Ranked ===
 
+impl Ranked {
+    fn of(row: Box<Row>) -> Self {
+        Self { rank: row.rank, row }
+    }
+}
+
 impl Ord for Ranked {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.rank.cmp(&other.0.rank)
+        self.rank.cmp(&other.rank)
     }
 }
 
@@ -138,7 +156,7 @@ impl PartialOrd for Ranked {
 
 impl PartialEq for Ranked {
     fn eq(&self, other: &Self) -> bool {
-        self.0.rank == other.0.rank
+        self.rank == other.rank
     }
 }
 

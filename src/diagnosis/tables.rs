@@ -59,6 +59,17 @@ pub struct Bars {
     pub edges_s: Vec<f64>,
     /// Sessions in each bar.
     pub counts: Vec<u64>,
+    /// Median and others, to 1 %.
+    pub quantiles: Vec<Quantile>,
+}
+
+/// A time that a share of sessions is not longer than.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Quantile {
+    /// The share, 0 to 1.
+    pub share: f64,
+    /// The time.
+    pub seconds: f64,
 }
 
 /// Ends of a span of time.

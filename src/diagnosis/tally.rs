@@ -1,12 +1,14 @@
 //! Counts that need no diagnosis: endings, lengths, moments, addresses. Bounded: what is beyond a table's room has a row of
 //! its own.
 
-use std::collections::HashMap;
 use std::hash::Hash;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::address::{self, Ip};
 use super::names::{Name, Names};
 use super::observation::{Closed, Event, Observation};
+use super::quantiles::Quantiles;
 use super::show::{instant, shown};
 use super::tables::{Bars, Ending, Failure, Mismatch, Moment, Part, Tables};
 use crate::close::{Cause, Class, Initiator, Outcome};
@@ -36,6 +38,13 @@ struct Counts<K> {
     beyond: [u64; 2],
 }
 
+/// Times of sessions: a histogram, and what quantiles are made of.
+#[derive(Clone, Debug)]
+struct Times {
+    counts: [u64; EDGES.len() + 1],
+    quantiles: Quantiles,
+}
+
 /// Everything that is counted.
 #[derive(Clone, Debug)]
 pub(super) struct Tally {
@@ -48,8 +57,8 @@ pub(super) struct Tally {
     clients: Counts<Ip>,
     upstreams: Counts<Name>,
     instances: Counts<Name>,
-    lifetimes: [u64; EDGES.len() + 1],
-    idle: [u64; EDGES.len() + 1],
+    lifetimes: Times,
+    idle: Times,
     moments: HashMap<u64, [u64; 2]>,
     /// Length of a moment, in seconds.
     moment: u64,
@@ -76,8 +85,8 @@ impl Tally {
             clients: Counts::new(ADDRESSES.min(room)),
             upstreams: Counts::new(ADDRESSES.min(room)),
             instances: Counts::new(ADDRESSES.min(room)),
-            lifetimes: [0; EDGES.len() + 1],
-            idle: [0; EDGES.len() + 1],
+            lifetimes: Times::new(),
+            idle: Times::new(),
             moments: HashMap::new(),
             moment: MINUTE,
         }
@@ -109,8 +118,8 @@ impl Tally {
         self.clients.add(address::read(client), bad);
         self.upstreams.add(names.keep(&closed.upstream), bad);
         self.instances.add(names.keep(&seen.instance), bad);
-        self.lifetimes[bar(closed.duration)] += 1;
-        self.idle[bar(closed.idle)] += 1;
+        self.lifetimes.add(closed.duration);
+        self.idle.add(closed.idle);
         let moment = self.moments.entry(seen.at as u64 / self.moment * self.moment).or_default();
         moment[0] += 1;
         moment[1] += u64::from(bad);
@@ -145,11 +154,8 @@ impl Tally {
         self.clients.merge(other.clients);
         self.upstreams.merge(other.upstreams);
         self.instances.merge(other.instances);
-        for (mine, theirs) in [(&mut self.lifetimes, other.lifetimes), (&mut self.idle, other.idle)] {
-            for (mine, theirs) in mine.iter_mut().zip(theirs) {
-                *mine += theirs;
-            }
-        }
+        self.lifetimes.merge(other.lifetimes);
+        self.idle.merge(other.idle);
         let length = self.moment.max(other.moment);
         self.moment = length;
         let old = std::mem::take(&mut self.moments);
@@ -179,8 +185,8 @@ impl Tally {
                     count,
                 })
                 .collect(),
-            lifetimes: bars(&self.lifetimes),
-            idle: bars(&self.idle),
+            lifetimes: self.lifetimes.bars(),
+            idle: self.idle.bars(),
             busiest: self.busiest(),
             clients: parts(&self.clients, |ip| if ip == 0 { "unknown".to_owned() } else { address::show(ip) }),
             upstreams: parts(&self.upstreams, text),
@@ -215,14 +221,6 @@ fn add_to(count: &mut [u64; 2], more: [u64; 2]) {
     count[1] += more[1];
 }
 
-fn bar(seconds: f64) -> usize {
-    EDGES.partition_point(|edge| *edge < seconds)
-}
-
-fn bars(counts: &[u64]) -> Bars {
-    Bars { edges_s: EDGES.to_vec(), counts: counts.to_vec() }
-}
-
 /// Those of most abnormal ends.
 fn parts<K: Copy + Eq + Hash + Ord>(counts: &Counts<K>, name: impl Fn(K) -> String) -> Vec<Part> {
     let mut all: Vec<_> = counts.known.iter().map(|(key, count)| (*key, *count)).collect();
@@ -233,6 +231,30 @@ fn parts<K: Copy + Eq + Hash + Ord>(counts: &Counts<K>, name: impl Fn(K) -> Stri
         parts.push(part("others".to_owned(), counts.beyond));
     }
     parts
+}
+
+// === impl Times ===
+
+impl Times {
+    fn new() -> Self {
+        Self { counts: [0; EDGES.len() + 1], quantiles: Quantiles::new() }
+    }
+
+    fn add(&mut self, seconds: f64) {
+        self.counts[EDGES.partition_point(|edge| *edge < seconds)] += 1;
+        self.quantiles.add(seconds);
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (mine, theirs) in self.counts.iter_mut().zip(other.counts) {
+            *mine += theirs;
+        }
+        self.quantiles.merge(other.quantiles);
+    }
+
+    fn bars(&self) -> Bars {
+        Bars { edges_s: EDGES.to_vec(), counts: self.counts.to_vec(), quantiles: self.quantiles.of() }
+    }
 }
 
 // === impl Counts ===

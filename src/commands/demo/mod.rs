@@ -8,7 +8,7 @@ mod scenes;
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tokio::runtime;
@@ -34,6 +34,10 @@ pub struct Args {
     /// Sessions begun a second
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub rate: u16,
+
+    /// Append the close log to this file, for `closewatch report` [default: none is written]
+    #[arg(long, value_name = "FILE")]
+    pub closes: Option<PathBuf>,
 
     /// End by itself when every scene was played this many times [default: never]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -89,7 +93,7 @@ fn configuration(args: &Args, backend: SocketAddr) -> Result<config::Config, con
         r#"
         listen = "{listen}"
         admin.listen = "{admin}"
-        log.closes = "off"
+        log.closes = "{closes}"
         timeouts = {{ half_closed = "5s", linger = "2s", idle = "0", drain = "2s", close_reply = "1s" }}
         [[routes]]
         name = "chat"
@@ -108,6 +112,7 @@ fn configuration(args: &Args, backend: SocketAddr) -> Result<config::Config, con
         "#,
         listen = args.listen,
         admin = args.admin,
+        closes = args.closes.as_deref().unwrap_or(Path::new("off")).display(),
     );
     config::parse(&text, Path::new("demo"))
 }

@@ -92,11 +92,14 @@ impl FromStr for Where {
 
 impl Where {
     fn holds(&self, record: &Value) -> bool {
-        let mut value = record;
-        for name in &self.path {
-            let Some(inner) = value.get(name) else { return false };
-            value = inner;
-        }
+        let inner = self.path.iter().try_fold(record, |value, name| value.get(name));
+        let spelt = |name: String| record.get(name);
+        // In a table an inner field is a column, and in OTLP an attribute.
+        let value = inner
+            .or_else(|| spelt(self.path.join("_")))
+            .or_else(|| spelt(self.path.join(".")))
+            .or_else(|| spelt(format!("closewatch.{}", self.path.join("."))));
+        let Some(value) = value else { return false };
         match value {
             Value::String(text) => *text == self.value,
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
@@ -127,15 +130,14 @@ impl Filter {
         })
     }
 
-    /// Whether a record is read; `line` is the JSON that it was read from.
-    pub(super) fn takes(&self, seen: &Observation<'_>, line: &str) -> bool {
+    /// Whether a record is read; `fields` gives the JSON that it was read from.
+    pub(super) fn takes(&self, seen: &Observation<'_>, fields: impl FnOnce() -> Option<Value>) -> bool {
         let named = |wanted: &Option<String>, given: &str| wanted.as_ref().is_none_or(|wanted| wanted == given);
         (self.since..self.until).contains(&seen.at)
             && named(&self.route, &seen.route)
             && named(&self.instance, &seen.instance)
             && (self.conditions.is_empty()
-                || serde_json::from_str::<Value>(line)
-                    .is_ok_and(|record| self.conditions.iter().all(|condition| condition.holds(&record))))
+                || fields().is_some_and(|record| self.conditions.iter().all(|condition| condition.holds(&record))))
     }
 }
 

@@ -4,8 +4,10 @@ mod anonymous;
 mod args;
 mod files;
 mod filter;
+mod input;
 mod json_text;
 mod page;
+mod progress;
 mod reading;
 
 use std::io::{self, Write as _};

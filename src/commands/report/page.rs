@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::diagnosis::{Advised, BackOff, Bars, Finding, Mechanism, Part, Report};
+use crate::diagnosis::{Advised, BackOff, Bars, Finding, Mechanism, Part, Quantile, Report};
 
 /// Text in lines of a width.
 pub(super) struct Page {
@@ -201,6 +201,9 @@ impl Page {
             }
             lower = upper;
         }
+        let quantile = |each: &Quantile| format!("{} % by {}", each.share * 100.0, seconds(each.seconds));
+        let quantiles: Vec<String> = bars.quantiles.iter().map(quantile).collect();
+        lines.push(format!("  {}", quantiles.join(", ")));
         self.block(&lines);
     }
 
@@ -290,6 +293,13 @@ fn limits(report: &Report, mechanism: Mechanism) -> Vec<f64> {
         .filter(|finding| finding.mechanism == mechanism)
         .filter_map(|finding| finding.limit_s)
         .collect()
+}
+
+/// A time to three digits, as far as it has as many.
+fn seconds(time: f64) -> String {
+    let digits = [1.0, 100.0].iter().filter(|bound| time < **bound).count();
+    let digits = [0, 1, 3][digits];
+    format!("{time:.digits$} s")
 }
 
 /// An instant, to the minute.

@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use memchr::memchr;
+use serde_json::Value;
+
 use super::anonymous::Anonymous;
 use super::filter::Filter;
-use crate::diagnosis::{BadLine, Engine, Observation};
+use super::input::{Block, LONGEST_LINE};
+use crate::diagnosis::{BadLine, Batch, Engine, Observation};
 
 /// Kinds of bad lines; each keeps the first few places.
 #[derive(Clone, Debug, Default)]
@@ -26,32 +30,29 @@ struct Place {
     error: String,
 }
 
-/// Whole lines of one file.
-pub(super) struct Block {
-    pub(super) file: PathBuf,
-    /// Number of its first line, from 1.
-    pub(super) first_line: u64,
-    pub(super) bytes: Vec<u8>,
-}
-
 /// Places that are kept of each kind.
 const FIRST: usize = 3;
 
 /// Reads the lines of a block.
 pub(super) fn read(
     block: &Block,
+    file: &Path,
     filter: &Filter,
     anonymous: Option<&Anonymous>,
     engine: &mut Engine,
     bad: &mut BadLines,
 ) {
-    for (line, number) in block.bytes.split(|byte| *byte == b'\n').zip(block.first_line..) {
+    for (line, number) in lines(block.bytes()).zip(block.first_line..) {
         let line = line.trim_ascii();
         if line.is_empty() {
             continue;
         }
+        if line.len() >= LONGEST_LINE {
+            bad.add("too long", file, number, "longer than 64 MiB".to_owned());
+            continue;
+        }
         let Ok(text) = std::str::from_utf8(line) else {
-            bad.add("not UTF-8", &block.file, number, "not UTF-8".to_owned());
+            bad.add("not UTF-8", file, number, "not UTF-8".to_owned());
             continue;
         };
         if let Err(error) = read_line(text, filter, anonymous, engine) {
@@ -63,49 +64,87 @@ pub(super) fn read(
                 BadLine::NoTime => "no time",
                 BadLine::Schema(_) => "newer schema",
             };
-            bad.add(kind, &block.file, number, error.to_string());
+            bad.add(kind, file, number, error.to_string());
         }
     }
 }
 
-/// Reads a record, which a prefix or the envelope of a container's log may surround.
+fn lines(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let end = memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
+        let line = bytes.split_off(..end)?;
+        (!line.is_empty()).then_some(line)
+    })
+}
+
+/// Reads a record, which a prefix or an envelope may surround; or all records of one line of OTLP.
 fn read_line(text: &str, filter: &Filter, anonymous: Option<&Anonymous>, engine: &mut Engine) -> Result<(), BadLine> {
-    match Observation::of_line(text) {
+    let mut take = |seen: Observation<'_>, line: &str| {
+        add(seen, || serde_json::from_str(line).ok(), filter, anonymous, engine);
+    };
+    let error = match Observation::of_line(text) {
         Ok(seen) => {
-            take(seen, text, filter, anonymous, engine);
+            take(seen, text);
+            return Ok(());
+        }
+        Err(error) => error,
+    };
+    if error == BadLine::Foreign {
+        if let Some(batch) = Batch::of_line(text) {
+            return read_batch(&batch?, filter, anonymous, engine);
+        }
+        let Ok(envelope) = serde_json::from_str::<Envelope>(text) else { return Err(error) };
+        let inner = envelope.line.trim();
+        take(Observation::of_line(inner)?, inner);
+        return Ok(());
+    }
+    let Some(inner) = text.find('{').filter(|at| *at > 0).map(|at| &text[at..]) else { return Err(error) };
+    match Observation::of_line(inner) {
+        Ok(seen) => {
+            take(seen, inner);
             Ok(())
         }
-        Err(BadLine::Foreign) => match serde_json::from_str::<Envelope>(text) {
-            Ok(envelope) => {
-                let inner = envelope.log.trim();
-                take(Observation::of_line(inner)?, inner, filter, anonymous, engine);
-                Ok(())
-            }
-            Err(_) => Err(BadLine::Foreign),
-        },
-        Err(error) => {
-            let inner = text.find('{').filter(|at| *at > 0).map(|at| &text[at..]);
-            let seen = inner.map(Observation::of_line);
-            match (inner, seen) {
-                (Some(inner), Some(Ok(seen))) => {
-                    take(seen, inner, filter, anonymous, engine);
-                    Ok(())
-                }
-                (_, Some(Err(BadLine::OwnLog))) => Err(BadLine::OwnLog),
-                _ => Err(error),
-            }
-        }
+        Err(BadLine::OwnLog) => Err(BadLine::OwnLog),
+        Err(_) => Err(error),
     }
 }
 
-/// A line of a container, as Docker writes it.
+/// A line of a container as Docker, Vector or logcli wraps it.
 #[derive(serde::Deserialize)]
 struct Envelope {
-    log: String,
+    #[serde(alias = "log", alias = "message")]
+    line: String,
 }
 
-fn take(mut seen: Observation<'_>, line: &str, filter: &Filter, anonymous: Option<&Anonymous>, engine: &mut Engine) {
-    if filter.takes(&seen, line) {
+/// Reads the log records of one line. If some are none of closewatch's, the others count.
+fn read_batch(
+    batch: &Batch<'_>,
+    filter: &Filter,
+    anonymous: Option<&Anonymous>,
+    engine: &mut Engine,
+) -> Result<(), BadLine> {
+    let mut bad = Err(BadLine::Foreign);
+    for record in batch.records() {
+        match record.observation() {
+            Ok(seen) => {
+                add(seen, || Some(record.fields()), filter, anonymous, engine);
+                bad = Ok(());
+            }
+            Err(error) if bad.is_err() => bad = Err(error),
+            Err(_) => {}
+        }
+    }
+    bad
+}
+
+fn add(
+    mut seen: Observation<'_>,
+    fields: impl FnOnce() -> Option<Value>,
+    filter: &Filter,
+    anonymous: Option<&Anonymous>,
+    engine: &mut Engine,
+) {
+    if filter.takes(&seen, fields) {
         if let Some(anonymous) = anonymous {
             anonymous.hide(&mut seen);
         }

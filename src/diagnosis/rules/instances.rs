@@ -110,7 +110,7 @@ fn sick(log: &Log<'_>, route: Name, property: Trait) -> Option<Cause> {
     };
     let mut members = members;
     if both_legs {
-        let unit = property.of(&log.rows[members[0]]);
+        let unit = property.of(log.rows[members[0]]);
         let here = |row: &Row| row.route == route && property.of(row) == unit && against_client_leg(row);
         members.extend(log.select(here));
         members.sort_unstable();

@@ -70,7 +70,8 @@ impl Attributes {
         self.0.push(KeyValue::new(key.into(), value));
     }
 
-    fn add_some(&mut self, key: impl Into<Cow<'static, str>>, value: Option<impl Into<Value>>) {
+    /// The same, if there is a value.
+    pub(super) fn add_some(&mut self, key: impl Into<Cow<'static, str>>, value: Option<impl Into<Value>>) {
         if let Some(value) = value {
             self.add(key, value);
         }
@@ -119,6 +120,6 @@ fn escaped(text: &str) -> String {
     Text::from(text).escaped()
 }
 
-fn count(count: u64) -> i64 {
+pub(super) fn count(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

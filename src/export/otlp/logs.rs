@@ -5,8 +5,8 @@ use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger};
 
 use super::attributes::Attributes;
-use super::context;
-use crate::close::TraceSpan;
+use super::{context, facts};
+use crate::close::{Text, TlsFailure, TraceSpan};
 use crate::export::{Event, JsonStyle};
 
 /// The log record of an event. It belongs to the session's span, or to the handshake's if that one has none.
@@ -17,6 +17,7 @@ pub(super) fn record(event: &Event, style: &JsonStyle, logger: &SdkLogger) -> Sd
             let verdict = &record.verdict;
             let mut attributes = Attributes::of_session(record, style);
             attributes.add("closewatch.duration", verdict.ended.as_secs_f64());
+            facts::of_session(record, &mut attributes);
             let body = format!("{} by {}: {}", verdict.label, verdict.initiator, verdict.cause);
             let handshake = record.session.trace.as_ref().map(|trace| &trace.span);
             ("websocket.closed", record.time, body, attributes, record.span.as_ref().or(handshake))
@@ -24,6 +25,9 @@ pub(super) fn record(event: &Event, style: &JsonStyle, logger: &SdkLogger) -> Sd
         Event::HandshakeFailed { route, record } => {
             let mut attributes = Attributes::of_handshake(route, record, style);
             attributes.add("closewatch.duration", record.duration.as_secs_f64());
+            facts::of_request(&record.request, &mut attributes);
+            attributes.add_some("closewatch.tls_error", record.tls_error.map(TlsFailure::as_str));
+            attributes.add_some("closewatch.detail", record.detail.as_ref().map(Text::escaped));
             let body = record.outcome.to_string();
             let span = record.trace.as_ref().map(|trace| &trace.span);
             ("websocket.handshake_failed", record.time, body, attributes, span)

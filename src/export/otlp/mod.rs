@@ -8,6 +8,7 @@ mod b3;
 mod collector;
 mod context;
 mod error;
+mod facts;
 mod logs;
 mod meters;
 mod output;

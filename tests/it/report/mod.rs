@@ -1,5 +1,9 @@
 //! `closewatch report`: close logs in, findings out.
 
+mod exported;
+mod inputs;
+mod must_show;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
@@ -24,7 +28,7 @@ fn json(arguments: &[&str], input: &[u8]) -> Value {
     let output = report(&[&["--json"], arguments].concat(), input);
     assert!(output.status.success(), "{output:?}");
     let report = serde_json::from_slice(&output.stdout).unwrap();
-    let schema: Value = serde_json::from_str(include_str!("../../docs/report.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../../../docs/report.schema.json")).unwrap();
     assert_eq!(conforms(&report, &schema), Ok(()));
     report
 }

@@ -1,0 +1,82 @@
+//! The two ways to read a line say the same.
+
+use proptest::prelude::*;
+
+use super::{named, ordered};
+use crate::diagnosis::Observation;
+
+/// Lines as closewatch writes them: the last has escapes.
+const GOLDEN: &str = include_str!("../../../tests/data/closes.golden");
+
+fn shown(line: super::Line<'_>) -> String {
+    format!("{:?}", Observation::of_fields(line))
+}
+
+#[test]
+fn the_writers_own_lines_are_read_in_their_order() {
+    let plain: Vec<&str> = GOLDEN.lines().filter(|line| !line.contains('\\')).collect();
+    assert!(plain.len() >= 3 && plain.len() < GOLDEN.lines().count());
+    for line in plain {
+        let read = ordered::read(line).unwrap_or_else(|| panic!("looked up by name: {line}"));
+        assert_eq!(shown(read), shown(named(line).unwrap()));
+    }
+}
+
+#[test]
+fn a_field_that_is_new_is_passed_over() {
+    let line = GOLDEN.lines().next().unwrap();
+    let newer = line
+        .replace("\"class\":", "\"since\":{\"a\":[],\"b\":\"}\"},\"class\":")
+        .replace("\"frames\":", "\"new\":1.5,\"frames\":")
+        .replace("\"hint\":null", "\"hint\":\"crash\",\"more\":true");
+    // An array is left to the other way.
+    assert!(ordered::read(&newer).is_none());
+    let newer = newer.replace("\"a\":[]", "\"a\":{}");
+    assert_eq!(shown(ordered::read(&newer).unwrap()), shown(named(line).unwrap()));
+}
+
+#[test]
+fn what_is_no_json_is_not_read() {
+    let line = GOLDEN.lines().next().unwrap();
+    for (from, to) in [
+        ("\"code\":1006", "\"code\":01006"),
+        ("\"code\":1006", "\"code\":-1"),
+        ("\"code\":1006", "\"code\":1006,"),
+        ("\"duration_ms\":72345.678", "\"duration_ms\":72345."),
+        ("\"duration_ms\":72345.678", "\"duration_ms\":1e9"),
+        ("\"bytes\":812", "\"bytes\":8.1.2"),
+        ("\"blind\":false", "\"blind\":falsey"),
+        ("{\"schema\"", "{,\"schema\""),
+        ("null}", "null}}"),
+        ("null}", "null"),
+    ] {
+        let wrong = line.replacen(from, to, 1);
+        assert_ne!(wrong, line);
+        assert!(ordered::read(&wrong).is_none(), "{wrong}");
+    }
+}
+
+proptest! {
+    /// A line that the fast way takes, the other takes too, and both say the same of it.
+    #[test]
+    fn no_change_of_a_line_makes_the_two_ways_differ(
+        number in 0..3_usize,
+        place in any::<prop::sample::Index>(),
+        byte in prop::sample::select(b"0159{}[]:,.\"-e ntf\\_x".to_vec()),
+        kind in 0..3_u8,
+    ) {
+        let mut line = GOLDEN.lines().nth(number).unwrap().as_bytes().to_vec();
+        let at = place.index(line.len());
+        match kind {
+            0 => line[at] = byte,
+            1 => line.insert(at, byte),
+            _ => drop(line.remove(at)),
+        }
+        let Ok(line) = String::from_utf8(line) else { return Ok(()) };
+        if let Some(read) = ordered::read(&line) {
+            let other = named(&line);
+            prop_assert!(other.is_ok(), "{other:?} for {line}");
+            prop_assert_eq!(shown(read), shown(other.unwrap()));
+        }
+    }
+}
