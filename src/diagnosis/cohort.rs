@@ -72,6 +72,17 @@ impl Trait {
 
 /// The value of this property that victims share and others do not.
 pub(super) fn shared(log: &Log<'_>, victims: &[usize], others: &[usize], property: Trait) -> Option<u128> {
+    shared_by(log, victims, others, property, MOST)
+}
+
+/// The same, if this share of the victims is enough.
+pub(super) fn shared_by(
+    log: &Log<'_>,
+    victims: &[usize],
+    others: &[usize],
+    property: Trait,
+    most: f64,
+) -> Option<u128> {
     if others.len() < OTHERS || victims.is_empty() {
         return None;
     }
@@ -79,10 +90,10 @@ pub(super) fn shared(log: &Log<'_>, victims: &[usize], others: &[usize], propert
     for row in victims {
         *values.entry(property.of(log.rows[*row])).or_default() += log.weight[*row];
     }
-    let most = values.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
-    let (value, count) = most.filter(|(value, _)| *value != 0)?;
+    let frequent = values.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
+    let (value, count) = frequent.filter(|(value, _)| *value != 0)?;
     let of_victims = count / log.count(victims);
-    if of_victims < MOST {
+    if of_victims < most {
         return None;
     }
     let same: f64 = others.iter().filter(|row| property.of(log.rows[**row]) == value).map(|row| log.weight[*row]).sum();
@@ -142,7 +153,7 @@ const SHARE: f64 = 0.12;
 const SURE: f64 = 16.0;
 
 /// The time in which they are densest, if it is far denser than the rest.
-fn stretch(log: &Log<'_>, members: &[usize], scope: &[usize], least: f64) -> Option<Vec<usize>> {
+pub(super) fn stretch(log: &Log<'_>, members: &[usize], scope: &[usize], least: f64) -> Option<Vec<usize>> {
     let rate = log.count(members) / log.length();
     let at = |row: usize| log.rows[row].at;
     let mut best: Option<(f64, usize, usize)> = None;

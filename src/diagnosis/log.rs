@@ -26,6 +26,8 @@ pub(super) struct Log<'a> {
     explained: Vec<bool>,
     /// The most sessions that each client had at once: more than a few are a hop, or a crowd behind one address.
     crowd: HashMap<Identity, usize>,
+    /// The programs of each address, and the most sessions that each of them had at once, together.
+    addresses: HashMap<Ip, (usize, usize)>,
     routes: Vec<Name>,
 }
 
@@ -43,9 +45,14 @@ impl<'a> Log<'a> {
         routes.sort_unstable();
         routes.dedup();
         let crowd = crowd(&rows);
+        let mut addresses: HashMap<Ip, (usize, usize)> = HashMap::new();
+        for ((ip, _), sessions) in &crowd {
+            let address = addresses.entry(*ip).or_default();
+            *address = (address.0 + 1, address.1 + sessions);
+        }
         let signs = rows.iter().map(|row| row.session().map(|session| session.sign)).collect();
         let explained = vec![false; rows.len()];
-        Self { rows, weight, names, signs, explained, crowd, routes }
+        Self { rows, weight, names, signs, explained, crowd, addresses, routes }
     }
 
     pub(super) fn routes(&self) -> Vec<Name> {
@@ -121,6 +128,8 @@ impl<'a> Log<'a> {
             if who.1 == 0 && super::address::is_local(who.0) {
                 return rows.len();
             }
+            // One of the programs behind a hop: not more clients than the hop has, and nobody knows which.
+            let crowd = if self.shares_address(who.0) { crowd.max(self.behind(who.0)) } else { crowd };
             if crowd >= CROWD { rows.len().min(crowd) } else { most_at_once(rows.iter().map(|row| self.rows[*row])) }
         };
         each.into_iter().map(clients).sum()
@@ -142,13 +151,17 @@ impl<'a> Log<'a> {
         if row.behind_hop || row.hop != row.client {
             return true;
         }
-        let mut agents = self.crowd.iter().filter(|((ip, _), _)| *ip == row.hop);
-        let (mut programs, mut sessions) = (0, 0);
-        for (_, crowd) in agents.by_ref() {
-            programs += 1;
-            sessions += crowd;
-        }
-        programs >= 3 && sessions >= 6
+        self.shares_address(row.hop)
+    }
+
+    /// Whether many programs have this address.
+    fn shares_address(&self, ip: Ip) -> bool {
+        self.addresses.get(&ip).is_some_and(|(programs, sessions)| *programs >= 3 && *sessions >= 6)
+    }
+
+    /// The most sessions that the programs of an address had at once, each by itself.
+    fn behind(&self, ip: Ip) -> usize {
+        self.addresses.get(&ip).map_or(1, |(_, sessions)| *sessions)
     }
 
     /// First and last instant of these rows.

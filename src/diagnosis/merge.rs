@@ -1,13 +1,22 @@
 //! One cause is one finding: the same on several routes is joined, and a consequence hangs on its cause.
 
+use std::collections::HashSet;
+
 use super::finding::{Culprit, Mechanism};
 use super::log::Log;
 use super::rules::Cause;
 
 /// Limits that differ by no more are one.
 const SAME_LIMIT: f64 = 0.12;
+/// The same, of a box that forgets flows.
+const SILENCES: f64 = 0.4;
+/// A silence and an age that differ by no more are one timer's.
+const SAME_TIMER: f64 = 0.02;
 /// A consequence begins within this time of its cause.
 const AROUND: f64 = 120.0;
+
+/// Of those who are refused so many must have been told before that their credential expired.
+const THEIRS: f64 = 0.7;
 
 /// Joins and hangs.
 pub(super) fn merged(log: &Log<'_>, causes: Vec<Cause>) -> Vec<Cause> {
@@ -15,8 +24,13 @@ pub(super) fn merged(log: &Log<'_>, causes: Vec<Cause>) -> Vec<Cause> {
     for cause in causes {
         match merged.iter_mut().find(|known| same(known, &cause)) {
             Some(known) => {
-                if known.limit.is_none() || cause.limit.is_some() && known.members.len() < cause.members.len() {
+                if cause.mechanism == Mechanism::SilentDrop {
+                    known.limit = known.limit.zip(cause.limit).map(|(a, b)| a.min(b));
+                } else if known.limit.is_none() || cause.limit.is_some() && known.members.len() < cause.members.len() {
                     known.limit = cause.limit;
+                }
+                if cause.members.len() > known.members.len() {
+                    known.mechanism = cause.mechanism;
                 }
                 known.members.extend(cause.members);
                 known.members.sort_unstable();
@@ -29,7 +43,10 @@ pub(super) fn merged(log: &Log<'_>, causes: Vec<Cause>) -> Vec<Cause> {
     let mut kept: Vec<Cause> = vec![];
     merged.sort_by_key(|cause| precedence(cause.mechanism));
     for cause in merged {
-        match kept.iter_mut().find(|known| brings_about(known, &cause) && together(log, known, &cause)) {
+        let hangs_on = |known: &Cause| {
+            brings_about(known, &cause) && together(log, known, &cause) || locks_out(log, known, &cause)
+        };
+        match kept.iter_mut().find(|known| hangs_on(known)) {
             Some(known) => {
                 if !known.consequences.contains(&cause.mechanism) {
                     known.consequences.push(cause.mechanism);
@@ -42,13 +59,21 @@ pub(super) fn merged(log: &Log<'_>, causes: Vec<Cause>) -> Vec<Cause> {
 }
 
 fn same(a: &Cause, b: &Cause) -> bool {
+    // Where the silences of a few begin tells a limit only from above.
+    let apart = if a.mechanism == Mechanism::SilentDrop { SILENCES } else { SAME_LIMIT };
     let limits = match (a.limit, b.limit) {
-        (Some(a), Some(b)) => (a - b).abs() <= SAME_LIMIT * a.max(b),
+        (Some(a), Some(b)) => (a - b).abs() <= apart * a.max(b),
         (None, None) => true,
         // Of a credential or a pause that only some of them show.
         (Some(_), None) | (None, Some(_)) => !matches!(a.mechanism, Mechanism::IdleCut | Mechanism::MaxLifetime),
     };
-    a.mechanism == b.mechanism && a.culprit == b.culprit && limits
+    // A peer that never spoke is as silent as its session is old.
+    let timers = |a: &Cause, b: &Cause| {
+        a.mechanism == Mechanism::IdleCut
+            && b.mechanism == Mechanism::MaxLifetime
+            && a.limit.zip(b.limit).is_some_and(|(a, b)| (a - b).abs() <= SAME_TIMER * a.max(b))
+    };
+    (a.mechanism == b.mechanism && limits || timers(a, b) || timers(b, a)) && a.culprit == b.culprit
 }
 
 /// The upstream fell over, or is too busy: then handshakes fail, clients storm, and pings stay unanswered.
@@ -102,6 +127,19 @@ fn brings_about(cause: &Cause, effect: &Cause) -> bool {
         && ((falls && (effects || effect.mechanism == Mechanism::RandomResets))
             || (hangs && effects)
             || (cause.mechanism == Mechanism::Overload && effect.mechanism == Mechanism::HandshakesRefused))
+}
+
+/// Whether those who are refused are the clients of a credential that expired: they come back with the same one.
+fn locks_out(log: &Log<'_>, cause: &Cause, effect: &Cause) -> bool {
+    if cause.mechanism != Mechanism::AuthExpired
+        || !matches!(effect.mechanism, Mechanism::HandshakesRefused | Mechanism::PolicyRejected)
+    {
+        return false;
+    }
+    let client = |row: &usize| (log.rows[*row].client, log.rows[*row].user_agent);
+    let expired: HashSet<_> = cause.members.iter().map(client).collect();
+    let theirs: Vec<usize> = effect.members.iter().copied().filter(|row| expired.contains(&client(row))).collect();
+    log.count(&theirs) >= THEIRS * log.count(&effect.members)
 }
 
 /// Whether most of the effect lies in the time of the cause.

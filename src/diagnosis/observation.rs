@@ -9,6 +9,9 @@ use crate::close::{Cause, Class, CloseRecord, End, HandshakeRecord, Initiator, O
 use crate::wire::Peer;
 use crate::wire::Violation;
 
+/// Times of a line are rounded by no more.
+const TOLERANCE: f64 = 0.000_1;
+
 /// One record: a session that ended, or a handshake that failed. Times are seconds; instants are seconds of Unix time.
 #[derive(Clone, Debug, Default)]
 pub struct Observation<'a> {
@@ -272,9 +275,15 @@ impl<'a> Closed<'a> {
         &self.peers[peer.index()]
     }
 
-    /// How long `peer` had been silent at the end.
+    /// How long `peer` had been silent at the end, but for its Close.
     pub fn silent(&self, peer: Peer) -> f64 {
-        (self.duration - self.of(peer).last_frame.unwrap_or(0.0)).max(0.0)
+        let side = self.of(peer);
+        let last = match (side.last_frame, side.silence_before_last) {
+            // Its last frame is the Close that ended the session, or the answer to it.
+            (Some(last), Some(before)) if side.close.is_some() && last + TOLERANCE >= self.duration => last - before,
+            (last, _) => last.unwrap_or(0.0),
+        };
+        (self.duration - last).max(0.0)
     }
 }
 

@@ -73,8 +73,12 @@ impl Pattern {
             routes,
             signs: signs.into_iter().map(|(sign, _)| sign).collect(),
             clock: Clock::of_mechanism(mechanism, &sessions),
-            instants: matches!(mechanism, Mechanism::Crash | Mechanism::UnannouncedRestart)
-                .then_some((from - 1.0, to + BEHIND)),
+            instants: if mechanism == Mechanism::Crash {
+                Some((from - 1.0, to + BEHIND))
+            } else {
+                // The next upstream of a roll-out may still be to come.
+                (mechanism == Mechanism::UnannouncedRestart).then_some((from - 1.0, to + 4.0 * BEHIND))
+            },
             upstream: common.upstream.as_deref().map(names::key),
             user_agent: common.user_agent.as_deref().map(names::key),
             subnet: common.client_subnet.is_some().then(|| subnet(log, members)),

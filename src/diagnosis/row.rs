@@ -203,7 +203,7 @@ impl Closed<'_> {
         let before = of_direction.map(|silence| silence.min(of_other).min(sent));
         let timed_out = matches!(self.cause, crate::close::Cause::ClientTimeout | crate::close::Cause::UpstreamTimeout);
         match before {
-            Some(before) if (self.idle < ANSWER || timed_out) && before > self.idle => (before, true),
+            Some(before) if timed_out || self.idle < ANSWER && before > self.idle => (before, true),
             Some(_) | None => (self.idle, false),
         }
     }

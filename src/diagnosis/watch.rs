@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::engine::Engine;
-use super::finding::{Finding, Report};
+use super::finding::{Finding, Mechanism, Report};
 use super::hint::Active;
 use super::observation::Observation;
 use super::pattern::Pattern;
@@ -14,6 +14,8 @@ use super::window::{Past, Window};
 
 /// Without a report that has it, a finding is over after this time.
 pub const QUIET: Duration = Duration::from_mins(2);
+/// Limits of one timer that two reports estimate.
+const SAME_LIMIT: f64 = 0.25;
 /// The long window changes little in this time.
 const SELDOM: f64 = 60.0;
 
@@ -132,9 +134,12 @@ impl Watch {
 // === impl Finding ===
 
 impl Finding {
-    /// Whether it is the same finding as another one, of another report.
+    /// Whether it is the same finding as another one, of another report: of two timers on one route each is its own.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.mechanism == other.mechanism && self.route == other.route
+        let limits = self.limit_s.zip(other.limit_s);
+        let near = limits.is_none_or(|(a, b)| (a - b).abs() <= SAME_LIMIT * a.max(b));
+        let timers = matches!(self.mechanism, Mechanism::IdleCut | Mechanism::MaxLifetime);
+        self.mechanism == other.mechanism && self.route == other.route && (near || !timers)
     }
 
     /// The last of its records, in Unix time.
@@ -146,7 +151,7 @@ impl Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::{Common, Culprit, Mechanism};
+    use crate::diagnosis::{Common, Culprit};
 
     fn finding(mechanism: Mechanism, culprit: Culprit) -> (Finding, Pattern) {
         let finding = Finding {
@@ -190,6 +195,20 @@ mod tests {
         assert_eq!(watch.going_on().count(), 1);
         watch.settle(vec![], last + QUIET.as_secs_f64());
         assert_eq!(watch.going_on().count(), 0);
+    }
+
+    #[test]
+    fn two_timers_of_a_route_are_two_findings_and_one_that_drifts_is_one() {
+        let mut watch = Watch::new([Duration::from_mins(15), Duration::from_hours(24)], 100);
+        let at = |limit| {
+            let (mut finding, pattern) = cut();
+            finding.limit_s = Some(limit);
+            (finding, pattern)
+        };
+        watch.settle(vec![at(55.0), at(100.0)], 0.0);
+        watch.settle(vec![at(58.0), at(101.0)], 5.0);
+        let limits: Vec<_> = watch.going_on().map(|finding| finding.limit_s).collect();
+        assert_eq!(limits, [Some(58.0), Some(101.0)]);
     }
 
     #[test]

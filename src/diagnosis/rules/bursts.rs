@@ -98,6 +98,22 @@ fn upstreams(log: &mut Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) 
         let unit = if sidecar { *seat } else { (seat.0, 0) };
         units.entry(unit).or_default().push(found);
     }
+    // Where clocks agree, all instances together see what is too thin for each.
+    let mut addresses: BTreeMap<Name, Vec<usize>> = BTreeMap::new();
+    for (seat, rows) in seats.iter().filter(|(_, rows)| log.session(rows[0]).is_some_and(|session| !session.sidecar)) {
+        addresses.entry(seat.0).or_default().extend(rows);
+    }
+    for (address, mut rows) in addresses {
+        rows.sort_unstable();
+        let there = |row: usize| log.session(row).is_some_and(|session| session.upstream == address);
+        let mut found = bursts(log, &rows, there);
+        found.retain(|burst| !said_goodbye(log, burst, there));
+        let taken = |bursts: &[Burst]| bursts.iter().map(|burst| burst.members.len()).sum::<usize>();
+        let apart = units.get(&(address, 0)).map_or(0, |seen| seen.iter().map(|bursts| taken(bursts)).sum());
+        if taken(&found) > apart {
+            units.insert((address, 0), vec![found]);
+        }
+    }
     let members: Vec<usize> = {
         let all = units.values().flatten().flatten().flat_map(|burst| burst.members.iter().copied());
         let mut members: Vec<usize> = all.collect();
@@ -160,14 +176,14 @@ fn name(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>, members: Vec<usi
             Cause::new(Mechanism::BadInstance, Culprit::Upstream, &[Culprit::NetworkUpstreamSide], members).sure(0.92),
         );
     }
+    if vanished > 0.5 {
+        let or = [Culprit::Upstream];
+        return told(Cause::new(Mechanism::PeerVanished, Culprit::NetworkUpstreamSide, &or, members).sure(0.88));
+    }
     if loops.len() >= 3 {
         let gaps = sorted(loops.windows(2).map(|pair| pair[1].at - pair[0].at));
         let cause = Cause::new(Mechanism::CrashLoop, Culprit::Upstream, &[], members);
         return told(cause.with_limit(Some(quantile(&gaps, 0.5))).sure(0.95));
-    }
-    if vanished > 0.5 {
-        let or = [Culprit::Upstream];
-        return told(Cause::new(Mechanism::PeerVanished, Culprit::NetworkUpstreamSide, &or, members).sure(0.88));
     }
     let is_back = reopened(log, units) >= BACK * log.count(&members);
     if in_turn || resets < 0.3 && failed < 0.5 && refused < 3 && is_back {

@@ -2,7 +2,7 @@
 
 use super::{CLIENTS, Cause};
 use crate::diagnosis::cluster::{self, Cluster, quantile};
-use crate::diagnosis::cohort::{LEAST, Trait, others, shared};
+use crate::diagnosis::cohort::{LEAST, Trait, others, shared, shared_by};
 use crate::diagnosis::finding::{Culprit, Mechanism, Note};
 use crate::diagnosis::limits;
 use crate::diagnosis::log::{Log, Scope};
@@ -23,8 +23,12 @@ enum Clock {
 const FEWEST: usize = LEAST;
 /// A later clock must explain so much more than an earlier one.
 const BETTER: f64 = 1.1;
+/// And an age so much more: a side that never speaks is as silent as its session is old.
+const MUCH_BETTER: f64 = 1.15;
 /// Timers of one route and leg.
 const TIMERS: usize = 4;
+/// A program's timer may have some strangers among its ends: those that left at that time by chance.
+const MAINLY: f64 = 0.75;
 /// Sessions that end within this time of each other may have one cause at one instant.
 const INSTANT: f64 = 1.0;
 
@@ -70,13 +74,9 @@ fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, causes: &mut Vec<Ca
     let mechanism = if clock == Clock::Age { Mechanism::MaxLifetime } else { Mechanism::IdleCut };
     let bystanders = others(&log.sessions_of(route), members);
     let has = |property| shared(log, members, &bystanders, property).is_some();
+    let of_program = || shared_by(log, members, &bystanders, Trait::UserAgent, MAINLY).is_some();
     let (culprit, or): (_, &[_]) = match leg {
-        Peer::Client if has(Trait::Subnet) => (Culprit::NetworkClientSide, &[Culprit::MiddleboxFront]),
-        Peer::Client
-            if has(Trait::UserAgent)
-                && !members.iter().take(20).any(|row| log.is_hop(*row))
-                && spares_others(log, &timer, &bystanders) =>
-        {
+        Peer::Client if of_program() && spares_others(log, &timer, &bystanders) => {
             notes.push(Note {
                 mechanism: "client_idle_policy",
                 sentence: format!(
@@ -87,14 +87,17 @@ fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, causes: &mut Vec<Ca
             });
             return;
         }
+        Peer::Client if has(Trait::Subnet) => (Culprit::NetworkClientSide, &[Culprit::MiddleboxFront]),
         Peer::Client => (Culprit::MiddleboxFront, &[Culprit::NetworkClientSide]),
         Peer::Upstream => (Culprit::MiddleboxBack, &[Culprit::Upstream]),
     };
+    // Nobody else was silent for so long: a program's own timer would look the same.
+    let few_of_program = leg == Peer::Client && members.len() < 2 * LEAST && (bystanders.len() < LEAST || of_program());
     let limit = limit_of(log, members, clock);
     let beside = cluster.expected;
     let mut cause = Cause::new(mechanism, culprit, or, timer.members)
         .with_limit(Some(limit))
-        .sure(0.95)
+        .sure(if few_of_program { 0.78 } else { 0.95 })
         .because("sessions that ended at it", cluster.count as f64)
         .because("sessions that its neighbourhood would make expect", beside)
         .because("least, s", cluster.low)
@@ -129,7 +132,8 @@ fn heartbeats(log: &mut Log<'_>, route: Scope, causes: &mut Vec<Cause>) {
         let silent = closer.other();
         let closes = |session: &Session| match closer {
             Peer::Client => {
-                session.sign == Sign::Application(closer) || session.sign == Sign::Normal && session.code == 1000
+                let by_client = session.sign == Sign::Normal && !session.upstream_closed;
+                session.sign == Sign::Application(closer) || by_client && matches!(session.code, 1000 | 1005)
             }
             Peer::Upstream => {
                 matches!(session.sign, Sign::Application(Peer::Upstream) | Sign::Announced)
@@ -146,7 +150,9 @@ fn heartbeats(log: &mut Log<'_>, route: Scope, causes: &mut Vec<Cause>) {
         let clock = if silent == Peer::Client { Clock::SilentClient } else { Clock::SilentUpstream };
         let Some(timer) = timer(log, &rows, clock, LEAST) else { continue };
         // Ages explain the same, if they do, more simply.
-        if self::timer(log, &rows, Clock::Age, LEAST).is_some_and(|age| age.cluster.count >= timer.cluster.count) {
+        if self::timer(log, &rows, Clock::Age, LEAST)
+            .is_some_and(|age| age.cluster.count * 5 >= timer.cluster.count * 4)
+        {
             continue;
         }
         // A day's closing times would make any cluster once; a heartbeat is exact.
@@ -176,7 +182,7 @@ fn limits_of_upstream(log: &mut Log<'_>, route: Scope, causes: &mut Vec<Cause>, 
             Sign::Announced | Sign::Application(Peer::Upstream) => unmeant,
             // Codes alone, at an age: the rule of what was said comes later, and has nothing of a timer.
             Sign::Refused(Peer::Client) => unmeant && session.code == 1008 && session.reason == 0,
-            Sign::Normal => !unmeant && session.silent[1] < 0.5 && session.code == 1000,
+            Sign::Normal => !unmeant && session.upstream_closed && session.code == 1000,
             Sign::OwnIdle
             | Sign::Drain
             | Sign::Internal
@@ -256,7 +262,8 @@ pub(super) fn best(log: &Log<'_>, route: Scope, leg: Peer) -> Option<Timer> {
         for clock in Clock::ALL {
             let Some(found) = timer(log, &rows, clock, FEWEST) else { continue };
             let excess = |timer: &Timer| timer.cluster.count as f64 - timer.cluster.expected;
-            if best.as_ref().is_none_or(|best| excess(&found) > BETTER * excess(best)) {
+            let better = if clock == Clock::Age { MUCH_BETTER } else { BETTER };
+            if best.as_ref().is_none_or(|best| excess(&found) > better * excess(best)) {
                 best = Some(found);
             }
         }

@@ -19,8 +19,11 @@ const SESSIONS: f64 = 8.0;
 const SICK: f64 = 0.04;
 /// And so many times as many as of the siblings'.
 const TIMES: f64 = 6.0;
+/// The clients' leg fails so many times as often as the siblings', too: phones make some of it everywhere.
+const FRONT: f64 = 2.5;
+const FRONT_SURE: f64 = 6.0;
 /// Of the siblings' no more.
-const WELL: f64 = 0.03;
+const WELL: f64 = 0.05;
 
 /// Finds them, and explains their rows.
 pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
@@ -100,7 +103,8 @@ fn sick(log: &Log<'_>, route: Name, property: Trait) -> Option<Cause> {
     let both_legs = property == Trait::Instance
         && front_here >= 5.0
         && front_here >= 0.25 * count
-        && front_here / here >= TIMES * (front - front_here) / (all - here);
+        && front_here / here >= FRONT * (front - front_here) / (all - here)
+        && surprise(front_here, (front - front_here + 0.5) / (all - here) * here) >= FRONT_SURE;
     let (culprit, or): (_, &[_]) = if both_legs {
         (Culprit::Proxy, &[])
     } else if property == Trait::Instance {

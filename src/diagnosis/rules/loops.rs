@@ -10,6 +10,8 @@ use crate::diagnosis::sign::Sign;
 const OFTEN: usize = 15;
 /// And so many times as often as clients usually do.
 const TIMES: usize = 8;
+/// So many may loop, whatever the number of clients.
+const FEW: usize = 2;
 /// Clients that must be there to compare with.
 const CLIENTS: usize = 5;
 
@@ -25,9 +27,14 @@ pub(super) fn notes(log: &mut Log<'_>) -> Vec<Note> {
     if clients.len() < CLIENTS {
         return vec![];
     }
+    let clients_in_all = clients.len();
     let mut notes = vec![];
     let mut looping: Vec<_> =
         clients.into_values().filter(|rows| rows.len() >= OFTEN.max(TIMES * usual) && !log.is_crowd(rows[0])).collect();
+    // Many that come back again and again are no single client's trouble: a storm, of which a rule of its own knows.
+    if looping.len() > FEW && looping.len() * 10 > clients_in_all {
+        return vec![];
+    }
     looping.sort();
     for rows in looping {
         let bad: Vec<usize> = rows

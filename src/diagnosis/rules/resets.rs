@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{CLIENTS, Cause};
-use crate::diagnosis::cohort::{LEAST, Trait, notable, others, shared};
+use crate::diagnosis::cohort::{LEAST, Trait, notable, others, shared_by, stretch};
 use crate::diagnosis::finding::{Culprit, Mechanism};
 use crate::diagnosis::log::{Log, Scope};
 use crate::diagnosis::names::Name;
@@ -16,11 +16,26 @@ const CLIENT_TIMEOUTS: f64 = 0.07;
 const CLIENT_LEG: f64 = 0.03;
 const UPSTREAM_ENDS: f64 = 0.02;
 const UPSTREAM_TIMEOUTS: f64 = 0.015;
+/// Beside ends of the upstream's leg so few of the client's are enough.
+const FEW: usize = 5;
+/// There are some strangers among those of one network or program: the background's.
+const MAINLY: f64 = 0.75;
 /// Of one network's transports that end without a Close so many must be resets, or it is phones.
-const NOT_PHONES: f64 = 0.6;
+const NOT_PHONES: f64 = 0.3;
 
 /// A program of which so many sessions end by FIN without a Close is one that sleeps.
-const SLEEPY: f64 = 0.15;
+const SLEEPY: f64 = 0.3;
+/// Words of the names of programs that run on phones.
+const PHONES: [&str; 8] = ["iphone", "ipad", "android", "mobile", "okhttp", "cfnetwork", "dart", "ios"];
+
+/// The share from which on they are no background even of such programs.
+const ASLEEP: f64 = 0.12;
+/// And of their ends without a Close so many are resets.
+const NOT_ASLEEP: f64 = 0.2;
+/// The share of timeouts, spread over the day, that no sleep makes.
+const GONE: f64 = 0.3;
+/// And the part of the log over which they are spread then.
+const LONG: f64 = 0.1;
 
 /// Finds them, and explains their rows.
 pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
@@ -45,7 +60,12 @@ fn sleepy(log: &Log<'_>, scope: &[usize]) -> HashSet<Name> {
             count.1 += log.weight[*row];
         }
     }
-    counts.into_iter().filter(|(_, (all, fins))| *fins > SLEEPY * all).map(|(agent, _)| agent).collect()
+    let is_phone = |agent: Name| {
+        let name = log.names.of(agent).to_ascii_lowercase();
+        PHONES.iter().any(|word| name.contains(word))
+    };
+    let sleeps = |(agent, (all, fins)): (Name, (f64, f64))| (fins > SLEEPY * all || is_phone(agent)).then_some(agent);
+    counts.into_iter().filter_map(sleeps).collect()
 }
 
 /// Without the rows of these programs.
@@ -60,7 +80,11 @@ fn both_legs(log: &mut Log<'_>, route: Scope) -> Option<Cause> {
     let leg = |peer: Peer| log.open(route, |sign| sign == Sign::Reset(peer) || sign == Sign::Vanished(peer));
     let (front, back) = (leg(Peer::Client), leg(Peer::Upstream));
     let awake_scope = awake(log, &scope, &sleepy);
-    let front = notable(log, &awake(log, &front, &sleepy), &awake_scope, CLIENT_LEG)?;
+    let front = awake(log, &front, &sleepy);
+    let of_awake = awake(log, &back, &sleepy).len();
+    let few =
+        || front.len() >= FEW.max(of_awake / 2) && log.count(&front) >= 2.5 * CLIENT_LEG * log.count(&awake_scope);
+    let front = notable(log, &front, &awake_scope, CLIENT_LEG).or_else(|| few().then(|| front.clone()))?;
     let back = notable(log, &back, &scope, UPSTREAM_ENDS)?;
     // Of the same sessions: those of programs that are awake.
     let ratio = log.count(&front) / log.count(&awake(log, &back, &sleepy)).max(1.0);
@@ -110,14 +134,30 @@ fn upstream(log: &mut Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<C
 }
 
 fn client(log: &mut Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> {
-    let scope = log.sessions_of(route);
-    let sleepy = sleepy(log, &scope);
-    let scope = awake(log, &scope, &sleepy);
+    let all = log.sessions_of(route);
+    let sleepy = sleepy(log, &all);
     let rows = log.open(route, |other| other == sign);
-    let members = notable(log, &awake(log, &rows, &sleepy), &scope, floor)?;
-    let bystanders = others(&scope, &members);
-    let network = shared(log, &members, &bystanders, Trait::Subnet);
-    let program = shared(log, &members, &bystanders, Trait::UserAgent);
+    let scope = awake(log, &all, &sleepy);
+    let found = notable(log, &awake(log, &rows, &sleepy), &scope, floor);
+    // Of programs that sleep a few are reset or time out every day: many more are not.
+    let vanished = sign == Sign::Vanished(Peer::Client);
+    let (mut members, scope, least) = match found {
+        Some(members) => (members, scope, NOT_PHONES),
+        None if vanished => (notable(log, &rows, &all, floor)?, all.clone(), NOT_PHONES),
+        None => (notable(log, &rows, &all, ASLEEP)?, all.clone(), NOT_ASLEEP),
+    };
+    let is_spread = |members: &[usize]| {
+        let (from, to) = log.span(members);
+        let bystanders = others(&all, members);
+        to - from > LONG * log.length() && shared_by(log, members, &bystanders, Trait::Subnet, MAINLY).is_none()
+    };
+    // Here and there one falls asleep all the time. Many at one time, or of one network, do not.
+    if vanished && log.count(&members) < GONE * log.count(&scope) && is_spread(&members) {
+        members = stretch(log, &rows, &all, GONE).filter(|members| !is_spread(members))?;
+    }
+    let bystanders = others(&all, &members);
+    let network = shared_by(log, &members, &bystanders, Trait::Subnet, MAINLY);
+    let program = shared_by(log, &members, &bystanders, Trait::UserAgent, MAINLY);
     let of_same = |row: &usize| {
         let row = &log.rows[*row];
         network.is_none_or(|value| Trait::Subnet.of(row) == value)
@@ -131,11 +171,10 @@ fn client(log: &mut Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cau
     });
     let fins = fins.count() as f64;
     let count = members.len() as f64;
-    if members.len() < LEAST || count / (count + fins) < NOT_PHONES || log.clients(&members) < CLIENTS {
+    if members.len() < LEAST || count / (count + fins) < least || log.clients(&members) < CLIENTS {
         return None;
     }
     log.explain(&members);
-    let vanished = sign == Sign::Vanished(Peer::Client);
     let hop = members.iter().take(30).filter(|row| log.is_hop(**row)).count() > 15.min(members.len() / 2);
     let (culprit, or): (_, &[_]) = if network.is_some() {
         (Culprit::NetworkClientSide, &[Culprit::MiddleboxFront])

@@ -16,6 +16,8 @@ const TIMES: f64 = 3.0;
 const SURE: f64 = 16.0;
 /// The same for the step at the limit.
 const STEEP: f64 = 10.0;
+/// Both directions of so many of them may have been as silent before: not at the same time, as far as is known.
+const OUTLIVED: f64 = 0.6;
 /// Shorter silences are the gaps of ordinary talk.
 const SHORTEST: f64 = 8.0;
 
@@ -45,6 +47,14 @@ fn forgets(log: &Log<'_>, route: Scope, leg: Peer) -> Option<Cause> {
     let at_packet = members.iter().filter(|row| log.session(**row).is_some_and(|session| session.at_packet)).count()
         as f64
         / members.len() as f64;
+    // Where most of them had outlived such a silence before, silence is not what they died of.
+    let outlived = |row: &&usize| {
+        log.session(**row)
+            .is_some_and(|session| session.survived.is_some_and(|survived| survived >= 0.98 * session.gap))
+    };
+    if members.iter().filter(outlived).count() as f64 > OUTLIVED * members.len() as f64 {
+        return None;
+    }
     let member_gaps = log.values(&members, |session| session.gap);
     let (low, high) = (quantile(&member_gaps, 0.1), quantile(&member_gaps, 0.9));
     // Ends all at one silence, in the silence, are a cut; a forgetful box shows itself at whatever packet comes next.
@@ -82,7 +92,10 @@ fn forgets(log: &Log<'_>, route: Scope, leg: Peer) -> Option<Cause> {
     // Where sessions survive until is known from below, too.
     let below = cluster::sorted(known.iter().map(|row| survived(*row)).filter(|silence| *silence <= limit));
     let from_below = quantile(&below, 1.0);
-    let estimate = if from_below > 0.85 * limit { f64::midpoint(from_below, limit) } else { limit };
+    // The shortest of a few is longer than the limit, by about the distance to the next.
+    let quarter = quantile(&member_gaps, 0.25);
+    let next = (quarter - limit).max(0.0) / (0.25 * members.len() as f64).max(1.0);
+    let estimate = if from_below > 0.85 * limit { f64::midpoint(from_below, limit) } else { limit - next };
     let (culprit, or): (_, &[_]) = match leg {
         Peer::Client if confined => (Culprit::NetworkClientSide, &[Culprit::MiddleboxFront]),
         Peer::Client => (Culprit::MiddleboxFront, &[Culprit::NetworkClientSide]),
@@ -100,12 +113,17 @@ fn forgets(log: &Log<'_>, route: Scope, leg: Peer) -> Option<Cause> {
 
 /// Where the silences of the victims begin: the steepest step upwards.
 fn begin(gaps: &[f64]) -> Option<f64> {
-    const SIDE: f64 = 1.4;
+    // Silences begin at the limit, and lie close behind it or far apart.
+    const SIDES: [f64; 3] = [1.4, 2.0, 3.0];
     let between = |from: f64, to: f64| {
         gaps.partition_point(|gap| *gap < to).saturating_sub(gaps.partition_point(|gap| *gap < from)) as f64
     };
-    let step = |gap: f64| surprise(between(gap, gap * SIDE), between(gap / SIDE, gap) * SIDE + 0.5);
     let candidates = gaps.iter().copied().filter(|gap| *gap >= SHORTEST);
-    let steepest = candidates.map(|gap| (gap, step(gap))).max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.total_cmp(&a.0)));
-    steepest.filter(|(_, step)| *step >= STEEP).map(|(gap, _)| gap)
+    let steepest = |side: f64| {
+        let step = |gap: f64| surprise(between(gap, gap * side), between(gap / side, gap) * side + 0.5);
+        let steps = candidates.clone().map(|gap| (gap, step(gap)));
+        steps.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.total_cmp(&a.0))).filter(|(_, step)| *step >= STEEP)
+    };
+    // The closer look tells the limit better.
+    SIDES.into_iter().find_map(steepest).map(|(gap, _)| gap)
 }
