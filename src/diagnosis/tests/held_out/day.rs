@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 
+use super::chance::pick;
 use super::program::{Program, traffic};
 use super::script::{Act, Answer, Ending, Script, Setting};
 use crate::close::{Address, Cause, CloseRecord, HandshakeRecord, Outcome, Request, RouteFacts, Text, TlsFailure};
@@ -140,14 +141,6 @@ impl Logged {
         };
         time.as_duration().as_secs_f64()
     }
-}
-
-pub(super) fn exponential(rng: &mut Rng, mean: f64) -> f64 {
-    -mean * (1.0 - rng.f64()).ln()
-}
-
-pub(super) fn pick<T: Copy>(rng: &mut Rng, of: &[T]) -> T {
-    of[rng.usize(..of.len())]
 }
 
 // === impl Makings ===

@@ -1,6 +1,7 @@
 //! Things that happen to sessions: boxes that cut, hosts that fall over, peers that fall silent.
 
-use super::day::{Day, Planned, exponential, last};
+use super::chance::exponential;
+use super::day::{Day, Planned, last};
 use super::program::{Program, traffic};
 use super::script::{Act, Ending, What};
 use crate::close::Outcome;

@@ -1,5 +1,6 @@
 //! Held-out plays: days that were written without a look at the rules, on records of the real ledger.
 
+mod chance;
 mod day;
 mod incident;
 mod live;

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use super::day::exponential;
+use super::chance::exponential;
 use super::script::{Act, What};
 use crate::wire::Peer;
 use Peer::{Client, Upstream};

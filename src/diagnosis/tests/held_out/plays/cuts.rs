@@ -1,11 +1,13 @@
 //! Boxes: idle cuts, lifetimes, forgotten flows.
 
-use super::*;
-use crate::diagnosis::tests::held_out::day::{Front, Kind, says};
+use super::play::{Recipe, direct, expect, limit, long, one, one_place, share};
+use crate::diagnosis::tests::held_out::day::{Day, Front, Kind, Makings, says};
 use crate::diagnosis::tests::held_out::incident::{
     BOTH, FROM_CLIENT, FROM_UPSTREAM, all, cut_idle, cut_old, forget, quiet,
 };
+use crate::diagnosis::tests::held_out::program::Program;
 use crate::diagnosis::tests::held_out::script::Ending;
+use crate::diagnosis::{Culprit, Mechanism};
 use crate::wire::Peer::{Client, Upstream};
 use Culprit::{MiddleboxBack, MiddleboxFront, NetworkClientSide, NetworkUpstreamSide};
 use Mechanism::{IdleCut, MaxLifetime, SilentDrop};

@@ -1,12 +1,14 @@
 //! Upstreams and networks that fall over: crashes, restarts, bad instances, resets, vanished peers.
 
-use super::*;
+use super::play::{Recipe, busy, direct, expect, limit, one, one_place, share};
 use crate::close::{Cause, Outcome};
-use crate::diagnosis::tests::held_out::day::{Front, Planned, says};
+use crate::diagnosis::tests::held_out::day::{Day, Front, Makings, Planned, says};
 use crate::diagnosis::tests::held_out::incident::{
     Fall, all, behind_a_message, fall, falls_silent, refuse, some, soon,
 };
+use crate::diagnosis::tests::held_out::program::Program;
 use crate::diagnosis::tests::held_out::script::Ending;
+use crate::diagnosis::{Culprit, Mechanism};
 use crate::wire::Peer::{Client, Upstream};
 use Culprit::{MiddleboxFront, NetworkClientSide, NetworkUpstreamSide, Proxy};
 use Mechanism::{BadInstance, Crash, CrashLoop, InternalError, PeerVanished, RandomResets, UnannouncedRestart};

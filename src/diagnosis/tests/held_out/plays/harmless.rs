@@ -1,10 +1,11 @@
 //! Days on which nobody is to blame.
 
-use super::*;
+use super::play::{Play, Recipe, busy, direct, long, one_place};
 use crate::close::{Cause, Outcome, TlsFailure};
-use crate::diagnosis::tests::held_out::day::{Front, Kind, last, says, unanswered};
+use crate::diagnosis::tests::held_out::chance::pick;
+use crate::diagnosis::tests::held_out::day::{Day, Front, Kind, last, says, unanswered};
 use crate::diagnosis::tests::held_out::incident::{BOTH, Fall, all, cut_idle, cut_old, fall, quiet, some, soon};
-use crate::diagnosis::tests::held_out::program::traffic;
+use crate::diagnosis::tests::held_out::program::{Program, traffic};
 use crate::diagnosis::tests::held_out::script::{Answer, Ending};
 use crate::wire::Peer::{Client, Upstream};
 

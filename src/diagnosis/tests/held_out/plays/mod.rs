@@ -1,95 +1,14 @@
 //! The plays, and what each must be found to be.
 
-#![allow(clippy::option_option, reason = "the outer one is a limit that is not judged, the inner one no limit")]
-
 mod cuts;
 mod falls;
 mod harmless;
+mod play;
 mod refusals;
 mod said;
 mod several;
 
-use super::day::{Day, Front, Makings, pick};
-use super::program::Program;
-use crate::diagnosis::{Culprit, Mechanism};
-
 pub(super) use harmless::HARMLESS;
-
-/// A finding that must be there.
-pub(super) struct Expected {
-    pub(super) mechanisms: &'static [Mechanism],
-    pub(super) culprits: &'static [Culprit],
-    /// `None` if it is not judged.
-    pub(super) limit: Option<Option<f64>>,
-}
-
-pub(super) struct Play {
-    pub(super) day: Day,
-    pub(super) expected: Vec<Expected>,
-}
-
-// === impl Play ===
-
-impl Play {
-    /// Fewer victims than the floor are a note.
-    pub(super) fn is_below_the_floor(&self) -> bool {
-        let victims = self.day.sessions.iter().filter(|session| session.victim).count();
-        !self.expected.is_empty() && (1..12).contains(&victims)
-    }
-
-    /// Whether this mechanism is one that must be found.
-    pub(super) fn names(&self, mechanism: Mechanism) -> bool {
-        self.expected.iter().any(|expected| expected.mechanisms.contains(&mechanism))
-    }
-}
-
-/// Its name, and what makes it of a seed and a number of sessions.
-pub(super) type Recipe = (&'static str, fn(u64, usize) -> Play);
+pub(super) use play::{Expected, Play, Recipe};
 
 pub(super) const INCIDENTS: [&[Recipe]; 5] = [cuts::PLAYS, falls::PLAYS, said::PLAYS, refusals::PLAYS, several::PLAYS];
-
-fn expect(mechanism: &'static [Mechanism], culprits: &'static [Culprit], limit: Option<Option<f64>>) -> Expected {
-    Expected { mechanisms: mechanism, culprits, limit }
-}
-
-fn one(day: Day, expected: Expected) -> Play {
-    Play { day, expected: vec![expected] }
-}
-
-/// The share of the sessions that an incident takes: 20 of 200 must be found, and 3 % of many.
-fn share(day: &mut Day) -> f64 {
-    let few = day.makings.sessions < 500;
-    if few { pick(&mut day.rng, &[0.12, 0.2, 0.4]) } else { pick(&mut day.rng, &[0.04, 0.1, 0.25]) }
-}
-
-/// The same, of a time.
-fn part(day: &mut Day) -> (f64, f64) {
-    let length = day.length();
-    pick(&mut day.rng, &[(0.0, length), (0.3 * length, 0.8 * length)])
-}
-
-fn limit(seed: u64, of: &[f64]) -> f64 {
-    of[(seed % of.len() as u64) as usize]
-}
-
-/// A day long enough for sessions of this length.
-fn long(makings: &mut Makings, life: f64) {
-    makings.hours = makings.hours.max(life * 5.0 / 3600.0);
-    makings.life = makings.life.min(life);
-}
-
-fn direct(makings: &mut Makings) {
-    makings.front = Front::Direct;
-}
-
-fn one_place(makings: &mut Makings) {
-    (makings.instances, makings.upstreams, makings.routes) = (1, 1, 1);
-}
-
-/// Many sessions are open at any time, as where things fall over.
-fn busy(makings: &mut Makings) {
-    // Sixty and more are open at a time, even of few sessions.
-    makings.hours = if makings.sessions < 500 { 0.6 } else { 2.0 };
-    makings.life = 900.0;
-    makings.program = Program::Chat;
-}

@@ -1,8 +1,11 @@
 //! Upgrades that fail.
 
-use super::*;
+use super::play::{Recipe, expect, one};
 use crate::close::{Outcome, TlsFailure};
+use crate::diagnosis::tests::held_out::chance::pick;
+use crate::diagnosis::tests::held_out::day::Day;
 use crate::diagnosis::tests::held_out::incident::{all, refuse};
+use crate::diagnosis::{Culprit, Mechanism};
 use Culprit::{Client, NetworkUpstreamSide, Proxy, Upstream};
 use Mechanism::{CertificateRejected, HandshakesRefused};
 

@@ -1,10 +1,12 @@
 //! Ends in open sessions that a peer, or a measured fact, explains.
 
-use super::*;
+use super::play::{Recipe, busy, expect, limit, long, one, part, share};
 use crate::close::Outcome;
-use crate::diagnosis::tests::held_out::day::{says, unanswered};
+use crate::diagnosis::tests::held_out::day::{Day, says, unanswered};
 use crate::diagnosis::tests::held_out::incident::{all, behind_a_message, cut_old, falls_silent, refuse, some, soon};
+use crate::diagnosis::tests::held_out::program::Program;
 use crate::diagnosis::tests::held_out::script::{Act, Answer, Ending, What};
+use crate::diagnosis::{Culprit, Mechanism};
 use crate::wire::Peer::{self, Client, Upstream};
 use crate::wire::Violation;
 use Culprit::{NetworkClientSide, NetworkUpstreamSide};

@@ -1,12 +1,14 @@
 //! Two causes at once.
 
-use super::*;
+use super::play::{Play, Recipe, busy, expect};
 use crate::close::Outcome;
-use crate::diagnosis::tests::held_out::day::{says, unanswered};
+use crate::diagnosis::tests::held_out::day::{Day, Makings, says, unanswered};
 use crate::diagnosis::tests::held_out::incident::{
     BOTH, Fall, all, behind_a_message, cut_idle, cut_old, fall, falls_silent, quiet, refuse, some,
 };
+use crate::diagnosis::tests::held_out::program::Program;
 use crate::diagnosis::tests::held_out::script::Ending;
+use crate::diagnosis::{Culprit, Mechanism};
 use crate::wire::Peer::{Client, Upstream};
 use Culprit::{MiddleboxBack, MiddleboxFront, NetworkClientSide};
 use Mechanism::{
