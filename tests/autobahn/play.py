@@ -61,7 +61,7 @@ async def through(binary, port, *options, scheme="http"):
         yield front
     finally:
         await front.leave()
-        front.records = [json.loads(line) for line in (await records).splitlines()]
+        front.records = [front.read(line) for line in (await records).splitlines()]
 
 
 @contextlib.asynccontextmanager

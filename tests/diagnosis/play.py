@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from records import read
 from scenes import HARMLESS, INCIDENTS, Scene
 from stage import free_port, wait_for
 from stretch import stretched
@@ -47,7 +48,7 @@ class Proxy:
         self.process.wait(30)
 
     def records(self, instance):
-        lines = [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+        lines = [read(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
         return [{**record, "instance": instance} for record in lines]
 
 

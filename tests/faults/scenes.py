@@ -10,6 +10,7 @@ import termios
 import time
 from pathlib import Path
 
+from records import read
 from world import CLOSE, DEAD_PEER, PATIENCE, PING, PONG, PORT, TEXT, UPSTREAM, Ended
 
 # Seconds within which a dead peer must be found: the limit, and five more.
@@ -302,7 +303,7 @@ async def closewatch_killed(world):
     records = []
     for line in lines:
         try:
-            records.append(json.loads(line))
+            records.append(read(line))
         except ValueError:
             # The kill has cut this line off. Then nothing may follow it.
             assert b'{"schema"' not in line[1:], line

@@ -3,12 +3,12 @@ two of them."""
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import sys
 from pathlib import Path
 
+import records
 from link import Link, Namespace
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "simulate"))
@@ -54,7 +54,7 @@ class Closewatch:
         while True:
             line = await asyncio.wait_for(self.process.stdout.readline(), PATIENCE)
             assert line, "closewatch ended"
-            record = json.loads(line)
+            record = records.read(line)
             if record["event"] == "websocket.closed":
                 return record
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from box import Box, until
+from records import read
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
@@ -93,7 +94,7 @@ async def answered(client, text):
 
 def records(text):
     lines = (line for line in text.splitlines() if line.startswith("{"))
-    return [record for record in map(json.loads, lines) if record.get("event") == "websocket.closed"]
+    return [record for record in map(read, lines) if record["event"] == "websocket.closed"]
 
 
 def journal(box):

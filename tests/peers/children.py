@@ -5,12 +5,17 @@ import glob
 import json
 import re
 
+import records
+
 # Seconds to wait for a line. More than the 30 s after which a client gives up and says why.
 PATIENCE = 40
 
 
 class Peer:
     """A child process that writes JSON lines on standard output."""
+
+    # What a line says.
+    read = staticmethod(json.loads)
 
     def __init__(self, name, command):
         self.name, self.command, self.child = name, command, None
@@ -25,7 +30,7 @@ class Peer:
         """Reads the next line. None at the end of the output."""
         async with asyncio.timeout(patience):
             line = await self.child.stdout.readline()
-        return json.loads(line) if line else None
+        return self.read(line) if line else None
 
     async def ask(self, words):
         if self.child is None or self.child.stdin.is_closing():
@@ -63,6 +68,8 @@ class Server(Peer):
 
 class Closewatch(Peer):
     """The built binary in front of one port. Its lines are records."""
+
+    read = staticmethod(records.read)
 
     async def front(self, binary, upstream, *options, scheme="http", host="127.0.0.1", within=()):
         """Starts it. `within` is a command that runs another one."""
