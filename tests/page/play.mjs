@@ -217,6 +217,12 @@ try {
     assert.match(cells[heads.indexOf('From client')], /^\d+ · \d+(\.\d+)? [KMGT]?i?B$/);
   });
 
+  await check('the limit that a finding names is marked among the idle times', async () => {
+    const idle = page.getByRole('region', { name: 'Idle time at the end' });
+    await idle.getByText(/^\d+ at \d(\.\d)? s: idle_cut$/).waitFor({ timeout: 60_000 });
+    assert.ok((await idle.locator('rect.marked').count()) > 0);
+  });
+
   await check('more findings are behind one click', async () => {
     const more = page.getByRole('region', { name: 'Findings' }).locator('summary');
     if ((await more.count()) === 0) {

@@ -6,7 +6,7 @@ import { Now } from './now';
 import { Recent } from './recent';
 import { RecordDialog } from './record';
 import { LiveSessions } from './sessions';
-import { activity, connection, paused, waiting } from './state';
+import { activity, connection, findings, paused, waiting } from './state';
 
 export function App() {
   const numbers = activity.value;
@@ -33,14 +33,16 @@ export function App() {
           <Bars
             id="idle"
             title="Idle time at the end"
-            hint="Silence before a session ended, last 15 minutes. A peak is a timeout of somebody."
+            hint="Silence before a session ended, last 15 minutes. A limit that was found is marked."
             bars={numbers?.idle ?? []}
+            findings={findings.value}
           />
           <Bars
             id="lifetime"
             title="Lifetime at the end"
-            hint="Age of sessions that ended, last 15 minutes. A peak is a limit, or a crash that ended many."
+            hint="Age of sessions that ended, last 15 minutes. A limit that was found is marked."
             bars={numbers?.lifetime ?? []}
+            findings={findings.value}
           />
         </div>
         <Recent />

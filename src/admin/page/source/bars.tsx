@@ -1,5 +1,5 @@
 import { roughly } from './format';
-import type { Bar } from './model';
+import type { Bar, Finding } from './model';
 
 /** The axis goes from a tenth of a second over six decades, with a bar for what is below and one for what is above. */
 const PER_DECADE = 8;
@@ -20,6 +20,17 @@ interface Cluster {
   bar: Bar;
 }
 
+/** Mechanisms whose limit is a silence, and those whose limit is an age. */
+const SILENCES = ['idle_cut', 'silent_drop', 'heartbeat_timeout', 'keepalive_timeout'];
+const AGES = ['max_lifetime', 'auth_expired'];
+const MECHANISMS = { idle: SILENCES, lifetime: AGES };
+
+/** A time at which a finding says that sessions end. */
+interface Limit {
+  ms: number;
+  finding: Finding;
+}
+
 /** Where a time stands on the axis, in bars. */
 function place(ms: number): number {
   return Math.log10(ms / 100) * PER_DECADE + 1;
@@ -29,7 +40,20 @@ function position(bar: Bar): number {
   return bar.from_ms === 0 ? 0 : Math.round(place(bar.from_ms));
 }
 
-/** Bars that hold at least a tenth of all, five sessions, and three times what their neighbours hold on average. */
+function limits(of: keyof typeof MECHANISMS, findings: readonly Finding[]): Limit[] {
+  return findings.flatMap((finding) =>
+    finding.limit_s !== null && MECHANISMS[of].includes(finding.mechanism)
+      ? [{ ms: finding.limit_s * 1000, finding }]
+      : [],
+  );
+}
+
+/** Whether a limit is in this bar, or so close to its edge that some of its sessions are. */
+function holds(at: number, { ms }: Limit): boolean {
+  return at >= Math.floor(place(0.97 * ms)) && at <= Math.floor(place(1.03 * ms));
+}
+
+/** Without diagnosis: bars that hold at least a tenth of all, five sessions, and three times what their neighbours hold on average. */
 function clusters(counts: number[], bars: Bar[]): Cluster[] {
   const all = counts.reduce((sum, count) => sum + count, 0);
   const found = bars.flatMap((bar) => {
@@ -43,13 +67,23 @@ function clusters(counts: number[], bars: Bar[]): Cluster[] {
   return found.sort((one, other) => other.bar.count - one.bar.count).slice(0, 3);
 }
 
-/** Times as bars, with their clusters named. */
-export function Bars({ id, title, hint, bars }: { id: string; title: string; hint: string; bars: Bar[] }) {
+interface Props {
+  id: keyof typeof MECHANISMS;
+  title: string;
+  hint: string;
+  bars: Bar[];
+  /** Of the diagnosis; null if there is none. */
+  findings: readonly Finding[] | null;
+}
+
+/** Times as bars. The limits that diagnosis has found are marked; without diagnosis, what stands out. */
+export function Bars({ id, title, hint, bars, findings }: Props) {
   const counts = new Array<number>(COUNT).fill(0);
   for (const bar of bars) counts[position(bar)] = bar.count;
   const most = Math.max(1, ...counts);
   const all = counts.reduce((sum, count) => sum + count, 0);
-  const found = clusters(counts, bars);
+  const known = limits(id, findings ?? []);
+  const found = findings === null ? clusters(counts, bars) : [];
   return (
     <section aria-labelledby={id}>
       <h2 id={id}>{title}</h2>
@@ -58,7 +92,7 @@ export function Bars({ id, title, hint, bars }: { id: string; title: string; hin
         {bars.map((bar) => {
           const at = position(bar);
           const height = Math.max(2, (110 * bar.count) / most);
-          const marked = found.some((cluster) => cluster.at === at);
+          const marked = found.some((cluster) => cluster.at === at) || known.some((limit) => holds(at, limit));
           return (
             <rect key={at} class={marked ? 'marked' : ''} x={at * 10 + 1} y={120 - height} width={8} height={height} />
           );
@@ -80,7 +114,12 @@ export function Bars({ id, title, hint, bars }: { id: string; title: string; hin
               <b>{bar.count}</b> of {all} around <b>{roughly(bar.mean_ms)}</b>
             </li>
           ))}
-          {found.length === 0 && <li>{all} sessions, no cluster</li>}
+          {known.map(({ ms, finding }) => (
+            <li key={`${finding.route} ${finding.culprit} ${finding.mechanism}`}>
+              <b>{finding.sessions}</b> at <b>{roughly(ms)}</b>: {finding.mechanism}
+            </li>
+          ))}
+          {found.length + known.length === 0 && <li>{all} sessions, no limit found</li>}
         </ul>
       )}
     </section>

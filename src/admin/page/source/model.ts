@@ -157,6 +157,8 @@ export interface Finding {
   or: string[];
   mechanism: string;
   route: string | null;
+  limit_s: number | null;
+  sessions: number;
   confidence: number;
   first_at: string;
   evidence: { fact: string; value: number | string }[];
