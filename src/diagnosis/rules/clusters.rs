@@ -31,6 +31,8 @@ const TIMERS: usize = 4;
 const MAINLY: f64 = 0.75;
 /// Sessions that end within this time of each other may have one cause at one instant.
 const INSTANT: f64 = 1.0;
+/// Ends that all come within so many seconds are of one event.
+const BURST: f64 = 10.0;
 
 impl Clock {
     const ALL: [Self; 4] = [Self::Idle, Self::SilentUpstream, Self::SilentClient, Self::Age];
@@ -293,8 +295,9 @@ fn timer(log: &Log<'_>, rows: &[usize], clock: Clock, least: usize) -> Option<Ti
 pub(super) fn at_instants(log: &Log<'_>, members: &[usize], value: impl Fn(&Session) -> f64) -> bool {
     let mut groups: Vec<&[usize]> = vec![];
     let mut start = 0;
+    let instant = instant(log, members);
     for at in 1..=members.len() {
-        let apart = at == members.len() || log.rows[members[at]].at - log.rows[members[at - 1]].at > INSTANT;
+        let apart = at == members.len() || log.rows[members[at]].at - log.rows[members[at - 1]].at > instant;
         if apart {
             groups.push(&members[start..at]);
             start = at;
@@ -313,6 +316,13 @@ pub(super) fn at_instants(log: &Log<'_>, members: &[usize], value: impl Fn(&Sess
     }
     let few_instants = groups.len() < 3 && together == members.len();
     as_event * 2 > members.len() || few_instants && as_event * 4 > members.len()
+}
+
+/// Ends closer than this are of one instant. Where many come one by one, some are close by chance: then it is shorter.
+fn instant(log: &Log<'_>, members: &[usize]) -> f64 {
+    let (from, to) = log.span(members);
+    let usual = (to - from) / members.len() as f64;
+    if to - from <= BURST { INSTANT } else { INSTANT.min(usual / 10.0) }
 }
 
 /// How many instants these ends have.
