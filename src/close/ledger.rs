@@ -223,7 +223,9 @@ impl Ledger {
             Event::Stalled { peer, time, relieved } => {
                 let rest = self.rest(peer);
                 rest.stalled += time;
-                rest.last_stall = Some(Stall { since: at.saturating_sub(time), until: relieved.then_some(at) });
+                let stall = Stall { since: at.saturating_sub(time), until: relieved.then_some(at) };
+                // The sender had ended before the peer took bytes again: a later wait is of bytes that it had left behind.
+                rest.last_stall = rest.last_stall.filter(|last| last.until.is_none()).or(Some(stall));
             }
             Event::Kernel { peer, unacknowledged, tcp } => {
                 let rest = self.rest(peer);

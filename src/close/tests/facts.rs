@@ -214,6 +214,8 @@ fn a_stall_at_the_end_is_told_from_one_before() {
         ("+99 stall>c +500 u:reset", 0),
         // It took nothing any more, and the end was noticed while it did not, or later.
         ("+99 stuck>c +50 u:reset", 61),
+        // Behind the first wait it took what was left, and paused once more.
+        ("+99 stuck>c +20 stall>c +50 u:reset", 82),
         ("+99 u:reset stall>c", 9),
         ("+99 u:reset +500 stall>c", 0),
         ("+99 u:reset stuck>u", 0),
