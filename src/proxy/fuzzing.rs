@@ -33,7 +33,7 @@ pub fn verbatim(bytes: &[u8]) -> Option<Verbatim<'_>> {
     }
 }
 
-/// The head of such an upgrade as hyper is shown it, if it has to answer.
+/// The first bytes of a connection as hyper is shown them.
 pub fn for_hyper(head: &[u8]) -> Vec<u8> {
     let mut head = head.to_vec();
     put_stand_in(&mut head);
