@@ -141,6 +141,10 @@ def image():
     build = next(step["value"] for step in steps if step["instruction"] == "RUN" and "cargo build" in step["value"])
     need("release_cargo build --release --locked --bin closewatch;" in build, "the Dockerfile builds another binary than benches/ measures")
     same("what the image starts", entrypoint, ["/usr/bin/closewatch"])
+    # Cargo looks for the file of a target without a path, even if it does not build it, and these are not in the context.
+    package = tomllib.loads((ROOT / "Cargo.toml").read_text())
+    same("targets of Cargo.toml without a path",
+         [target["name"] for target in package["bench"] + package["test"] if "path" not in target], [])
     # Tests are not compiled into the image.
     sources = (file for file in (ROOT / "src").rglob("*.rs") if file.stem != "tests" and "tests" not in file.parts)
     outside = [str(file) for file in sources

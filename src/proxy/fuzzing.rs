@@ -1,4 +1,4 @@
-//! Access to private parsers, for the fuzz targets.
+//! Access to private parsers, for the fuzz targets and `benches/instructions`.
 
 use http::Request;
 use tokio::net::TcpStream;

@@ -10,7 +10,7 @@
 mod accept;
 mod certificates;
 mod connection;
-#[cfg(fuzzing)]
+#[doc(hidden)]
 pub mod fuzzing;
 mod http;
 mod parsed;
