@@ -1,4 +1,4 @@
-//! What every record costs: its hint, its filing, and its line in the close log.
+//! The cost of a record: its hint, its filing, and its line in the close log.
 
 use std::hint::black_box;
 use std::sync::Arc;

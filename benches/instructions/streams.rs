@@ -1,4 +1,4 @@
-//! What every message costs: the tap and the ledger.
+//! The cost of a message: the tap and the ledger.
 
 use std::hint::black_box;
 use std::sync::Arc;

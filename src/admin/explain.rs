@@ -63,7 +63,7 @@ fn answer<T: Serialize>(headers: &HeaderMap, value: T, page: impl Fn(&T) -> Stri
     }
 }
 
-/// What every page begins with. All of its text is the catalog's, and stands escaped all the same, here and below.
+/// The beginning of every page. All of its text is the catalog's, and stands escaped all the same, here and below.
 fn head(title: &str) -> String {
     format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\

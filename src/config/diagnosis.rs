@@ -27,7 +27,7 @@ pub struct Diagnosis {
     /// Hops in front, whose addresses are no client's. Default none.
     #[serde(serialize_with = "show_networks")]
     pub hops: Vec<IpNet>,
-    /// What tells clients behind one address apart. Default: nothing but their address and `User-Agent`.
+    /// The cookie or header that tells clients behind one address apart. Default: nothing but their address and `User-Agent`.
     #[serde(serialize_with = "show_visitor")]
     pub client: Option<Visitor>,
     /// Findings that are known, and make neither series nor log lines. Default none.

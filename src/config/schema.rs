@@ -72,7 +72,7 @@ fn table(keys: &Value, path: &str) -> Value {
     json!({ "type": "object", "properties": properties, "additionalProperties": false })
 }
 
-/// What a key may be; `None` for a table.
+/// The values that a key may have; `None` for a table.
 fn kind(key: &str) -> Option<Value> {
     let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
     Some(match (table, name) {

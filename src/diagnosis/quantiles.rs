@@ -8,7 +8,7 @@ use super::tables::Quantile;
 const ERROR: f64 = 0.01;
 /// Each bucket reaches from a power of this to the next.
 const BASE: f64 = (1.0 + ERROR) / (1.0 - ERROR);
-/// What is shorter counts as this, what is longer as that: some 2,000 buckets, whatever comes.
+/// Shorter values count as the first, longer ones as the second: so there are some 2,000 buckets at most.
 const RANGE: (f64, f64) = (1e-6, 1e10);
 /// Shares that are told.
 const SHARES: [f64; 3] = [0.5, 0.9, 0.99];

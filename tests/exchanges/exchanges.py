@@ -4,7 +4,7 @@ EXCHANGES = []
 
 HELLO, PROOF = "Authorization: NTLM hello\r\n", "Authorization: NTLM proof\r\n"
 
-# What an ingress that ends TLS says.
+# The headers of an ingress that ends TLS.
 INGRESS = "X-Forwarded-Proto: https\r\nX-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Host: shop.test\r\n"
 
 TARGETS = ['/target?filter={"room":1}', "/target?a=<b>", "/target?q=a|b^c\\d[0]`e`", "/target?x=%7B%22%2F"]

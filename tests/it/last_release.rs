@@ -29,7 +29,7 @@ fn assert_has_all(now: &Value, then: &Value, path: &str) {
         let now = now.get(name).unwrap_or_else(|| panic!("{path} is gone"));
         let same = std::mem::discriminant(now) == std::mem::discriminant(then);
         assert!(same || now.is_null() || then.is_null(), "{path} was {then}, and is {now}");
-        // What a peer did, by name: not fields of ours.
+        // Acts of a peer, by name: not fields of ours.
         if !now.is_null() && name != "violations" {
             assert_has_all(now, then, &path);
         }

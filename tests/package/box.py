@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-# What a container, its package manager and its journal write in any case.
+# Files that a container, its package manager and its journal write in any case.
 VOLATILE = ("/dev", "/proc", "/run", "/sys", "/tmp", "/var/cache", "/var/lib/dpkg", "/var/lib/systemd", "/var/log", "/var/tmp")
 PATIENCE = 120
 

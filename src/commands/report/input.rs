@@ -23,7 +23,7 @@ pub(super) struct Block {
     length: usize,
 }
 
-/// What is left of the files.
+/// The rest of the files.
 pub(super) struct Input<'a> {
     files: &'a [PathBuf],
     /// Number of the file that is read.

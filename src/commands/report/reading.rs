@@ -57,7 +57,7 @@ pub(super) fn read(
         };
         if let Err(error) = read_line(text, filter, anonymous, engine) {
             let kind = match error {
-                // What the same pipe carries beside the records.
+                // Other lines of the same pipe.
                 BadLine::OwnLog => continue,
                 BadLine::NotJson(_) => "not JSON",
                 BadLine::Foreign => "other JSON",

@@ -30,7 +30,7 @@ pub(super) struct Process {
     threads: IntGauge,
 }
 
-/// What the kernel says of this process, open since the start.
+/// The kernel's files about this process, open since the start.
 struct Files {
     stat: File,
     descriptors: Dir,

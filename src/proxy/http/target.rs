@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use http::Request;
 
-/// What hyper is shown in the place of each byte that its URI type refuses or cuts off.
+/// The byte that hyper is shown in the place of each one that its URI type refuses or cuts off.
 const STAND_IN: u8 = b'!';
 
 /// A target as the client wrote it; hyper has a stand-in for it.

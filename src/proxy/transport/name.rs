@@ -88,7 +88,7 @@ mod tests {
         (address, 80).into()
     }
 
-    /// What a connection to the old address is told, if the resolver answers so.
+    /// The answer for a connection to the old address, if the resolver answers so.
     async fn told(name: &Name, known: &mut Instant, answer: io::Result<Vec<SocketAddr>>) -> bool {
         name.leads_to_by(at(OLD), known, async || answer).await
     }

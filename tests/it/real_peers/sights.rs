@@ -1,4 +1,4 @@
-//! What real libraries report of ends that no server stack makes on request: the upstream is scripted, the client is real.
+//! Reports of real libraries about ends that no server stack makes on request: the upstream is scripted, the client is real.
 
 use std::net::SocketAddr;
 

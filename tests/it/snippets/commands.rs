@@ -28,7 +28,7 @@ pub(super) async fn run(place: &str, line: &str) {
     assert_eq!(words[0], "closewatch", "{place}");
     let arguments: Vec<_> = words[1..]
         .iter()
-        // What a shell makes of it in that folder.
+        // The expansion of a shell in that folder.
         .map(|word| word.replace("close-*.jsonl.zst", "close-1.jsonl.zst").replace("0.0.0.0:8080", "127.0.0.1:0"))
         .collect();
     let mut arguments: Vec<_> = arguments.iter().map(String::as_str).collect();

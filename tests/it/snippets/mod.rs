@@ -45,7 +45,7 @@ enum Rule {
     Configuration,
     /// A part of a unit that is shipped.
     Unit,
-    /// What closewatch prints.
+    /// Output of closewatch.
     Output,
     /// An entry of [`ELSEWHERE`].
     Elsewhere(usize),

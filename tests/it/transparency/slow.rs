@@ -97,7 +97,7 @@ async fn a_peer_whose_host_acknowledges_nothing_is_dead() {
         let record = rig.record().await;
         assert_eq!(record.verdict.cause.as_str(), format!("{}_timeout", dead.as_str()));
         let lost = text("anybody?").bytes(dead.other()).len() as u64;
-        // What it did not acknowledge came from the other peer alone.
+        // Bytes that it did not acknowledge came from the other peer alone.
         assert_eq!(record.facts.of(dead).undelivered_bytes, lost);
         assert_eq!(record.facts.of(dead.other()).undelivered_bytes, 0);
         assert!(record.facts.of(dead).tcp.is_some_and(|tcp| tcp.retransmits > 0));

@@ -13,7 +13,7 @@ const ROOM: usize = 32_000;
 /// Looks at one play.
 const LOOKS: f64 = 60.0;
 
-/// What came of a play.
+/// The result of a play.
 #[derive(Default)]
 struct Lived {
     /// The report of the long window in the end.

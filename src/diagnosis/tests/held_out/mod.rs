@@ -47,7 +47,7 @@ fn wanted(name: &str, given: &str) -> Vec<u64> {
     std::env::var(name).unwrap_or_else(|_| given.to_owned()).split(',').map(|number| number.parse().unwrap()).collect()
 }
 
-/// What came of a number of plays.
+/// The results of a number of plays.
 #[derive(Default)]
 struct Tally {
     plays: usize,
