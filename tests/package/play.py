@@ -97,8 +97,12 @@ def records(text):
     return [record for record in map(read, lines) if record["event"] == "websocket.closed"]
 
 
+def said_by(box):
+    return box.run("journalctl", "--unit", "closewatch", "--output", "cat", "--no-pager")
+
+
 def journal(box):
-    return records(box.run("journalctl", "--unit", "closewatch", "--output", "cat", "--no-pager"))
+    return records(said_by(box))
 
 
 async def install_use_upgrade_purge(box):
@@ -132,8 +136,8 @@ async def install_use_upgrade_purge(box):
         upgrade = await asyncio.create_subprocess_exec(
             *box.command("dpkg", "--install", "--force-confold", "/tmp/next.deb"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL)
-        # From here on the first instance accepts nobody.
-        await asyncio.to_thread(until, "the drain", lambda: show("SubState") == "stop-sigterm")
+        # From here on the first instance accepts nobody. systemd's own state comes before the process has taken the signal.
+        await asyncio.to_thread(until, "the drain", lambda: "drain begins" in said_by(box))
         newcomer = asyncio.ensure_future(connect(FRONT, open_timeout=100))
         for client in clients:
             await answered(client, "during")
