@@ -24,11 +24,15 @@ PAINTED = re.compile(r"^\x1b\[(\d+)m(.*)\x1b\[0m$")
 
 
 def output(closewatch):
-    """All lines of one round, as a terminal gets them."""
+    """All lines of one round."""
+    return shown([closewatch, "demo", "--admin", "127.0.0.1:0", "--rate", "2", "--rounds", "1"], 120)
+
+
+def shown(command, columns):
+    """The lines that a command writes to a terminal of that width."""
     ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (50, 120))
-    command = [closewatch, "demo", "--admin", "127.0.0.1:0", "--rate", "2", "--rounds", "1"]
-    demo = subprocess.Popen(command, stdout=theirs, stdin=subprocess.DEVNULL)
+    termios.tcsetwinsize(theirs, (50, columns))
+    process = subprocess.Popen(command, stdout=theirs, stdin=subprocess.DEVNULL)
     os.close(theirs)
     text = b""
     while True:
@@ -39,8 +43,8 @@ def output(closewatch):
         if not piece:
             break
         text += piece
-    if demo.wait() != 0:
-        sys.exit(f"demo.py: {closewatch} demo has failed")
+    if process.wait() != 0:
+        sys.exit(f"docs/images: {' '.join(map(str, command[:2]))} has failed")
     return text.decode().replace("\r\n", "\n").rstrip("\n").split("\n")
 
 

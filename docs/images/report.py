@@ -7,14 +7,12 @@ A demo of a minute writes the log. The picture has the first findings and one of
 """
 
 import os
-import pty
 import subprocess
 import sys
 import tempfile
-import termios
 from pathlib import Path
 
-from demo import drawn
+from demo import drawn, shown
 
 SHOWN = "closewatch report close.jsonl"
 SECONDS = 60
@@ -31,22 +29,7 @@ def output(closewatch):
             subprocess.run(demo, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=SECONDS, check=False)
         except subprocess.TimeoutExpired:
             pass
-        ours, theirs = pty.openpty()
-        termios.tcsetwinsize(theirs, (50, 110))
-        report = subprocess.Popen([closewatch, "report", log], stdout=theirs, stdin=subprocess.DEVNULL)
-        os.close(theirs)
-        text = b""
-        while True:
-            try:
-                piece = os.read(ours, 65536)
-            except OSError:  # how Linux says that no process has the terminal open any more
-                break
-            if not piece:
-                break
-            text += piece
-        if report.wait() != 0:
-            sys.exit(f"report.py: {closewatch} report has failed")
-    return text.decode().replace("\r\n", "\n").rstrip("\n").split("\n")
+        return shown([closewatch, "report", log], 110)
 
 
 def parts(lines):
