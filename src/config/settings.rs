@@ -226,7 +226,8 @@ pub struct Limits {
 /// How bytes are moved: the fast paths, each of which can be turned off.
 #[derive(Clone, Debug, Serialize)]
 pub struct Relay {
-    /// Whether a valid upgrade is relayed byte for byte, or every one goes through hyper. Default on.
+    /// Whether a valid upgrade is relayed byte for byte and a simple request line by line, or every one goes through hyper.
+    /// Default on.
     #[serde(serialize_with = "show_switch")]
     pub verbatim: bool,
     /// Whether the payload of large frames is moved within the kernel, or all of it through a buffer. Default on.

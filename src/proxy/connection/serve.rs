@@ -7,12 +7,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 use ulid::Ulid;
 
+use super::exchanges::{Rest, pass_requests};
 use super::identify::identify;
 use super::last_words::{TOO_LATE, say_last};
 use super::request::RequestState;
 use super::secure::secure;
 use super::speak_http::speak_http;
 use crate::close::{Address, Event, Live, Rejection, Request, Session};
+use crate::proxy::http::head::HeadFacts;
+use crate::proxy::http::upstreams::Upstreams;
 use crate::proxy::permit::Permit;
 use crate::proxy::relay::session::SessionFile;
 use crate::proxy::relay::{Relay, Run};
@@ -106,7 +109,18 @@ async fn shake_hands(proxy: &Arc<Shared>, leg: Leg, client: &Client) -> Option<(
     };
     // With keep-alive it may stay idle for long.
     leg.keep_alive(proxy.config.timeouts.dead_peer);
-    let request = RequestState::new(began, &proxy.config.timeouts, head, asked);
+    let timeouts = &proxy.config.timeouts;
+    let upstreams = Upstreams::new(Arc::clone(&proxy.upstream_connections), timeouts.keep_alive);
+    // A whole head that hyper reads as it was written, and that was put to no upstream yet.
+    let as_written = |head: &HeadFacts| head.target.is_none() && !head.ambiguous;
+    let (leg, read, request) = if asked.is_none() && head.as_ref().is_some_and(as_written) {
+        let Rest { leg, read, answered } = Box::pin(pass_requests(proxy, client, &upstreams, leg, read)).await?;
+        let request =
+            if answered { RequestState::behind(timeouts) } else { RequestState::new(began, timeouts, head, None) };
+        (leg, read, request)
+    } else {
+        (leg, read, RequestState::new(began, timeouts, head, asked))
+    };
     // A box of its own: its future is several times the size of an upgrade's.
-    Box::pin(speak_http(proxy, Rewind::with(leg, read), request, client)).await
+    Box::pin(speak_http(proxy, Rewind::with(leg, read), request, client, upstreams)).await
 }

@@ -62,9 +62,9 @@ pub(super) async fn speak_http(
     leg: Rewind,
     request: RequestState,
     client: &Client,
+    upstreams: Upstreams,
 ) -> Option<(Established, Leg, Vec<u8>)> {
     let state = Arc::new(request);
-    let upstreams = Upstreams::new(Arc::clone(&proxy.upstream_connections), proxy.config.timeouts.keep_alive);
     let service = service_fn(|request: Request<_>| {
         // Before the future: hyper reads behind the head before it polls the answer.
         let begun = state.begin(websocket::asks_for_websocket(request.headers()));
@@ -214,6 +214,8 @@ async fn answer_request(
     if let Some(target) = target {
         request.extensions_mut().insert(target);
     }
+    // It belongs to this request, or to none.
+    let given = upstreams.given();
     let proxy = &proxy.latest();
     headers::settle_host(&mut request);
     let response = if websocket::asks_for_websocket(request.headers()) {
@@ -243,7 +245,7 @@ async fn answer_request(
             answer(StatusCode::BAD_REQUEST, "no tunnels are opened here")
         } else if let Some(route) = route {
             forwarded::append(request.headers_mut(), client, &proxy.config.forwarded, proxy.scheme());
-            match forward(upstreams, route.upstream(&proxy.config.limits), request).await {
+            match forward(upstreams, route.upstream(&proxy.config.limits), request, given).await {
                 Ok(response) => response,
                 Err(error) => {
                     note_failure(&error, client, &route);

@@ -22,7 +22,7 @@ use crate::proxy::parsed::Parsed;
 pub(in crate::proxy) const USUAL_HEADER_LINES: usize = 100;
 
 /// Space on the stack for the headers of one head while it is read: four kilobytes that are neither cleared nor kept.
-pub(in crate::proxy) struct Room<'b>([MaybeUninit<Header<'b>>; USUAL_HEADER_LINES]);
+pub(in crate::proxy) struct Room<'b>(pub(super) [MaybeUninit<Header<'b>>; USUAL_HEADER_LINES]);
 
 /// A head and its headers, in their order.
 #[derive(Clone, Copy, Debug)]
@@ -114,7 +114,7 @@ pub(in crate::proxy) fn switch<'h, 'b>(bytes: &'b [u8], accept: &str, room: &'h 
 
 /// Whether a target is relayed unchanged: it begins with a slash, and all of it is visible ASCII. Clients that do not
 /// percent-encode (`?filter={"room":1}`) work with backends that take it, and nginx passes it too.
-fn is_visible_path(target: &str) -> bool {
+pub(super) fn is_visible_path(target: &str) -> bool {
     target.starts_with('/') && target.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
@@ -208,7 +208,7 @@ impl RequestHeaders for Head<'_, '_> {
 }
 
 /// Whether every CR is followed by an LF, and every LF preceded by a CR.
-fn has_strict_lines(head: &[u8]) -> bool {
+pub(super) fn has_strict_lines(head: &[u8]) -> bool {
     let rest = head.get(1..).unwrap_or_default();
     // No early return: the compiler then compares whole vectors at a time.
     let odd = head.iter().zip(rest).fold(0, |odd, (this, next)| odd | u8::from((*this == b'\r') != (*next == b'\n')));

@@ -5,6 +5,7 @@ mod expect;
 pub(super) mod facts;
 pub(super) mod head;
 pub(super) mod headers;
+pub(super) mod lines;
 pub(super) mod offer;
 pub(super) mod plain;
 pub(super) mod target;

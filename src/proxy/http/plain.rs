@@ -1,5 +1,7 @@
 //! Plain HTTP: a request that is no upgrade passes through, over the client's own upstream connection.
 
+use std::sync::Arc;
+
 use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::BodyExt;
@@ -9,7 +11,7 @@ use super::answer::{Body, empty};
 use super::expect;
 use super::headers;
 use super::upstream::Unanswered;
-use super::upstreams::{OpenError, Upstream, Upstreams};
+use super::upstreams::{Given, OpenError, Upstream, Upstreams};
 use crate::proxy::transport::dial::DialError;
 
 /// Why a request got no answer from the upstream.
@@ -35,14 +37,18 @@ pub(in crate::proxy) enum PlainError {
     Unanswered(#[source] hyper::Error),
 }
 
-/// Passes a request on, and its answer back.
+/// Passes a request on, and its answer back. The connection that was `given` for it is taken if it leads to the same upstream.
 pub(in crate::proxy) async fn forward(
     upstreams: &Upstreams,
     upstream: Upstream<'_>,
     request: Request<Incoming>,
+    given: Option<Given>,
 ) -> Result<Response<Body>, PlainError> {
     let mut request = expect::await_word(prepare(request, upstream.authority)?);
-    if let Some(mut connection) = upstreams.take(upstream).await.filter(|kept| kept.takes(&request)) {
+    let given = given.filter(|given| Arc::ptr_eq(&given.dialer, upstream.dialer));
+    if given.is_none()
+        && let Some(mut connection) = upstreams.take(upstream).await.filter(|kept| kept.takes(&request))
+    {
         let (first, again) = with_copy(request);
         match connection.send(first).await {
             Ok(response) => {
@@ -54,7 +60,10 @@ pub(in crate::proxy) async fn forward(
             Err(Unanswered::Broken(error)) => return Err(unanswered(error)),
         }
     }
-    let mut connection = upstreams.open(upstream).await?;
+    let mut connection = match given {
+        Some(given) => given.result?,
+        None => upstreams.open(upstream).await?,
+    };
     let response = connection.send(request).await.map_err(|error| unanswered(error.into_error()))?;
     upstreams.keep(upstream, connection);
     finish(response)

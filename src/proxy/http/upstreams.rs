@@ -20,6 +20,8 @@ use crate::proxy::transport::rewind::Rewind;
 /// The upstream connections of one client connection. Its requests come one at a time, so one for each upstream is enough.
 pub(in crate::proxy) struct Upstreams {
     kept: Mutex<Vec<Kept>>,
+    /// For the next request.
+    given: Mutex<Option<Given>>,
     /// Number of upstream connections of all clients.
     open: Arc<AtomicUsize>,
     keep_alive: Duration,
@@ -47,6 +49,13 @@ pub(in crate::proxy) enum OpenError {
     Closed(#[source] hyper::Error),
 }
 
+/// The result of a dial that was made before hyper has read the request.
+pub(in crate::proxy) struct Given {
+    pub(in crate::proxy) dialer: Arc<Dialer>,
+    /// The answer to that request may have begun to come over it.
+    pub(in crate::proxy) result: Result<UpstreamConnection, OpenError>,
+}
+
 struct Kept {
     route: Arc<RouteFacts>,
     dialer: Arc<Dialer>,
@@ -60,7 +69,7 @@ struct Kept {
 impl Upstreams {
     /// None yet. `open` counts those of all clients; one that is idle for `keep_alive` is closed.
     pub(in crate::proxy) const fn new(open: Arc<AtomicUsize>, keep_alive: Duration) -> Self {
-        Self { kept: Mutex::new(Vec::new()), open, keep_alive }
+        Self { kept: Mutex::new(Vec::new()), given: Mutex::new(None), open, keep_alive }
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Vec<Kept>) -> T) -> T {
@@ -78,6 +87,16 @@ impl Upstreams {
             Some(kept.swap_remove(at).connection)
         })?;
         upstream.dialer.leads_to(&connection.address, &mut connection.known).await.then_some(connection)
+    }
+
+    /// Gives the next request the result of a dial that was made for it already.
+    pub(in crate::proxy) fn give(&self, given: Given) {
+        *self.given.lock().unwrap_or_else(PoisonError::into_inner) = Some(given);
+    }
+
+    /// What was given for this request.
+    pub(in crate::proxy) fn given(&self) -> Option<Given> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// A new connection. It has to be [kept](Self::keep) for as long as an answer comes over it.
@@ -100,7 +119,8 @@ impl Upstreams {
         keeps
     }
 
-    fn place(&self, upstream: Upstream<'_>) -> Option<UpstreamPlace> {
+    /// A place for one connection more.
+    pub(in crate::proxy) fn place(&self, upstream: Upstream<'_>) -> Option<UpstreamPlace> {
         Some(UpstreamPlace::new(
             Permit::take(&self.open, upstream.limits.upstream_connections)?,
             Arc::clone(upstream.sink),

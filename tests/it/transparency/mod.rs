@@ -5,6 +5,7 @@ mod ends;
 mod faults;
 mod heads;
 mod limits;
+mod lines;
 mod options;
 mod own_connections;
 mod plain;

@@ -112,6 +112,14 @@ impl RequestState {
         Self { state, hid_fin, first_head, head: timeouts.head, keep_alive: timeouts.keep_alive }
     }
 
+    /// The state of a connection on which requests were answered already, and nothing of the next one was seen.
+    pub(super) fn behind(timeouts: &Timeouts) -> Self {
+        let now = Instant::now();
+        let state = Mutex::new(State::Waiting { first: false, until: now + timeouts.keep_alive });
+        let (head, keep_alive) = (timeouts.head, timeouts.keep_alive);
+        Self { state, hid_fin: AtomicBool::new(false), first_head: now, head, keep_alive }
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,0 +1,74 @@
+//! The connections to upstreams that are kept for one client.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::time::Instant;
+
+use crate::close::Address;
+use crate::config::Limits;
+use crate::proxy::http::upstream::{UpstreamConnection, UpstreamPlace};
+use crate::proxy::http::upstreams::{OpenError, Upstreams};
+use crate::proxy::routes::Route;
+use crate::proxy::state::Shared;
+use crate::proxy::transport::dial::Reached;
+use crate::proxy::transport::leg::Leg;
+use crate::proxy::transport::read_buffer;
+use crate::proxy::transport::rewind::Rewind;
+
+/// A connection to an upstream that is kept for this client.
+pub(super) struct Kept {
+    pub(super) route: Arc<Route>,
+    pub(super) leg: Leg,
+    address: Address,
+    /// When the upstream's name was last known to lead to that address.
+    known: Instant,
+    pub(super) used: Instant,
+    place: UpstreamPlace,
+}
+
+/// The connection that is kept to a route's upstream, or a new one.
+pub(super) async fn reach(
+    proxy: &Shared,
+    upstreams: &Upstreams,
+    kept: &mut Vec<Kept>,
+    route: &Arc<Route>,
+) -> Result<(Kept, bool), OpenError> {
+    // A reload has given the route another upstream: what leads to the one before is not used again.
+    kept.retain(|kept| kept.route.facts.name != route.facts.name || Arc::ptr_eq(&kept.route.dialer, &route.dialer));
+    if let Some(at) = kept.iter().position(|kept| Arc::ptr_eq(&kept.route.dialer, &route.dialer)) {
+        let mut kept = Kept { route: Arc::clone(route), ..kept.swap_remove(at) };
+        let is_quiet = poll_fn(|cx| Poll::Ready(kept.is_quiet(cx))).await;
+        if is_quiet && route.dialer.leads_to(&kept.address, &mut kept.known).await {
+            return Ok((kept, false));
+        }
+    }
+    let place = upstreams.place(route.upstream(&proxy.config.limits)).ok_or(OpenError::OverLimit)?;
+    // Boxed: most requests need no dial, and would carry its state.
+    let Reached { leg, address, .. } = Box::pin(route.dialer.dial(&[])).await?;
+    route.dialer.keep_alive(&leg);
+    let now = Instant::now();
+    Ok((Kept { route: Arc::clone(route), leg, address, known: now, used: now, place }, true))
+}
+
+// === impl Kept ===
+
+impl Kept {
+    /// Whether nothing has come of it, its end included: bytes that answer no request spoil it.
+    pub(super) fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
+        read_buffer::poll_read_more(&mut self.leg, &mut Vec::new(), cx).is_pending()
+    }
+
+    /// The connection for hyper: with `answer`, the beginning of the answer to a request that was put over it already.
+    pub(super) async fn for_hyper(self, answer: Option<Vec<u8>>, limits: &Limits) -> hyper::Result<UpstreamConnection> {
+        let leg = match answer {
+            None => Rewind::new(self.leg),
+            Some(answer) => Rewind::answer(self.leg, answer),
+        };
+        let mut connection = UpstreamConnection::new(leg, self.address, limits).await?;
+        connection.known = self.known;
+        connection.take_place(|| Some(self.place));
+        Ok(connection)
+    }
+}
