@@ -132,7 +132,7 @@ pub(super) fn quantile(values: &[f64], share: f64) -> f64 {
 /// Numbers in order.
 pub(super) fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
+    values.sort_unstable_by(f64::total_cmp);
     values
 }
 

@@ -1,7 +1,5 @@
 //! Common features of victims that others do not have.
 
-use std::collections::HashMap;
-
 use super::address;
 use super::cluster::surprise;
 use super::finding::Common;
@@ -35,7 +33,7 @@ const OTHERS: usize = 8;
 // === impl Trait ===
 
 impl Trait {
-    const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::UserAgent,
         Self::Origin,
         Self::Subnet,
@@ -86,19 +84,14 @@ pub(super) fn shared_by(
     if others.len() < OTHERS || victims.is_empty() {
         return None;
     }
-    let mut values: HashMap<u128, f64> = HashMap::new();
-    for row in victims {
-        *values.entry(property.of(log.rows[*row])).or_default() += log.weight[*row];
-    }
-    let frequent = values.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
-    let (value, count) = frequent.filter(|(value, _)| *value != 0)?;
+    let column = log.columns.of_trait(property);
+    let (number, count) = column.most(victims, &log.weight, 0);
     let of_victims = count / log.count(victims);
-    if of_victims < most {
+    if number == 0 || of_victims < most {
         return None;
     }
-    let same: f64 = others.iter().filter(|row| property.of(log.rows[**row]) == value).map(|row| log.weight[*row]).sum();
-    let of_others = same / log.count(others);
-    (of_others <= FEW).then_some(value)
+    let of_others = column.count(others, &log.weight, number) / log.count(others);
+    (of_others <= FEW).then(|| column.value(number))
 }
 
 /// All that victims share and others do not.
@@ -128,7 +121,12 @@ pub(super) fn common(log: &Log<'_>, victims: &[usize], others: &[usize]) -> Comm
 
 /// Rows among `scope` that are not among `victims`; both in order.
 pub(super) fn others(scope: &[usize], victims: &[usize]) -> Vec<usize> {
-    scope.iter().copied().filter(|row| victims.binary_search(row).is_err()).collect()
+    let mut victims = victims.iter().copied().peekable();
+    let is_other = |row: &usize| {
+        while victims.next_if(|victim| victim < row).is_some() {}
+        victims.peek() != Some(row)
+    };
+    scope.iter().copied().filter(is_other).collect()
 }
 
 /// The part of `members` that is far more frequent than elsewhere: all of the scope, a stretch of time, or one value of a
@@ -176,35 +174,21 @@ pub(super) fn stretch(log: &Log<'_>, members: &[usize], scope: &[usize], least: 
     }
     let (_, start, size) = best?;
     let window = &members[start..start + size];
-    let (from, to) = log.span(window);
-    let meanwhile: Vec<usize> = scope.iter().copied().filter(|row| (from..=to).contains(&at(*row))).collect();
-    let share = log.count(window) / log.count(&meanwhile).max(1.0);
+    let share = log.count(window) / log.count(log.within(scope, log.span(window))).max(1.0);
     (share >= least.max(SHARE)).then(|| window.to_vec())
 }
 
 /// The value of a property to which they are confined.
 fn confined(log: &Log<'_>, members: &[usize], scope: &[usize], floor: f64) -> Option<Vec<usize>> {
     let (all, whole) = (log.count(members), log.count(scope));
-    // The value that most of them have, of each property.
-    let most = Trait::CONFINING.map(|property| {
-        let mut counts: HashMap<u128, f64> = HashMap::new();
-        for row in members {
-            *counts.entry(property.of(log.rows[*row])).or_default() += log.weight[*row];
-        }
-        let known = counts.into_iter().filter(|(value, _)| *value != 0);
-        known.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))).unwrap_or_default()
-    });
-    // How many have it in all: in one pass, as there are far more of these.
-    let mut in_all = Trait::CONFINING.map(|_| 0.0);
-    for row in scope {
-        for ((property, (value, _)), of) in Trait::CONFINING.iter().zip(&most).zip(&mut in_all) {
-            *of += if property.of(log.rows[*row]) == *value { log.weight[*row] } else { 0.0 };
-        }
-    }
-    for ((property, (value, hit)), of) in Trait::CONFINING.into_iter().zip(most).zip(in_all) {
-        if value == 0 {
+    for property in Trait::CONFINING {
+        let column = log.columns.of_trait(property);
+        // The value that most of them have, and how many have it in all.
+        let (number, hit) = column.most(members, &log.weight, 1);
+        if number == 0 {
             continue;
         }
+        let of = column.count(scope, &log.weight, number);
         let elsewhere = (all - hit + 0.5) / (whole - of).max(1.0);
         let rate = hit / of.max(1.0);
         let stands_out = hit >= LEAST as f64
@@ -214,7 +198,7 @@ fn confined(log: &Log<'_>, members: &[usize], scope: &[usize], floor: f64) -> Op
         if !stands_out {
             continue;
         }
-        let has = |row: &&usize| property.of(log.rows[**row]) == value;
+        let has = |row: &&usize| column.number(**row) == number;
         let here: Vec<usize> = members.iter().filter(has).copied().collect();
         let least = (floor * 2.0).max(SHARE);
         if rate >= least {

@@ -99,8 +99,9 @@ fn finding(log: &Log<'_>, cause: &Cause) -> Finding {
     routes.sort_unstable();
     routes.dedup();
     let (from, to) = log.span(members);
-    let scope: Vec<usize> = (0..log.rows.len()).filter(|row| routes.contains(&log.rows[*row].route)).collect();
-    let meanwhile: Vec<usize> = scope.iter().copied().filter(|row| (from..=to).contains(&log.rows[*row].at)).collect();
+    let mut scope: Vec<usize> = routes.iter().flat_map(|route| log.rows_of(Some(*route)).iter().copied()).collect();
+    scope.sort_unstable();
+    let meanwhile = log.within(&scope, (from, to));
     let common = common(log, members, &others(&scope, members));
     let route = (routes.len() == 1).then(|| log.names.of(routes[0]).to_owned());
     let kind = match (sessions.is_empty(), handshakes.is_empty()) {
@@ -116,7 +117,7 @@ fn finding(log: &Log<'_>, cause: &Cause) -> Finding {
         limit_s: cause.limit,
         sessions: log.count(&sessions).round() as u64,
         handshakes: log.count(&handshakes).round() as u64,
-        share: round(log.count(members) / log.count(&meanwhile).max(1.0)),
+        share: round(log.count(members) / log.count(meanwhile).max(1.0)),
         confidence: round(cause.confidence),
         first_at: instant(from),
         last_at: instant(to),

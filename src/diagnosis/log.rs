@@ -1,8 +1,9 @@
 //! The log as the rules see it: rows by time, what each stands for, and which a rule has already explained.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
-use super::address::Ip;
+use super::clients::Clients;
+use super::columns::Columns;
 use super::names::{Name, Names};
 use super::row::{Row, Session};
 use super::sample::Sample;
@@ -11,48 +12,50 @@ use super::sign::Sign;
 /// One route, or all.
 pub(super) type Scope = Option<Name>;
 
-/// A client, as far as it can be told from others.
-type Identity = (Ip, Name);
-
 /// Rows by time.
 #[derive(Debug)]
 pub(super) struct Log<'a> {
     pub(super) rows: Vec<&'a Row>,
     pub(super) weight: Vec<f64>,
     pub(super) names: &'a Names,
-    /// The sign of each row that is a session: what rows are mostly chosen by, close together.
+    pub(super) clients: Clients,
+    pub(super) columns: Columns,
+    /// The session of each row that is one. Rows lie apart in memory: what is asked for often is kept close together.
+    sessions: Vec<Option<&'a Session>>,
+    /// The sign of each of them.
     signs: Vec<Option<Sign>>,
     /// Rows that a rule has explained.
     explained: Vec<bool>,
-    /// The most sessions that each client had at once: more than a few are a hop, or a crowd behind one address.
-    crowd: HashMap<Identity, usize>,
-    /// The programs of each address, and the most sessions that each of them had at once, together.
-    addresses: HashMap<Ip, (usize, usize)>,
+    all: Vec<usize>,
+    of_route: HashMap<Name, Vec<usize>>,
     routes: Vec<Name>,
 }
-
-/// So many sessions at once are no single client's.
-const CROWD: usize = 5;
-/// Attempts within this time of each other were made by more than one client.
-const AT_ONCE: f64 = 0.1;
 
 // === impl Log ===
 
 impl<'a> Log<'a> {
     pub(super) fn new(sample: &'a Sample, names: &'a Names) -> Self {
         let (rows, weight): (Vec<&Row>, Vec<f64>) = sample.rows().into_iter().unzip();
-        let mut routes: Vec<Name> = rows.iter().map(|row| row.route).collect();
-        routes.sort_unstable();
-        routes.dedup();
-        let crowd = crowd(&rows);
-        let mut addresses: HashMap<Ip, (usize, usize)> = HashMap::new();
-        for ((ip, _), sessions) in &crowd {
-            let address = addresses.entry(*ip).or_default();
-            *address = (address.0 + 1, address.1 + sessions);
+        let sessions: Vec<Option<&Session>> = rows.iter().map(|row| row.session()).collect();
+        let mut of_route: HashMap<Name, Vec<usize>> = HashMap::default();
+        for (at, row) in rows.iter().enumerate() {
+            of_route.entry(row.route).or_default().push(at);
         }
-        let signs = rows.iter().map(|row| row.session().map(|session| session.sign)).collect();
-        let explained = vec![false; rows.len()];
-        Self { rows, weight, names, signs, explained, crowd, addresses, routes }
+        let mut routes: Vec<Name> = of_route.keys().copied().collect();
+        routes.sort_unstable();
+        Self {
+            clients: Clients::of(&rows),
+            columns: Columns::of(&rows),
+            signs: sessions.iter().map(|session| session.map(|session| session.sign)).collect(),
+            explained: vec![false; rows.len()],
+            all: (0..rows.len()).collect(),
+            of_route,
+            routes,
+            rows,
+            weight,
+            names,
+            sessions,
+        }
     }
 
     pub(super) fn routes(&self) -> Vec<Name> {
@@ -68,9 +71,22 @@ impl<'a> Log<'a> {
         scopes
     }
 
+    /// The rows of a route, or all.
+    pub(super) fn rows_of(&self, scope: Scope) -> &[usize] {
+        match scope {
+            Some(route) => self.of_route.get(&route).map_or(&[], |rows| rows),
+            None => &self.all,
+        }
+    }
+
     /// The session of a row; rules ask only for rows that are sessions.
-    pub(super) fn session(&self, row: usize) -> Option<&Session> {
-        self.rows[row].session()
+    pub(super) fn session(&self, row: usize) -> Option<&'a Session> {
+        self.sessions[row]
+    }
+
+    /// The sign of a row's session.
+    pub(super) fn sign(&self, row: usize) -> Option<Sign> {
+        self.signs[row]
     }
 
     /// A number of each of these sessions, in order.
@@ -80,24 +96,31 @@ impl<'a> Log<'a> {
 
     /// Sessions that are not explained yet and bear such a sign.
     pub(super) fn open(&self, scope: Scope, sign: impl Fn(Sign) -> bool) -> Vec<usize> {
-        let fits = |row: &usize| {
-            !self.explained[*row]
-                && self.signs[*row].is_some_and(&sign)
-                && scope.is_none_or(|route| self.rows[*row].route == route)
-        };
-        (0..self.rows.len()).filter(fits).collect()
+        let fits = |row: &usize| !self.explained[*row] && self.signs[*row].is_some_and(&sign);
+        self.rows_of(scope).iter().copied().filter(fits).collect()
     }
 
-    /// Rows of any kind that are not explained yet and fit.
-    pub(super) fn select(&self, fits: impl Fn(&Row) -> bool) -> Vec<usize> {
-        (0..self.rows.len()).filter(|row| !self.explained[*row] && fits(self.rows[*row])).collect()
+    /// Rows of any kind that are not explained yet.
+    pub(super) fn unexplained(&self, scope: Scope) -> Vec<usize> {
+        self.rows_of(scope).iter().copied().filter(|row| !self.explained[*row]).collect()
+    }
+
+    /// Handshakes that failed and are not explained yet and fit.
+    pub(super) fn handshakes(&self, scope: Scope, fits: impl Fn(&Row) -> bool) -> Vec<usize> {
+        let failed = |row: &usize| self.signs[*row].is_none() && !self.explained[*row];
+        self.rows_of(scope).iter().copied().filter(|row| failed(row) && fits(self.rows[*row])).collect()
     }
 
     /// All sessions.
     pub(super) fn sessions_of(&self, scope: Scope) -> Vec<usize> {
-        (0..self.rows.len())
-            .filter(|row| self.signs[*row].is_some() && scope.is_none_or(|route| self.rows[*row].route == route))
-            .collect()
+        self.rows_of(scope).iter().copied().filter(|row| self.signs[*row].is_some()).collect()
+    }
+
+    /// Those of some rows, in the order of time, that were over between these instants.
+    pub(super) fn within<'m>(&self, rows: &'m [usize], (from, to): (f64, f64)) -> &'m [usize] {
+        let first = rows.partition_point(|row| self.rows[*row].at < from);
+        let end = rows.partition_point(|row| self.rows[*row].at <= to);
+        &rows[first..end.max(first)]
     }
 
     pub(super) fn explain(&mut self, members: &[usize]) {
@@ -115,53 +138,23 @@ impl<'a> Log<'a> {
         members.iter().map(|row| self.weight[*row]).sum()
     }
 
-    /// The number of clients behind these rows: one that comes back again and again is one, and so is one address; unless
-    /// it has many sessions at once, as a hop or a crowd behind it has.
+    /// The number of clients behind these rows.
     pub(super) fn clients(&self, members: &[usize]) -> usize {
-        let mut each: HashMap<Identity, Vec<usize>> = HashMap::new();
-        for row in members {
-            each.entry(identity(self.rows[*row])).or_default().push(*row);
-        }
-        let clients = |(who, rows): (Identity, Vec<usize>)| {
-            let crowd = self.crowd_of(&who);
-            // A hop on the same host, in front of handshakes that never came to say which program asks.
-            if who.1 == 0 && super::address::is_local(who.0) {
-                return rows.len();
-            }
-            // One of the programs behind a hop: not more clients than the hop has, and nobody knows which.
-            let crowd = if self.shares_address(who.0) { crowd.max(self.behind(who.0)) } else { crowd };
-            if crowd >= CROWD { rows.len().min(crowd) } else { most_at_once(rows.iter().map(|row| self.rows[*row])) }
-        };
-        each.into_iter().map(clients).sum()
+        self.clients.behind(&self.rows, members)
     }
 
     /// Whether many are behind this row's address and program.
     pub(super) fn is_crowd(&self, row: usize) -> bool {
-        let row = &self.rows[row];
-        row.behind_hop && row.hop == row.client || self.crowd_of(&identity(row)) >= CROWD
-    }
-
-    fn crowd_of(&self, who: &Identity) -> usize {
-        self.crowd.get(who).copied().unwrap_or(1)
+        self.clients.is_crowd(row) || {
+            let row = &self.rows[row];
+            row.behind_hop && row.hop == row.client
+        }
     }
 
     /// Whether the address of this row's socket is a hop's: it says for whom it speaks, or many programs share it.
     pub(super) fn is_hop(&self, row: usize) -> bool {
         let row = &self.rows[row];
-        if row.behind_hop || row.hop != row.client {
-            return true;
-        }
-        self.shares_address(row.hop)
-    }
-
-    /// Whether many programs have this address.
-    fn shares_address(&self, ip: Ip) -> bool {
-        self.addresses.get(&ip).is_some_and(|(programs, sessions)| *programs >= 3 && *sessions >= 6)
-    }
-
-    /// The most sessions that the programs of an address had at once, each by itself.
-    fn behind(&self, ip: Ip) -> usize {
-        self.addresses.get(&ip).map_or(1, |(_, sessions)| *sessions)
+        row.behind_hop || row.hop != row.client || self.clients.share(row.hop)
     }
 
     /// First and last instant of these rows.
@@ -177,33 +170,4 @@ impl<'a> Log<'a> {
             _ => 1.0,
         }
     }
-}
-
-fn identity(row: &Row) -> Identity {
-    (row.client, row.user_agent)
-}
-
-/// The most sessions, or attempts at once, of each client.
-fn crowd(rows: &[&Row]) -> HashMap<Identity, usize> {
-    let mut each: HashMap<Identity, Vec<&Row>> = HashMap::new();
-    for row in rows {
-        each.entry(identity(row)).or_default().push(row);
-    }
-    each.into_iter().map(|(who, rows)| (who, most_at_once(rows.into_iter()))).collect()
-}
-
-fn most_at_once<'a>(rows: impl Iterator<Item = &'a Row>) -> usize {
-    let mut moves: Vec<(f64, i32)> = vec![];
-    for row in rows {
-        let until = if row.session().is_some() { row.at } else { row.at + AT_ONCE };
-        moves.push((row.opened(), 1));
-        moves.push((until, -1));
-    }
-    moves.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    let (mut most, mut now) = (0, 0);
-    for (_, step) in moves {
-        now += step;
-        most = most.max(now);
-    }
-    usize::try_from(most.max(1)).unwrap_or(1)
 }

@@ -136,7 +136,7 @@ fn locks_out(log: &Log<'_>, cause: &Cause, effect: &Cause) -> bool {
     {
         return false;
     }
-    let client = |row: &usize| (log.rows[*row].client, log.rows[*row].user_agent);
+    let client = |row: &usize| log.clients.number(*row);
     let expired: HashSet<_> = cause.members.iter().map(client).collect();
     let theirs: Vec<usize> = effect.members.iter().copied().filter(|row| expired.contains(&client(row))).collect();
     log.count(&theirs) >= THEIRS * log.count(&effect.members)

@@ -12,8 +12,10 @@
 )]
 
 mod address;
+mod clients;
 mod cluster;
 mod cohort;
+mod columns;
 mod engine;
 mod explained;
 mod finding;

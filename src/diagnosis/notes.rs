@@ -12,10 +12,7 @@ const LOW: usize = 30;
 
 /// The harmless patterns that are there.
 pub(super) fn of(log: &Log<'_>) -> Vec<Note> {
-    let count = |sign: Sign| {
-        let rows = log.select(|row| row.session().is_some_and(|session| session.sign == sign));
-        log.count(&rows)
-    };
+    let count = |sign: Sign| log.count(&log.open(None, |other| other == sign));
     let mut notes = vec![];
     let mut note = |mechanism, number: f64, sentence: &str| {
         if number >= LEAST {

@@ -1,9 +1,12 @@
 //! Reconnects in a log: whether clients came back, after what time, and whether they waited as they should.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
+
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
 use super::cluster::{quantile, sorted};
 use super::log::Log;
+use super::names::Name;
 use super::returns::{Advice, Left, Returns};
 use super::tables::{Advised, BackOff, Reconnect};
 use crate::close::Class;
@@ -28,14 +31,16 @@ const INSTANT: f64 = 1e-6;
 /// Reconnects by the class of the end before, and clients' patience. Addresses with many sessions at once are left out:
 /// their clients cannot be told apart.
 pub(super) fn of(log: &Log<'_>) -> (Vec<Reconnect>, BackOff) {
-    let mut clients: HashMap<(u128, u64, u64), u64> = HashMap::new();
+    let mut clients: HashMap<(u32, Name), u64> = HashMap::new();
     let mut steps = vec![];
     for row in 0..log.rows.len() {
-        if log.session(row).is_some() && !log.is_crowd(row) {
+        if let Some(session) = log.session(row)
+            && !log.is_crowd(row)
+        {
             let seen = &log.rows[row];
             let next = clients.len() as u64;
-            let client = *clients.entry((seen.client, seen.user_agent, seen.route)).or_insert(next);
-            let opened = seen.opened();
+            let client = *clients.entry((log.clients.number(row), seen.route)).or_insert(next);
+            let opened = seen.at - session.age;
             steps.push((opened, client, Step::Opened));
             steps.push((seen.at.max(opened + INSTANT), client, Step::Ended(row)));
         }

@@ -1,6 +1,6 @@
 //! Returns: clients that open a session again after the end of one, as sessions open and end.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 
 use crate::close::Class;
 

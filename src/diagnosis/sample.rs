@@ -98,16 +98,13 @@ impl Sample {
 
     /// All rows with the number of records that each stands for, by time.
     pub(super) fn rows(&self) -> Vec<(&Row, f64)> {
-        let mut rows: Vec<_> = self
-            .strata
-            .values()
-            .flat_map(|stratum| {
-                let weight = stratum.seen as f64 / stratum.kept.len().max(1) as f64;
-                stratum.kept.iter().map(move |ranked| (&*ranked.row, weight))
-            })
-            .collect();
-        rows.sort_by(|(a, _), (b, _)| a.at.total_cmp(&b.at).then(a.rank.cmp(&b.rank)));
-        rows
+        let rows = self.strata.values().flat_map(|stratum| {
+            let weight = stratum.seen as f64 / stratum.kept.len().max(1) as f64;
+            stratum.kept.iter().map(move |ranked| (ranked.row.at, ranked.rank, &*ranked.row, weight))
+        });
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        rows.into_iter().map(|(_, _, row, weight)| (row, weight)).collect()
     }
 }
 

@@ -37,13 +37,33 @@ const TENS: [f64; DIGITS + 1] = {
     tens
 };
 
+/// The same for up to eight digits at once.
+const WHOLE_TENS: [u64; 9] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+/// The number that the digits at the beginning of these bytes make, and how many they are.
+fn leading_digits(bytes: [u8; 8]) -> (u64, usize) {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    // A digit becomes its value. Any other byte is above 9, and has its highest bit in one of both; what it may carry over goes
+    // to bytes behind it.
+    let values = u64::from_le_bytes(bytes) ^ (EACH * 0x30);
+    let others = (values | values.wrapping_add(EACH * 0x76)) & (EACH * 0x80);
+    let count = others.trailing_zeros() / 8;
+    // Zeros in front, instead of what is behind.
+    let digits = values.checked_shl(64 - 8 * count).unwrap_or(0);
+    // Two digits make one number, then two of these, then two of those.
+    let twos = (digits.wrapping_mul(10).wrapping_add(digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (twos.wrapping_mul(100).wrapping_add(twos >> 16)) & 0x0000_ffff_0000_ffff;
+    let eight = (fours.wrapping_mul(10_000).wrapping_add(fours >> 32)) & 0xffff_ffff;
+    (eight, count as usize)
+}
+
 // === impl Scan ===
 
 impl<'a> Scan<'a> {
     /// At the beginning of `text`; none if it has an escape, or a byte that JSON has only escaped.
     pub(super) fn new(text: &'a str) -> Option<Self> {
-        // Counted without an early exit: so the compiler does it for many bytes at once.
-        let odd = text.bytes().filter(|byte| *byte < b' ' || *byte == b'\\').count();
+        // Without an early exit, and in bytes: so the compiler does it for many of them at once.
+        let odd = text.bytes().fold(0, |odd, byte| odd | u8::from(byte < b' ') | u8::from(byte == b'\\'));
         (odd == 0).then_some(Self { text, at: 0 })
     }
 
@@ -158,6 +178,15 @@ impl<'a> Scan<'a> {
     fn digits(&mut self, before: u64) -> Option<(u64, usize)> {
         let (bytes, from) = (self.text.as_bytes(), self.at);
         let (mut number, mut at) = (before, from);
+        while let Some((eight, _)) = bytes[at..].split_first_chunk() {
+            let (digits, count) = leading_digits(*eight);
+            number = number.wrapping_mul(WHOLE_TENS[count]).wrapping_add(digits);
+            at += count;
+            if count < eight.len() {
+                break;
+            }
+        }
+        // The last few bytes of a line.
         while let Some(digit @ b'0'..=b'9') = bytes.get(at) {
             number = number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
             at += 1;
@@ -217,5 +246,36 @@ impl<'a> Scan<'a> {
 
     fn rest(&self) -> &'a [u8] {
         &self.text.as_bytes()[self.at..]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_the_same_wherever_in_a_line_it_stands() {
+        for digits in 1..=DIGITS {
+            let number = &"987654321012345"[..digits];
+            for behind in ["", ",", "}", ".5,\"next\":1", ",\"next\":12345678"] {
+                let line = format!("{{\"a\":{number}{behind}");
+                let mut scan = Scan::new(&line).unwrap();
+                scan.enter().unwrap();
+                scan.find(key!("a")).unwrap();
+                let place = scan;
+                let value = if behind.starts_with('.') { format!("{number}.5") } else { number.to_owned() };
+                assert_eq!(
+                    scan.number(),
+                    (digits < DIGITS || value == number).then(|| value.parse().unwrap()),
+                    "{line}"
+                );
+                let whole = (value == number).then(|| number.parse::<u64>().unwrap());
+                assert_eq!({ place }.whole(), whole, "{line}");
+            }
+        }
+        let mut scan = Scan::new("{\"a\":9876543210123456,").unwrap();
+        scan.enter().unwrap();
+        scan.find(key!("a")).unwrap();
+        assert_eq!(scan.number(), None, "more digits than are exact");
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn causes(log: &mut Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec
 
 /// Restarts that the upstream announced: notes.
 fn announced(log: &mut Log<'_>, notes: &mut Vec<Note>) {
-    let rows = log.select(|row| row.session().is_some_and(|session| session.sign == Sign::Announced));
+    let rows = log.open(None, |sign| sign == Sign::Announced);
     if rows.len() >= 5 {
         notes.push(Note {
             mechanism: "announced_restart",
@@ -77,7 +77,7 @@ fn is_upstreams_end(sign: Sign) -> bool {
 }
 
 fn upstreams(log: &mut Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
-    let ends = log.select(|row| row.session().is_some_and(|session| is_upstreams_end(session.sign)));
+    let ends = log.open(None, is_upstreams_end);
     let mut seats: BTreeMap<Seat, Vec<usize>> = BTreeMap::new();
     for row in ends {
         let Some(session) = log.session(row) else { continue };
@@ -226,7 +226,7 @@ fn in_turn(events: &[Vec<Burst>]) -> bool {
 /// Handshakes that failed so behind a burst.
 fn behind(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>, outcomes: &[Outcome]) -> Vec<usize> {
     let bursts: Vec<(f64, f64)> = units.values().flatten().flatten().map(|burst| (burst.at, burst.until)).collect();
-    log.select(|row| {
+    log.handshakes(None, |row| {
         let What::Handshake { outcome, .. } = &row.what else { return false };
         outcomes.contains(outcome) && bursts.iter().any(|(from, until)| (from - 5.0..until + BEHIND).contains(&row.at))
     })
@@ -250,13 +250,9 @@ fn consequences(log: &mut Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>, caus
     let failed = behind(log, units, &outcomes);
     let bursts: Vec<(f64, f64)> = units.values().flatten().flatten().map(|burst| (burst.at, burst.until)).collect();
     let near = |at: f64| bursts.iter().any(|(from, until)| (from - 5.0..until + BEHIND).contains(&at));
-    let shed = log.select(|row| {
-        near(row.at)
-            && row.session().is_some_and(|session| {
-                matches!(session.sign, Sign::Overloaded(Peer::Upstream) | Sign::GaveUp)
-                    || is_upstreams_end(session.sign)
-            })
-    });
+    let sheds = |sign| matches!(sign, Sign::Overloaded(Peer::Upstream) | Sign::GaveUp) || is_upstreams_end(sign);
+    let mut shed = log.open(None, sheds);
+    shed.retain(|row| near(log.rows[*row].at));
     log.explain(&failed);
     log.explain(&shed);
     if failed.len() >= 3 {
@@ -289,7 +285,7 @@ fn said_goodbye(log: &Log<'_>, burst: &Burst, here: impl Fn(usize) -> bool) -> b
 fn fronts(log: &mut Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
     let is_end =
         |sign: Sign| matches!(sign, Sign::Fin(Peer::Client) | Sign::Reset(Peer::Client) | Sign::Vanished(Peer::Client));
-    let ends = log.select(|row| row.session().is_some_and(|session| is_end(session.sign)));
+    let ends = log.open(None, is_end);
     let found = bursts(log, &ends, |_| true);
     let found: Vec<Burst> =
         found.into_iter().filter(|burst| burst.members.len() >= LEAST && !said_goodbye(log, burst, |_| true)).collect();
@@ -303,7 +299,7 @@ fn fronts(log: &mut Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
     let subnets = kinds(&members, |row| address::subnet(log.rows[row].client));
     let agents = kinds(&members, |row| u128::from(log.rows[row].user_agent));
     let hop = members.iter().take(50).filter(|row| log.is_hop(**row)).count() > 25.min(members.len() / 2);
-    let scope = log.select(|row| row.session().is_some());
+    let scope = log.open(None, |_| true);
     let of_program = shared(log, &members, &others(&scope, &members), Trait::UserAgent).is_some();
     if agents == 1 && (addresses <= 3 || of_program) {
         notes.push(Note {

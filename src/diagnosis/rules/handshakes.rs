@@ -56,10 +56,9 @@ pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
     let mut causes = vec![];
     for route in log.scopes() {
         for (kind, floor) in FLOORS {
-            let is_one =
-                |log: &Log<'_>, row: &Row| route.is_none_or(|route| row.route == route) && kind_of(log, row) == kind;
-            let members = log.select(|row| is_one(log, row));
-            let scope = log.select(|row| route.is_none_or(|route| row.route == route));
+            let is_one = |row: &usize| may_fail(log, *row) && kind_of(log, log.rows[*row]) == kind;
+            let scope = log.unexplained(route);
+            let members: Vec<usize> = scope.iter().copied().filter(is_one).collect();
             let Some(members) = notable(log, &members, &scope, floor) else { continue };
             if log.clients(&members) < CLIENTS {
                 continue;
@@ -70,6 +69,11 @@ pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
         }
     }
     causes
+}
+
+/// Whether a row can be of any kind: most sessions cannot, and are not looked at any closer.
+fn may_fail(log: &Log<'_>, row: usize) -> bool {
+    log.sign(row).is_none_or(|sign| sign == Sign::GaveUp)
 }
 
 fn kind_of(log: &Log<'_>, row: &Row) -> Kind {
@@ -162,10 +166,8 @@ fn refused(log: &Log<'_>, members: Vec<usize>) -> Cause {
 /// Behind a restart that was announced, and by clients that come back again and again: a storm.
 fn storm(log: &Log<'_>, cause: Cause) -> Cause {
     let (from, _) = log.span(&cause.members);
-    let announced = log.rows.iter().filter(|row| {
-        (from - STORM..from + 10.0).contains(&row.at)
-            && row.session().is_some_and(|session| session.sign == Sign::Announced)
-    });
+    let near = log.within(log.rows_of(None), (from - STORM, from + 10.0));
+    let announced = near.iter().filter(|row| log.sign(**row) == Some(Sign::Announced));
     let attempts = log.count(&cause.members) / log.clients(&cause.members).max(1) as f64;
     if announced.count() >= LEAST && attempts >= ATTEMPTS {
         let or = vec![Culprit::Upstream];

@@ -1,7 +1,5 @@
 //! One instance or upstream address that fails while its siblings are well, whatever the form.
 
-use std::collections::HashMap;
-
 use super::{CLIENTS, Cause};
 use crate::close::Outcome;
 use crate::diagnosis::cluster::surprise;
@@ -9,7 +7,7 @@ use crate::diagnosis::cohort::{LEAST, Trait};
 use crate::diagnosis::finding::{Culprit, Mechanism};
 use crate::diagnosis::log::Log;
 use crate::diagnosis::names::Name;
-use crate::diagnosis::row::{Row, What};
+use crate::diagnosis::row::What;
 use crate::diagnosis::sign::Sign;
 use crate::wire::Peer;
 
@@ -25,6 +23,17 @@ const FRONT_SURE: f64 = 6.0;
 /// Of the siblings' no more.
 const WELL: f64 = 0.05;
 
+/// One instance or address of a route.
+#[derive(Clone, Debug, Default)]
+struct Unit {
+    /// The weight of its sessions and handshakes.
+    all: f64,
+    /// Those that speak against the upstream.
+    bad: Vec<usize>,
+    /// The weight of those whose client's leg failed.
+    front: f64,
+}
+
 /// Finds them, and explains their rows.
 pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
     let mut causes = vec![];
@@ -39,9 +48,12 @@ pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
     causes
 }
 
-fn against_upstream(row: &Row) -> bool {
-    match &row.what {
-        What::Session(session) => session.sign.against_upstream(),
+fn against_upstream(log: &Log<'_>, row: usize) -> bool {
+    if let Some(sign) = log.sign(row) {
+        return sign.against_upstream();
+    }
+    match &log.rows[row].what {
+        What::Session(_) => false,
         What::Handshake { outcome, status, .. } => match outcome {
             Outcome::DialFailed | Outcome::UpstreamClosed | Outcome::UpstreamTimeout | Outcome::BadResponse => true,
             Outcome::Refused => *status >= 500,
@@ -58,40 +70,36 @@ fn against_upstream(row: &Row) -> bool {
     }
 }
 
-fn against_client_leg(row: &Row) -> bool {
-    let sign = row.session().map(|session| session.sign);
-    matches!(sign, Some(Sign::Reset(Peer::Client) | Sign::Vanished(Peer::Client)))
+fn against_client_leg(log: &Log<'_>, row: usize) -> bool {
+    matches!(log.sign(row), Some(Sign::Reset(Peer::Client) | Sign::Vanished(Peer::Client)))
 }
 
 fn sick(log: &Log<'_>, route: Name, property: Trait) -> Option<Cause> {
-    let mut units: HashMap<u128, (f64, Vec<usize>, f64)> = HashMap::new();
-    for (at, row) in log.rows.iter().enumerate() {
-        let unit = property.of(row);
-        if row.route != route || unit == 0 {
+    let column = log.columns.of_trait(property);
+    let mut units = vec![Unit::default(); column.len()];
+    for row in log.rows_of(Some(route)) {
+        let unit = &mut units[column.number(*row) as usize];
+        unit.all += log.weight[*row];
+        if log.is_explained(*row) {
             continue;
         }
-        let unit = units.entry(unit).or_default();
-        unit.0 += log.weight[at];
-        if log.is_explained(at) {
-            continue;
-        }
-        if against_upstream(row) {
-            unit.1.push(at);
-        } else if against_client_leg(row) {
-            unit.2 += log.weight[at];
+        if against_upstream(log, *row) {
+            unit.bad.push(*row);
+        } else if against_client_leg(log, *row) {
+            unit.front += log.weight[*row];
         }
     }
-    units.retain(|_, (all, _, _)| *all >= SESSIONS);
+    let mut units: Vec<Unit> = units.into_iter().skip(1).collect();
+    units.retain(|unit| unit.all >= SESSIONS);
     if units.len() < 2 {
         return None;
     }
-    let (all, bad, front) = units
-        .values()
-        .fold((0.0, 0.0, 0.0), |(all, bad, front), unit| (all + unit.0, bad + log.count(&unit.1), front + unit.2));
-    let worst = units
-        .into_iter()
-        .max_by(|a, b| (log.count(&a.1.1) / a.1.0).total_cmp(&(log.count(&b.1.1) / b.1.0)).then(b.0.cmp(&a.0)));
-    let (_, (here, members, front_here)) = worst?;
+    let (all, bad, front) = units.iter().fold((0.0, 0.0, 0.0), |(all, bad, front), unit| {
+        (all + unit.all, bad + log.count(&unit.bad), front + unit.front)
+    });
+    let rate = |unit: &Unit| log.count(&unit.bad) / unit.all;
+    let worst = units.into_iter().rev().max_by(|a, b| rate(a).total_cmp(&rate(b)));
+    let Unit { all: here, bad: members, front: front_here } = worst?;
     let count = log.count(&members);
     let siblings = (bad - count) / (all - here);
     let rate = count / here;
@@ -114,9 +122,9 @@ fn sick(log: &Log<'_>, route: Name, property: Trait) -> Option<Cause> {
     };
     let mut members = members;
     if both_legs {
-        let unit = property.of(log.rows[members[0]]);
-        let here = |row: &Row| row.route == route && property.of(row) == unit && against_client_leg(row);
-        members.extend(log.select(here));
+        let unit = column.number(members[0]);
+        let here = |row: &usize| column.number(*row) == unit && against_client_leg(log, *row);
+        members.extend(log.unexplained(Some(route)).into_iter().filter(here));
         members.sort_unstable();
     }
     Some(

@@ -1,7 +1,5 @@
 //! Ends of transports that no timer, instant or fact explains: by their share, and by what they have in common.
 
-use std::collections::{HashMap, HashSet};
-
 use super::{CLIENTS, Cause};
 use crate::diagnosis::cohort::{LEAST, Trait, notable, others, shared_by, stretch};
 use crate::diagnosis::finding::{Culprit, Mechanism};
@@ -37,6 +35,9 @@ const GONE: f64 = 0.3;
 /// And the part of the log over which they are spread then.
 const LONG: f64 = 0.1;
 
+/// Of each program, by its number, whether it sleeps.
+struct Sleepy(Vec<bool>);
+
 /// Finds them, and explains their rows.
 pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
     let mut causes = vec![];
@@ -51,34 +52,39 @@ pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
 }
 
 /// Programs that leave by FIN and no Close day by day: phones that fall asleep. Their networks reset and time out, too.
-fn sleepy(log: &Log<'_>, scope: &[usize]) -> HashSet<Name> {
-    let mut counts: HashMap<Name, (f64, f64)> = HashMap::new();
+fn sleepy(log: &Log<'_>, scope: &[usize]) -> Sleepy {
+    let programs = log.columns.of_trait(Trait::UserAgent);
+    let mut counts: Vec<(f64, f64)> = vec![(0.0, 0.0); programs.len()];
     for row in scope.iter().filter(|row| !log.is_explained(**row)) {
-        let count = counts.entry(log.rows[*row].user_agent).or_default();
+        let count = &mut counts[programs.number(*row) as usize];
         count.0 += log.weight[*row];
-        if log.session(*row).is_some_and(|session| session.sign == Sign::Fin(Peer::Client)) {
+        if log.sign(*row) == Some(Sign::Fin(Peer::Client)) {
             count.1 += log.weight[*row];
         }
     }
-    let is_phone = |agent: Name| {
-        let name = log.names.of(agent).to_ascii_lowercase();
+    let is_phone = |program: u32| {
+        let name = log.names.of(programs.value(program) as Name).to_ascii_lowercase();
         PHONES.iter().any(|word| name.contains(word))
     };
-    let sleeps = |(agent, (all, fins)): (Name, (f64, f64))| (fins > SLEEPY * all || is_phone(agent)).then_some(agent);
-    counts.into_iter().filter_map(sleeps).collect()
+    let sleeps = |(program, (all, fins)): (u32, (f64, f64))| all > 0.0 && (fins > SLEEPY * all || is_phone(program));
+    Sleepy((0..).zip(counts).map(sleeps).collect())
 }
 
 /// Without the rows of these programs.
-fn awake(log: &Log<'_>, rows: &[usize], sleepy: &HashSet<Name>) -> Vec<usize> {
-    rows.iter().copied().filter(|row| !sleepy.contains(&log.rows[*row].user_agent)).collect()
+fn awake(log: &Log<'_>, rows: &[usize], sleepy: &Sleepy) -> Vec<usize> {
+    let programs = log.columns.of_trait(Trait::UserAgent);
+    rows.iter().copied().filter(|row| !sleepy.0[programs.number(*row) as usize]).collect()
 }
 
 /// Both legs failing at any age: closewatch's own host.
 fn both_legs(log: &mut Log<'_>, route: Scope) -> Option<Cause> {
-    let scope = log.sessions_of(route);
-    let sleepy = sleepy(log, &scope);
     let leg = |peer: Peer| log.open(route, |sign| sign == Sign::Reset(peer) || sign == Sign::Vanished(peer));
     let (front, back) = (leg(Peer::Client), leg(Peer::Upstream));
+    if front.len() < FEW || back.len() < LEAST {
+        return None;
+    }
+    let scope = log.sessions_of(route);
+    let sleepy = sleepy(log, &scope);
     let awake_scope = awake(log, &scope, &sleepy);
     let front = awake(log, &front, &sleepy);
     let of_awake = awake(log, &back, &sleepy).len();
@@ -134,9 +140,12 @@ fn upstream(log: &mut Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<C
 }
 
 fn client(log: &mut Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> {
+    let rows = log.open(route, |other| other == sign);
+    if rows.len() < LEAST {
+        return None;
+    }
     let all = log.sessions_of(route);
     let sleepy = sleepy(log, &all);
-    let rows = log.open(route, |other| other == sign);
     let scope = awake(log, &all, &sleepy);
     let found = notable(log, &awake(log, &rows, &sleepy), &scope, floor);
     // Of programs that sleep a few are reset or time out every day: many more are not.
@@ -163,12 +172,8 @@ fn client(log: &mut Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cau
         network.is_none_or(|value| Trait::Subnet.of(row) == value)
             && program.is_none_or(|value| Trait::UserAgent.of(row) == value)
     };
-    let (from, to) = log.span(&members);
-    let fins = scope.iter().filter(|row| {
-        (from..=to).contains(&log.rows[**row].at)
-            && of_same(row)
-            && log.session(**row).is_some_and(|session| session.sign == Sign::Fin(Peer::Client))
-    });
+    let meanwhile = log.within(&scope, log.span(&members));
+    let fins = meanwhile.iter().filter(|row| log.sign(**row) == Some(Sign::Fin(Peer::Client)) && of_same(row));
     let fins = fins.count() as f64;
     let count = members.len() as f64;
     if members.len() < LEAST || count / (count + fins) < least || log.clients(&members) < CLIENTS {

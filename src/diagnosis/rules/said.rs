@@ -5,7 +5,7 @@ use crate::diagnosis::cluster::{self, quantile};
 use crate::diagnosis::cohort::{LEAST, Trait, notable, others, shared};
 use crate::diagnosis::finding::{Culprit, Mechanism};
 use crate::diagnosis::log::{Log, Scope};
-use crate::diagnosis::row::{Session, What};
+use crate::diagnosis::row::Session;
 use crate::diagnosis::sign::Sign;
 use crate::wire::Peer;
 
@@ -137,17 +137,10 @@ fn rejected(log: &Log<'_>, members: &[usize], cause: Cause) -> Cause {
 /// 1013: shed; or, behind a restart that was announced, by clients that come back at once, a storm.
 fn overload(log: &Log<'_>, route: Scope, cause: Cause) -> Cause {
     let (from, to) = log.span(&cause.members);
-    let announced = log.rows.iter().any(|row| {
-        (from - STORM..=to).contains(&row.at)
-            && route.is_none_or(|route| row.route == route)
-            && row.session().is_some_and(|session| session.sign == Sign::Announced)
-    });
-    let refused = log.select(|row| {
-        route.is_none_or(|route| row.route == route)
-            && (from..=to + 60.0).contains(&row.at)
-            && matches!(row.what, What::Handshake { .. })
-    });
-    let attempts = log.count(&cause.members) + log.count(&refused);
+    let near = log.within(log.rows_of(route), (from - STORM, to));
+    let announced = near.iter().any(|row| log.sign(*row) == Some(Sign::Announced));
+    let refused = log.handshakes(route, |_| true);
+    let attempts = log.count(&cause.members) + log.count(log.within(&refused, (from, to + 60.0)));
     let each = attempts / log.clients(&cause.members).max(1) as f64;
     let cause = cause.because("attempts of a client", each);
     if announced && each >= ATTEMPTS {
