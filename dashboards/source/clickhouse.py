@@ -64,6 +64,7 @@ def bars(title, description, of):
         "showValue": "auto",
         "stacking": "none",
         "tooltip": {"hideZeros": True, "mode": "single", "sort": "none"},
+        "xTickLabelMaxLength": 0,
         "xTickLabelRotation": -45,
         "xTickLabelSpacing": 0,
     }

@@ -148,7 +148,10 @@ def dashboard(engine):
     """Every query of the dashboard, its variables replaced as Grafana replaces them."""
     found = json.loads((SQL / "dashboard.json").read_text(encoding="utf-8"))
     given = {"${__from:date:iso}": "2000-01-01T00:00:00.000Z", "${__to:date:iso}": "2100-01-01T00:00:00.000Z", "${route:regex}": ".*"}
-    queries = [target["rawSql"] for panel in found["panels"] for target in panel.get("targets", [])]
+    panels = [inner for panel in found["panels"] for inner in [panel, *panel.get("panels", [])] if inner["type"] != "row"]
+    queries = [target["rawSql"] for panel in panels for target in panel["targets"]]
+    if not panels or len(queries) < len(panels):
+        sys.exit(f"clickhouse.py: {len(panels)} panels of the dashboard have {len(queries)} queries")
     queries += [variable["query"] for variable in found["templating"]["list"] if variable["type"] == "query"]
     for query in queries:
         for name, value in given.items():

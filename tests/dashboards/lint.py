@@ -48,7 +48,8 @@ RANGES = {
 class Lint:
     def __init__(self):
         self.failures, self.used, self.targets = [], set(), 0
-        self.families, self.values = model.families(), model.label_values()
+        self.families, self.values, self.relations = model.families(), model.label_values(), model.relations()
+        self.uids = {d["uid"] for d in [*model.dashboards().values(), model.clickhouse()]}
         exclusions = json.loads((model.DASHBOARDS / ".lint").read_text(encoding="utf-8"))["exclusions"]
         self.exclusions = {
             (rule, entry["dashboard"], entry.get("panel")) for rule, of in exclusions.items() for entry in of["entries"]
@@ -64,7 +65,8 @@ class Lint:
 
     # === Dashboards ===
 
-    def dashboard(self, dashboard):
+    def dashboard(self, dashboard, source="prometheus"):
+        """The rules for a whole dashboard, whose data are in `source`."""
         fail = lambda rule, what: self.fail(rule, dashboard, None, what)
         variables = dashboard["templating"]["list"]
         if dashboard.get("editable") is not False:
@@ -86,9 +88,23 @@ class Lint:
             if v["label"] != label and not (alone and v["label"] == "Data source"):
                 fail("template-datasource-rule", "label %r should be %r" % (v["label"], label))
         # The exception is for additional data sources, not for this one.
-        if [v["query"] for v in sources if v["name"] == "datasource" or v["label"] == "Data source"] != ["prometheus"]:
+        if [v["query"] for v in sources if v["name"] == "datasource" or v["label"] == "Data source"] != [source]:
             fail("own", "not exactly one data source named datasource")
+        for v in variables:
+            if v["type"] == "query" and v["refresh"] != 2:
+                fail("template-on-time-change-reload", v["name"])
 
+        self.layout(dashboard)
+        text = json.dumps(dashboard)
+        for name in set(re.findall(r"\$\{?([A-Za-z_]\w*)", text)) - BUILT_IN - {v["name"] for v in variables}:
+            fail("own", "unknown variable $%s" % name)
+        for uid in set(re.findall(r'"/d/([\w-]+)', text)) - self.uids:
+            fail("own", "a link to the unknown dashboard %s" % uid)
+
+    def prometheus(self, dashboard):
+        """The rules for a dashboard of Prometheus, its panels aside."""
+        fail = lambda rule, what: self.fail(rule, dashboard, None, what)
+        variables = dashboard["templating"]["list"]
         named = {v["name"]: v for v in variables}
         for name in ("job", "instance"):
             v = named.get(name)
@@ -105,8 +121,6 @@ class Lint:
         for v in variables:
             if v["type"] != "query":
                 continue
-            if v["refresh"] != 2:
-                fail("template-on-time-change-reload", v["name"])
             match = re.fullmatch(r"label_values\((.+), (\w+)\)", v["query"])
             if not match:
                 fail("template-label-promql-rule", v["query"])
@@ -121,12 +135,21 @@ class Lint:
                     "target-promql-rule", dashboard, None, annotation["target"]["expr"], legend=annotation["textFormat"]
                 )
 
-        self.layout(dashboard)
-        text = json.dumps(dashboard)
-        for name in set(re.findall(r"\$\{?([A-Za-z_]\w*)", text)) - BUILT_IN - set(named):
-            fail("own", "unknown variable $%s" % name)
-        for uid in set(re.findall(r'"/d/([\w-]+)', text)) - self.uids:
-            fail("own", "a link to the unknown dashboard %s" % uid)
+    def clickhouse(self, dashboard):
+        """The same for that of ClickHouse. That its queries run is another check's: deploy/clickhouse/check."""
+        for v in dashboard["templating"]["list"]:
+            if v["type"] == "query":
+                self.sql(dashboard, None, v["query"])
+
+    def sql(self, dashboard, panel, query):
+        """A query reads what is there, and no more than the chosen time and routes. That of a variable has neither."""
+        read = set(re.findall(r"\b(?:FROM|JOIN) ([\w.]+)", query))
+        known = {"closewatch." + name for name in self.relations}
+        if not read or read - known:
+            self.fail("own", dashboard, panel, "reads %s: %s" % (sorted(read - known) or "nothing", query))
+        for variable in ("${__from:date:iso}", "${__to:date:iso}", "${route:regex}") if panel else ():
+            if variable not in query:
+                self.fail("own", dashboard, panel, "without %s: %s" % (variable, query))
 
     def layout(self, dashboard):
         every = [p for p in dashboard["panels"]] + [
@@ -163,6 +186,9 @@ class Lint:
             fail("panel-units-rule", "units %s" % units)
         for target in panel["targets"]:
             self.targets += 1
+            if "rawSql" in target:
+                self.sql(dashboard, panel, target["rawSql"])
+                continue
             if target["datasource"]["type"] != "prometheus":
                 fail("target-promql-rule", "not a query to Prometheus")
                 continue
@@ -226,18 +252,22 @@ class Lint:
 
     def one(self, dashboard):
         """Checks one dashboard, and returns the number of its panels."""
-        self.dashboard(dashboard)
+        if dashboard["uid"] == model.clickhouse()["uid"]:
+            self.dashboard(dashboard, "grafana-clickhouse-datasource")
+            self.clickhouse(dashboard)
+        else:
+            self.dashboard(dashboard)
+            self.prometheus(dashboard)
         for panel in (panels := list(model.panels(dashboard))):
             self.panel(dashboard, panel)
         return len(panels)
 
     def run(self):
-        found = model.dashboards()
-        self.uids = {d["uid"] for d in found.values()}
+        found = [*model.dashboards().values(), model.clickhouse()]
         if len(self.uids) != len(found):
             sys.exit("lint: two dashboards with one uid")
         count = 0
-        for dashboard in found.values():
+        for dashboard in found:
             count += self.one(dashboard)
         for stale in sorted(self.exclusions - self.used, key=str):
             self.failures.append(".lint: not needed any more: %s" % (stale,))
@@ -301,11 +331,35 @@ SPOILT = [
 ]
 
 
+def with_sql(old, new):
+    def spoil(d):
+        target = first(d, "table")["targets"][0]
+        target["rawSql"] = target["rawSql"].replace(old, new)
+
+    return spoil
+
+
+# The same on the dashboard of ClickHouse.
+SPOILT_SQL = [
+    ("own", with_sql("closewatch.", "closewatch.the_")),
+    ("own", with_sql("${route:regex}", "")),
+    ("own", with_sql("${__to:date:iso}", "2100-01-01T00:00:00Z")),
+    ("own", lambda d: d["templating"]["list"][1].update(query="SELECT route FROM closewatch.routes")),
+    ("own", lambda d: d["templating"]["list"][0].update(query="prometheus")),
+    ("own", lambda d: first(d)["gridPos"].update(x=20)),
+    ("template-on-time-change-reload", lambda d: d["templating"]["list"][1].update(refresh=1)),
+    ("panel-datasource-rule", lambda d: first(d, "table").update(datasource={"type": "prometheus", "uid": "abc"})),
+    ("panel-title-description-rule", lambda d: first(d, "table").update(description="")),
+    ("panel-no-targets-rule", lambda d: first(d, "table").update(targets=[])),
+    ("panel-units-rule", lambda d: first(d, "table")["fieldConfig"]["defaults"].update(unit="sessions")),
+]
+
+
 def self_test():
-    for rule, spoil in SPOILT:
+    overview = [(*spoilt, model.dashboards()["overview.json"]) for spoilt in SPOILT]
+    clickhouse = [(*spoilt, model.clickhouse()) for spoilt in SPOILT_SQL]
+    for rule, spoil, dashboard in overview + clickhouse:
         lint = Lint()
-        dashboard = model.dashboards()["overview.json"]
-        lint.uids = {d["uid"] for d in model.dashboards().values()}
         spoil(dashboard)
         lint.one(dashboard)
         if not any(failure.startswith(rule + ":") for failure in lint.failures):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DASHBOARDS = ROOT / "dashboards"
+# Its queries are SQL: deploy/clickhouse/check executes each of them.
+CLICKHOUSE = ROOT / "deploy/clickhouse"
 
 # Metrics of Prometheus and of the process collector. They are not in names.rs; live.py checks that they exist.
 OTHERS = {
@@ -23,6 +25,19 @@ def dashboards():
     files = sorted(DASHBOARDS.glob("*.json"))
     assert len(files) >= 4, "the dashboards are gone: %s" % files
     return {path.name: json.loads(path.read_text(encoding="utf-8")) for path in files}
+
+
+def clickhouse():
+    """The dashboard beside the tables in ClickHouse."""
+    return json.loads((CLICKHOUSE / "dashboard.json").read_text(encoding="utf-8"))
+
+
+def relations():
+    """The tables and views that a query of it can read."""
+    texts = [(CLICKHOUSE / name).read_text(encoding="utf-8") for name in ("records.sql", "report.sql")]
+    made = set(re.findall(r"^CREATE (?:OR REPLACE )?(?:TABLE|VIEW) (?:IF NOT EXISTS )?closewatch\.(\w+)", "\n".join(texts), re.M))
+    assert len(made) > 8, "the SQL is read wrongly: %s" % sorted(made)
+    return made
 
 
 def panels(dashboard):

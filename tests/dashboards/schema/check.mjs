@@ -1,4 +1,5 @@
-// Checks the dashboards against Grafana's own types: `node check.mjs DASHBOARD.json…`, run where package.json is installed.
+// Checks the dashboards against Grafana's own types, and the LogQL of them and of a page of the documentation with Grafana's own parser:
+// `node check.mjs DASHBOARD.json… PAGE.md`, run where package.json is installed.
 //
 // The types are turned into a JSON Schema in every run. That takes some seconds, and leaves no copy that could go stale.
 import fs from 'node:fs';
@@ -78,17 +79,33 @@ function partial(kind) {
 }
 
 function checkLogQuery(where, expr) {
-  const filled = expr.replace(/\$\{[^}]*\}/g, 'x');
-  logql.parse(filled).iterate({
+  const filled = expr.replace(/\$\{[^}]*\}/g, 'x').replaceAll('$__range', '1h');
+  for (const at of faults(filled)) {
+    fail(where, `not LogQL at ${at}: ${filled}`);
+  }
+}
+
+// Places at which a text is no LogQL.
+function faults(text) {
+  const at = [];
+  logql.parse(text).iterate({
     enter(node) {
       if (node.type.isError) {
-        fail(where, `not LogQL at ${node.from}: ${filled}`);
+        at.push(node.from);
       }
     },
   });
+  return at;
 }
 
-const files = process.argv.slice(2);
+// Queries in the tables of a page: code in the last cell of a row.
+function queriesOf(page) {
+  const rows = page.split('\n').filter((line) => line.startsWith('| ') && line.includes('{app='));
+  return rows.map((row) => /\| (`+)(.+)\1 \|$/.exec(row)[2].replaceAll('\\|', '|'));
+}
+
+const page = process.argv.at(-1);
+const files = process.argv.slice(2, -1);
 let panels = 0;
 let logs = 0;
 for (const file of files) {
@@ -121,6 +138,12 @@ for (const file of files) {
   check(name, dashboardType('Dashboard'), { ...dashboard, annotations: { list: [] } });
 }
 
+const queries = queriesOf(fs.readFileSync(page, 'utf8'));
+queries.forEach((query) => checkLogQuery(path.basename(page), query));
+
+if (queries.length < 10) {
+  fail('nothing to check', `${page}: ${queries.length} queries`);
+}
 if (panels < 20 || logs < 1) {
   fail('nothing to check', `${files.length} files, ${panels} panels, ${logs} log queries`);
 }
@@ -135,8 +158,11 @@ for (const [what, validate, value] of wrong) {
     fail('the schema', `takes a wrong ${what}`);
   }
 }
+if (faults('sum by (class (count_over_time({app="x"} | json [1h]))').length === 0) {
+  fail('the parser', 'takes wrong LogQL');
+}
 if (failures > 0) {
   console.error(`schema: ${failures} failures`);
   process.exit(1);
 }
-console.log(`schema: ${files.length} dashboards, ${panels} panels and ${logs} log queries are of Grafana's types`);
+console.log(`schema: ${files.length} dashboards, ${panels} panels and ${logs} log queries are of Grafana's types, ${queries.length} queries of the documentation are LogQL`);
