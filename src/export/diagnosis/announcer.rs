@@ -111,6 +111,7 @@ mod tests {
     #[test]
     fn a_finding_has_a_line_when_it_appears_and_one_when_it_is_over() {
         let (metrics, lines) = (Metrics::new(), Lines::default());
+        metrics.expect_diagnosis("chat");
         let mut announcer = Announcer::new(metrics.findings());
         let series = |culprit: &str, value: u8| {
             let series =

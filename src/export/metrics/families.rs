@@ -1,6 +1,7 @@
 //! The families that have a route, made and registered once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
@@ -32,6 +33,7 @@ pub(super) struct Families {
     pub(super) http_requests: IntCounterVec,
     pub(super) findings: IntGaugeVec,
     pub(super) finding_limit: GaugeVec,
+    diagnosed: Mutex<HashSet<String>>,
     pub(super) lost: IntCounterVec,
     pub(super) reconnect: HistogramVec,
     pub(super) never_returned: IntCounterVec,
@@ -71,6 +73,7 @@ impl Families {
             http_requests: counter(&names::HTTP_REQUESTS),
             findings: registered(registry, gauges(&names::FINDINGS)),
             finding_limit: registered(registry, float_gauges(&names::FINDING_LIMIT)),
+            diagnosed: Mutex::default(),
             lost: counter(&names::SESSIONS_LOST),
             reconnect: histogram(&names::RECONNECT, names::RECONNECT_BUCKETS),
             never_returned: counter(&names::NEVER_RETURNED),
@@ -83,8 +86,15 @@ impl Families {
         }
     }
 
+    /// The routes whose findings have series. Diagnosis remembers records of a route for longer than there may be such a route.
+    pub(super) fn diagnosed(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.diagnosed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Removes every series of a route.
     pub(super) fn forget(&self, route: &str) {
+        let mut diagnosed = self.diagnosed();
+        diagnosed.remove(route);
         for counters in [
             &self.opened,
             &self.closes,

@@ -101,6 +101,7 @@ impl Metrics {
     /// Makes the series of a route that only diagnosis moves, with 0.
     pub fn expect_diagnosis(&self, route: &str) {
         reconnects::expect(&self.families, route);
+        self.families.diagnosed().insert(route.to_owned());
         if route != NO_ROUTE {
             for mechanism in Mechanism::ALL {
                 self.families.hints.with_label_values(&[route, mechanism.as_str()]);
@@ -110,7 +111,7 @@ impl Metrics {
 
     /// The series of findings.
     pub(in crate::export) fn findings(&self) -> Findings {
-        Findings { there: self.families.findings.clone(), limit: self.families.finding_limit.clone() }
+        Findings(Arc::clone(&self.families))
     }
 
     /// The series of clients that come back.

@@ -268,6 +268,23 @@ fn an_instance_without_traffic_finds_nothing() {
 }
 
 #[test]
+fn a_route_that_is_forgotten_gets_no_series_of_a_finding_that_goes_on() {
+    let exporter = exporter(Diagnosis::default());
+    play_idle_cut(&exporter);
+    assert_eq!((value(&exporter, IDLE_CUT), value(&exporter, IDLE_LIMIT).is_some()), (Some(1.0), true));
+    // A reload takes the route away. Its records stay in the windows.
+    exporter.metrics().forget_route("chat");
+    settle(&exporter);
+    assert_eq!(reports(&exporter)["windows"][0]["findings"][0]["mechanism"], "idle_cut");
+    let text = exposition(&exporter);
+    assert!(!text.contains("closewatch_finding"), "{text}");
+    // Another brings it back.
+    exporter.declare_route("chat", &CodeRules::default());
+    settle(&exporter);
+    assert_eq!(value(&exporter, IDLE_CUT), Some(1.0));
+}
+
+#[test]
 fn a_finding_that_is_known_is_silent_and_is_there_all_the_same() {
     let silent = Silent { route: Some("chat".to_owned()), mechanism: Mechanism::IdleCut, until: None };
     let known = Diagnosis { silent: vec![silent], ..Diagnosis::default() };
