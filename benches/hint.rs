@@ -28,6 +28,8 @@ fn session(number: u8) -> Arc<Session> {
         handshake: CompactDuration::ZERO,
         client: Address::Ip(([10, 0, number, 1], 40_000).into()),
         upstream: Address::Ip(([127, 0, 0, 1], 9000).into()),
+        client_tls: None,
+        upstream_tls: None,
         request: Request { user_agent: Some(agent.into()), ..Request::default() },
         trace: None,
         live: Live::default(),

@@ -88,6 +88,7 @@ struct Seen<'a> {
     tcp: Option<Tcp>,
     reset_after_fin: bool,
     tls_alert: Option<closewatch::close::TlsAlert>,
+    tls_version: Option<closewatch::close::TlsVersion>,
 }
 
 #[derive(Serialize)]
@@ -230,6 +231,7 @@ impl<'a> Seen<'a> {
             tcp: facts.tcp.map(|tcp| Tcp { rtt_ms: Millis(tcp.rtt), retransmits: tcp.retransmits }),
             reset_after_fin: facts.reset_after_fin,
             tls_alert: facts.tls_alert,
+            tls_version: record.session.tls(peer),
         }
     }
 }
@@ -267,6 +269,8 @@ fn record() -> CloseRecord {
         handshake: CompactDuration::from(Duration::from_micros(3_200)),
         client: address("203.0.113.7:55555"),
         upstream: address("127.0.0.1:9000"),
+        client_tls: None,
+        upstream_tls: None,
         request: Request {
             method: "GET".into(),
             path: "/chat/rooms/42".into(),

@@ -33,6 +33,8 @@ fn session() -> Arc<Session> {
         handshake: CompactDuration::ZERO,
         client: address.clone(),
         upstream: address,
+        client_tls: None,
+        upstream_tls: None,
         request: Request::default(),
         trace: None,
         live: Live::default(),

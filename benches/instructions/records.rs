@@ -45,6 +45,8 @@ pub(crate) fn session(number: u8) -> Arc<Session> {
         handshake: CompactDuration::from(Duration::from_micros(3_200)),
         client: Address::Ip(([203, 0, 113, number], 55_555).into()),
         upstream: Address::Ip(([127, 0, 0, 1], 9000).into()),
+        client_tls: None,
+        upstream_tls: None,
         request: Request {
             method: "GET".into(),
             path: "/chat/rooms/42".into(),

@@ -47,13 +47,13 @@ PEER = (
     '"bytes":%d,"pings":%d,"pongs":%d,"silence_before_last_ms":%.1f,"longest_silence_ms":%.1f,"last_frame_at_ms":%.3f,'
     '"last_message_at_ms":%.3f,"last_pong_at_ms":%.3f,"ping_rtt_ms":%.3f,"ping_rtt_max_ms":%.3f,"unanswered_pings":0,'
     '"unsolicited_pongs":0,"violations":{},"frames_after_close":0,"since_answered_ping_ms":%.3f,"blind":false,"stalled_ms":0.0,'
-    '"stalled_at_end_ms":0.0,"undelivered_bytes":0,"tcp":%s,"reset_after_fin":false,"tls_alert":null'
+    '"stalled_at_end_ms":0.0,"undelivered_bytes":0,"tcp":%s,"reset_after_fin":false,"tls_alert":null,"tls_version":%s'
 )
 FAILED = (
     '{"schema":1,"event":"websocket.handshake_failed","level":"warn","time":"%s","instance":"%s","outcome":"%s","status":%d,"route":"%s",'
     '"request":{"method":"GET","path":"/%s/%d","host":"chat.example","http_version":"1.1","user_agent":"%s","origin":null,'
     '"subprotocol":null,"extensions":null,"request_id":null,"forwarded_for":null,"subprotocols_offered":0},"client":{"address":"%s:%d",'
-    '"real_address":null},"duration_ms":%.3f,"tls_error":null,"detail":null}\n'
+    '"real_address":null,"tls_version":%s},"duration_ms":%.3f,"tls_error":null,"detail":null}\n'
 )
 
 
@@ -69,11 +69,12 @@ def records(count):
         at = SPAN_S * number / count
         route, instance, agent = chance.choice(ROUTES), chance.choice(INSTANCES), chance.choice(AGENTS)
         host = chance.randrange(40_000)
+        tls = ['"1.3"', '"1.3"', '"1.2"', "null"][host % 4]
         address, port = f"198.{18 + host // 65_536}.{host // 256 % 256}.{host % 256}", chance.randrange(1024, 65_536)
         if chance.random() < 0.03:
             outcome, status = chance.choice([("refused", 403), ("refused", 503), ("dial_failed", 502), ("bad_request", 400)])
             took = chance.random() * 40
-            yield FAILED % (spelt(at), instance, outcome, status, route, route, host % 500, agent, address, port, took)
+            yield FAILED % (spelt(at), instance, outcome, status, route, route, host % 500, agent, address, port, tls, took)
             continue
         kind, code, name, initiator, cause, handshake, reason, client_end, upstream_end, _ = chance.choice(whole)
         lived = min(chance.expovariate(1 / 400), 80_000.0) + 0.2
@@ -85,19 +86,19 @@ def records(count):
         closed = '{"code":%d,"reason":"%s","at_ms":%.3f}' % (code, reason, lived) if handshake == "complete" else "null"
         tcp = '{"rtt_ms":%.3f,"retransmits":%d}' % (chance.random() * 40, chance.randrange(3)) if kind == "abnormal" else "null"
 
-        def peer(end):
+        def peer(end, tls):
             messages = chance.randrange(1, 900)
             return PEER % (
                 closed, end, lived + 0.2, code, "true" if handshake == "complete" else "false", messages, messages + 9, messages * 97,
-                4, 4, idle / 2, idle * 1.2, last, last - 10, last, 20.0, 31.2, idle + 3, tcp,
+                4, 4, idle / 2, idle * 1.2, last, last - 10, last, 20.0, 31.2, idle + 3, tcp, tls,
             )  # fmt: skip
 
         session = "01" + "".join(chance.choices(ALPHABET, k=24))
         yield SESSION % (
             "warn" if kind == "abnormal" else "info", spelt(at + 0.0004), instance, session, route, kind, code, name, initiator, cause,
             handshake, reason, spelt(at - lived / 1000), spelt(at), lived, lived + 0.4, idle,
-            "0.412" if handshake == "complete" else "null", 2 + chance.random(), address, port, peer(client_end),
-            chance.choice(UPSTREAMS), peer(upstream_end), route, host % 500, agent,
+            "0.412" if handshake == "complete" else "null", 2 + chance.random(), address, port, peer(client_end, tls),
+            chance.choice(UPSTREAMS), peer(upstream_end, "null"), route, host % 500, agent,
         )  # fmt: skip
 
 

@@ -70,7 +70,8 @@ WITH JSONExtract(message, 'Tuple(
             retransmits Nullable(UInt32)
         ),
         reset_after_fin Bool,
-        tls_alert String
+        tls_alert String,
+        tls_version String
     ),
     upstream Tuple(
         address String,
@@ -114,7 +115,8 @@ WITH JSONExtract(message, 'Tuple(
             retransmits Nullable(UInt32)
         ),
         reset_after_fin Bool,
-        tls_alert String
+        tls_alert String,
+        tls_version String
     ),
     request Tuple(
         method String,
@@ -197,6 +199,7 @@ SELECT
     line.client.tcp.retransmits AS client_tcp_retransmits,
     line.client.reset_after_fin AS client_reset_after_fin,
     line.client.tls_alert AS client_tls_alert,
+    line.client.tls_version AS client_tls_version,
     line.upstream.address AS upstream_address,
     line.upstream.name AS upstream_name,
     line.upstream.close.code AS upstream_close_code,
@@ -233,6 +236,7 @@ SELECT
     line.upstream.tcp.retransmits AS upstream_tcp_retransmits,
     line.upstream.reset_after_fin AS upstream_reset_after_fin,
     line.upstream.tls_alert AS upstream_tls_alert,
+    line.upstream.tls_version AS upstream_tls_version,
     line.request.method AS request_method,
     line.request.path AS request_path,
     line.request.host AS request_host,

@@ -93,6 +93,8 @@ pub(super) fn session(rules: CodeRules) -> Arc<Session> {
         handshake: CompactDuration::ZERO,
         client: Address::Unix("".into()),
         upstream: Address::Unix("".into()),
+        client_tls: None,
+        upstream_tls: None,
         request: Request::default(),
         trace: None,
         live: Live::default(),

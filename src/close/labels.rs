@@ -270,6 +270,16 @@ labels! {
     }
 }
 
+labels! {
+    /// The version of TLS that a leg speaks, as OpenTelemetry spells it in `tls.protocol.version`.
+    TlsVersion {
+        /// TLS 1.2.
+        Tls12 = "1.2",
+        /// TLS 1.3.
+        Tls13 = "1.3",
+    }
+}
+
 impl Class {
     /// The level of a session of this class, its two sides at one: `warn` for what somebody may have to look at.
     pub const fn level(self) -> &'static str {

@@ -28,7 +28,9 @@ pub use code::CloseCode;
 pub use compact_duration::CompactDuration;
 pub use facts::{Close, Decision, Ended, Facts, Moment, OwnClose, PeerFacts, Seq, Stall, TcpFacts, Violations};
 pub(crate) use labels::labels;
-pub use labels::{Cause, Class, End, Handshake, HttpVersion, Initiator, Outcome, Rejection, TlsFailure, UnknownLabel};
+pub use labels::{
+    Cause, Class, End, Handshake, HttpVersion, Initiator, Outcome, Rejection, TlsFailure, TlsVersion, UnknownLabel,
+};
 pub use ledger::{Event, Ledger};
 pub use record::{Address, CloseRecord, HandshakeRecord, Live, Request, RouteFacts, Session};
 pub use rules::{CodeLabel, CodeMatch, CodeMatchError, CodeRules};

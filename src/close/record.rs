@@ -12,7 +12,9 @@ use ulid::Ulid;
 use super::facts::{Facts, PeerFacts};
 use super::ledger::Ledger;
 use super::verdict::{Saw, Verdict, reason};
-use super::{CodeRules, CompactDuration, HandshakeTrace, HttpVersion, Outcome, Text, TlsFailure, TraceSpan};
+use super::{
+    CodeRules, CompactDuration, HandshakeTrace, HttpVersion, Outcome, Text, TlsFailure, TlsVersion, TraceSpan,
+};
 use crate::wire::Peer;
 
 /// How one session ended: made once, by [`CloseRecord::file`].
@@ -49,6 +51,10 @@ pub struct Session {
     pub client: Address,
     /// The upstream's.
     pub upstream: Address,
+    /// TLS on the client's leg.
+    pub client_tls: Option<TlsVersion>,
+    /// TLS on the upstream's leg.
+    pub upstream_tls: Option<TlsVersion>,
     /// The upgrade request, and what the 101 selected.
     pub request: Request,
     /// Its upgrade's place in a trace, if sessions are traced.
@@ -138,6 +144,8 @@ pub struct HandshakeRecord {
     pub request: Request,
     /// The client's socket.
     pub client: Address,
+    /// TLS on its leg, if that got so far.
+    pub client_tls: Option<TlsVersion>,
     /// From the request's head, read, to the answer, written.
     pub duration: Duration,
     /// When it was over, on the wall clock.
@@ -186,6 +194,18 @@ impl CloseRecord {
         match peer {
             Peer::Client => (&self.facts.client, self.verdict.client_saw),
             Peer::Upstream => (&self.facts.upstream, self.verdict.upstream_saw),
+        }
+    }
+}
+
+// === impl Session ===
+
+impl Session {
+    /// TLS on the leg of `peer`.
+    pub const fn tls(&self, peer: Peer) -> Option<TlsVersion> {
+        match peer {
+            Peer::Client => self.client_tls,
+            Peer::Upstream => self.upstream_tls,
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::address;
 use super::cluster::surprise;
 use super::finding::Common;
+use super::leg_tls::LegTls;
 use super::log::Log;
 use super::names::Name;
 use super::row::Row;
@@ -20,6 +21,8 @@ pub(super) enum Trait {
     Path,
     Subprotocol,
     Extensions,
+    ClientTls,
+    UpstreamTls,
     Reason,
 }
 
@@ -33,7 +36,7 @@ const OTHERS: usize = 8;
 // === impl Trait ===
 
 impl Trait {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::UserAgent,
         Self::Origin,
         Self::Subnet,
@@ -43,12 +46,22 @@ impl Trait {
         Self::Path,
         Self::Subprotocol,
         Self::Extensions,
+        Self::ClientTls,
+        Self::UpstreamTls,
         Self::Reason,
     ];
 
     /// Those that an illness can be confined to.
-    pub(super) const CONFINING: [Self; 7] =
-        [Self::UserAgent, Self::Subnet, Self::Instance, Self::Upstream, Self::Path, Self::Subprotocol, Self::Origin];
+    pub(super) const CONFINING: [Self; 8] = [
+        Self::UserAgent,
+        Self::Subnet,
+        Self::Instance,
+        Self::Upstream,
+        Self::Path,
+        Self::Subprotocol,
+        Self::Origin,
+        Self::ClientTls,
+    ];
 
     /// A row's value; 0 if it has none.
     pub(super) fn of(self, row: &Row) -> u128 {
@@ -63,6 +76,8 @@ impl Trait {
             Self::Upstream => session.map_or(0, |session| session.upstream.into()),
             Self::Subprotocol => session.map_or(0, |session| session.subprotocol.into()),
             Self::Extensions => session.map_or(0, |session| session.extensions.into()),
+            Self::ClientTls => row.client_tls.key().into(),
+            Self::UpstreamTls => session.map_or(0, |session| session.upstream_tls.key().into()),
             Self::Reason => session.map_or(0, |session| session.reason.into()),
         }
     }
@@ -113,6 +128,8 @@ pub(super) fn common(log: &Log<'_>, victims: &[usize], others: &[usize]) -> Comm
             Trait::Path => common.path = named(found),
             Trait::Subprotocol => common.subprotocol = named(found),
             Trait::Extensions => common.extensions = named(found),
+            Trait::ClientTls => common.client_tls_version = Some(LegTls::of_key(found).as_str()),
+            Trait::UpstreamTls => common.upstream_tls_version = Some(LegTls::of_key(found).as_str()),
             Trait::Reason => common.reason = named(found),
         }
     }

@@ -159,6 +159,12 @@ pub struct Common {
     /// Selected extensions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extensions: Option<String>,
+    /// Version of TLS on the client's leg; `none` without TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_tls_version: Option<&'static str>,
+    /// The same of the upstream's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_tls_version: Option<&'static str>,
     /// Close reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -33,6 +33,7 @@ pub fn hint(record: &CloseRecord, active: &[Active]) -> Option<Mechanism> {
             closed: &closed,
             sign,
             at: (session.opened_at + record.verdict.ended).as_duration().as_secs_f64(),
+            client_tls: session.client_tls.into(),
             user_agent: request.user_agent.as_ref().map_or("", |agent| agent.as_str()),
             client: &|| match request.real_address.as_deref().unwrap_or(&session.client) {
                 Address::Ip(socket) => address::of_ip(socket.ip()),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::leg_tls::LegTls;
 use crate::close::{Cause, Class, CloseRecord, End, HandshakeRecord, Initiator, Outcome};
 use crate::wire::Peer;
 use crate::wire::Violation;
@@ -27,6 +28,8 @@ pub struct Observation<'a> {
     pub real_address: Cow<'a, str>,
     /// The socket's peer is known to be a hop.
     pub behind_hop: bool,
+    /// TLS on the client's leg.
+    pub client_tls: LegTls,
     /// The request.
     pub request: Asked<'a>,
     /// The rest, which depends on what it is.
@@ -65,6 +68,8 @@ pub struct Closed<'a> {
     pub handshake: Option<f64>,
     /// The upstream's address.
     pub upstream: Cow<'a, str>,
+    /// TLS on its leg.
+    pub upstream_tls: LegTls,
     /// Facts of both peers, by [`Peer::index`].
     pub peers: [Side; 2],
 }
@@ -152,6 +157,7 @@ impl<'a> Observation<'a> {
             address: Cow::Owned(session.client.to_string()),
             real_address: real_address(&session.request),
             behind_hop: false,
+            client_tls: session.client_tls.into(),
             request: asked(&session.request),
             event: Event::Closed(Box::new(Closed {
                 session: Cow::Owned(session.id.to_string()),
@@ -170,6 +176,7 @@ impl<'a> Observation<'a> {
             address: Cow::Owned(record.client.to_string()),
             real_address: real_address(&record.request),
             behind_hop: false,
+            client_tls: record.client_tls.into(),
             request: asked(&record.request),
             event: Event::Refused(Refused {
                 outcome: record.outcome,
@@ -246,6 +253,7 @@ impl Default for Closed<'_> {
             idle: 0.0,
             handshake: None,
             upstream: Cow::Borrowed(""),
+            upstream_tls: LegTls::Unknown,
             peers: [Side::default(); 2],
         }
     }
@@ -266,6 +274,7 @@ impl<'a> Closed<'a> {
             idle: seconds(record.idle()),
             handshake: Some(seconds(record.session.handshake.get())),
             upstream: Cow::Borrowed(""),
+            upstream_tls: record.session.upstream_tls.into(),
             peers: Peer::ALL.map(|peer| Side::of_record(record, peer)),
         }
     }

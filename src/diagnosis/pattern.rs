@@ -3,6 +3,7 @@
 use super::address::{self, Ip};
 use super::cluster::{quantile, sorted};
 use super::finding::{Common, Mechanism};
+use super::leg_tls::LegTls;
 use super::log::Log;
 use super::names::{self, Name};
 use super::observation::Closed;
@@ -24,6 +25,7 @@ pub struct Pattern {
     upstream: Option<Name>,
     user_agent: Option<Name>,
     subnet: Option<Ip>,
+    client_tls: Option<&'static str>,
 }
 
 /// One session that ended, as far as patterns look at it. What costs something is asked for only where it matters.
@@ -32,6 +34,7 @@ pub(super) struct Look<'a> {
     pub(super) sign: Sign,
     /// When it ended, in Unix time.
     pub(super) at: f64,
+    pub(super) client_tls: LegTls,
     pub(super) user_agent: &'a str,
     pub(super) client: &'a dyn Fn() -> Ip,
     pub(super) upstream: &'a dyn Fn() -> Name,
@@ -82,6 +85,7 @@ impl Pattern {
             upstream: common.upstream.as_deref().map(names::key),
             user_agent: common.user_agent.as_deref().map(names::key),
             subnet: common.client_subnet.is_some().then(|| subnet(log, members)),
+            client_tls: common.client_tls_version,
         }
     }
 
@@ -95,6 +99,7 @@ impl Pattern {
         self.signs.contains(&look.sign)
             && self.clock.is_none_or(|(clock, low, high)| (low..=high).contains(&clock.of(look.closed)))
             && self.instants.is_none_or(|(from, to)| (from..=to).contains(&look.at))
+            && self.client_tls.is_none_or(|version| look.client_tls.as_str() == version)
             && self.user_agent.is_none_or(|key| names::key(look.user_agent) == key)
             && self.subnet.is_none_or(|subnet| address::subnet((look.client)()) == subnet)
             // Last: it has to be written out.

@@ -1,6 +1,7 @@
 //! A row: one session or one failed handshake as the engine keeps it, a hundred and some bytes.
 
 use super::address::{self, Ip};
+use super::leg_tls::LegTls;
 use super::names::{self, Name, Names};
 use super::observation::{Closed, Event, Observation, Refused};
 use super::sign::Sign;
@@ -20,6 +21,7 @@ pub(super) struct Row {
     pub(super) hop: Ip,
     /// That peer is known to be a hop.
     pub(super) behind_hop: bool,
+    pub(super) client_tls: LegTls,
     /// The client, as far as it is known.
     pub(super) client: Ip,
     pub(super) user_agent: Name,
@@ -48,6 +50,7 @@ pub(super) struct Session {
     pub(super) code: u16,
     pub(super) reason: Name,
     pub(super) upstream: Name,
+    pub(super) upstream_tls: LegTls,
     /// The upstream is on the instance's own host.
     pub(super) sidecar: bool,
     pub(super) subprotocol: Name,
@@ -115,6 +118,7 @@ impl Row {
             route: names.keep(&seen.route),
             hop,
             behind_hop: seen.behind_hop,
+            client_tls: seen.client_tls,
             client: [real, forwarded, hop].into_iter().find(|ip| *ip != 0).unwrap_or(0),
             user_agent: names.keep(&seen.request.user_agent),
             origin: names.keep(&seen.request.origin),
@@ -170,6 +174,7 @@ impl Session {
             code: closed.code.unwrap_or(0),
             reason: names.keep(&closed.reason),
             upstream: names.keep(&closed.upstream),
+            upstream_tls: closed.upstream_tls,
             sidecar: address::is_loopback(&closed.upstream),
             subprotocol: names.keep(&request.subprotocol),
             extensions: names.keep(&request.extensions),

@@ -53,17 +53,19 @@ fn behind(limit: &str) -> String {
 /// Up to three properties that victims share.
 fn shared(common: &Common) -> String {
     let all = [
-        ("user agent", &common.user_agent),
-        ("subnet", &common.client_subnet),
-        ("behind", &common.client_address),
-        ("instance", &common.instance),
-        ("upstream", &common.upstream),
-        ("path", &common.path),
-        ("subprotocol", &common.subprotocol),
+        ("user agent", common.user_agent.as_deref()),
+        ("subnet", common.client_subnet.as_deref()),
+        ("behind", common.client_address.as_deref()),
+        ("instance", common.instance.as_deref()),
+        ("upstream", common.upstream.as_deref()),
+        ("path", common.path.as_deref()),
+        ("subprotocol", common.subprotocol.as_deref()),
+        ("client TLS", common.client_tls_version),
+        ("upstream TLS", common.upstream_tls_version),
     ];
     let found: Vec<String> = all
         .into_iter()
-        .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} {}", shown(value))))
+        .filter_map(|(name, value)| value.map(|value| format!("{name} {}", shown(value))))
         .take(3)
         .collect();
     if found.is_empty() { String::new() } else { format!("; in common: {}", found.join(", ")) }

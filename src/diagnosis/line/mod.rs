@@ -72,6 +72,7 @@ impl<'a> Observation<'a> {
                 idle: line.idle_ms / 1000.0,
                 handshake: line.handshake_ms.map(|millis| millis / 1000.0),
                 upstream: text_of(upstream.address.take()),
+                upstream_tls: upstream.tls_version,
                 peers: [client.side(), upstream.side()],
             }))
         } else {
@@ -89,6 +90,7 @@ impl<'a> Observation<'a> {
             address: text_of(client.address.take()),
             real_address: text_of(client.real_address.take()),
             behind_hop: false,
+            client_tls: client.tls_version,
             request: Asked {
                 path: text_of(request.path),
                 user_agent: text_of(request.user_agent),

@@ -6,6 +6,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
+use crate::diagnosis::LegTls;
+
 /// A string that is borrowed from the line where it holds no escapes.
 #[derive(Debug, Default)]
 pub(super) struct Str<'a>(pub(super) Cow<'a, str>);
@@ -64,6 +66,7 @@ pub(super) struct PeerLine<'a> {
     pub(super) undelivered_bytes: u64,
     pub(super) silence_before_last_ms: Option<f64>,
     pub(super) longest_silence_ms: Option<f64>,
+    pub(super) tls_version: LegTls,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -111,6 +114,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
             }
         }
         deserializer.deserialize_str(Text)
+    }
+}
+
+// === impl LegTls ===
+
+impl<'de> Deserialize<'de> for LegTls {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = Option::<Str<'de>>::deserialize(deserializer)?;
+        Ok(word.map_or(Self::None, |word| Self::of_word(&word.0)))
     }
 }
 

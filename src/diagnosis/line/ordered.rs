@@ -7,6 +7,7 @@
 
 use super::named::{Breaches, CloseLine, Line, PeerLine, RequestLine, Str};
 use super::scan::{Scan, key};
+use crate::diagnosis::LegTls;
 use crate::wire::Peer;
 
 /// Goes past fields that may be next and are not read.
@@ -75,7 +76,7 @@ fn handshake_failed<'a>(scan: &mut Scan<'a>, line: &mut Line<'a>) -> Option<()> 
     scan.find(key!("client"))?;
     scan.enter()?;
     let (address, real_address) = (text(scan, key!("address"))?, text(scan, key!("real_address"))?);
-    line.client = Some(PeerLine { address, real_address, ..PeerLine::default() });
+    line.client = Some(PeerLine { address, real_address, tls_version: tls_version(scan)?, ..PeerLine::default() });
     scan.leave()?;
     line.duration_ms = number(scan, key!("duration_ms"))??;
     line.tls_error = text(scan, key!("tls_error"))?;
@@ -113,6 +114,7 @@ fn peer<'a>(scan: &mut Scan<'a>, of: Peer) -> Option<PeerLine<'a>> {
     let stalled_at_end_ms = number(scan, key!("stalled_at_end_ms"))?;
     let undelivered_bytes = whole(scan, key!("undelivered_bytes"))??;
     pass!(scan: "tcp" "reset_after_fin" "tls_alert");
+    let tls_version = tls_version(scan)?;
     scan.leave()?;
     Some(PeerLine {
         address,
@@ -133,6 +135,7 @@ fn peer<'a>(scan: &mut Scan<'a>, of: Peer) -> Option<PeerLine<'a>> {
         undelivered_bytes,
         silence_before_last_ms,
         longest_silence_ms,
+        tls_version,
     })
 }
 
@@ -167,6 +170,14 @@ fn code(scan: &mut Scan<'_>) -> Option<Option<CloseLine>> {
     let code = whole(scan, key!("code"))?;
     scan.leave()?;
     Some(Some(CloseLine { code }))
+}
+
+/// TLS on a leg; older records do not say.
+fn tls_version(scan: &mut Scan<'_>) -> Option<LegTls> {
+    if !scan.find_if_any(key!("tls_version"))? {
+        return Some(LegTls::Unknown);
+    }
+    if scan.null() { Some(LegTls::None) } else { scan.string().map(LegTls::of_word) }
 }
 
 fn breaches(scan: &mut Scan<'_>) -> Option<Breaches> {

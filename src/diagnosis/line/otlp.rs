@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::bad::BadLine;
 use super::named::{CloseLine, Line, PeerLine, Str};
-use crate::diagnosis::Observation;
+use crate::diagnosis::{LegTls, Observation};
 use crate::wire::Peer;
 
 /// One log record.
@@ -225,6 +225,9 @@ impl<'a> PeerLine<'a> {
             "longest_silence" => self.longest_silence_ms = value.millis(),
             "stalled" => self.stalled_ms = value.millis().unwrap_or(0.0),
             "stalled_at_end" => self.stalled_at_end_ms = value.millis(),
+            "tls_version" => {
+                self.tls_version = value.string_value.as_ref().map_or(LegTls::Unknown, |word| LegTls::of_word(&word.0));
+            }
             _ => {
                 if let (Some(kind), Some(count)) = (fact.strip_prefix("violations."), value.whole()) {
                     self.violations.add(kind, count);

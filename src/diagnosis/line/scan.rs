@@ -83,6 +83,19 @@ impl<'a> Scan<'a> {
         if self.is_at(name) { Some(()) } else { self.seek(name) }
     }
 
+    /// The same of a field that may be missing; `false` at the end of the object.
+    #[inline]
+    pub(super) fn find_if_any<const N: usize>(&mut self, name: &[u8; N]) -> Option<bool> {
+        while !self.is_at(name) {
+            if self.rest().first() == Some(&b'}') {
+                return Some(false);
+            }
+            self.name()?;
+            self.skip(DEPTH)?;
+        }
+        Some(true)
+    }
+
     /// Goes past the next field, if it has this name.
     #[inline]
     pub(super) fn pass<const N: usize>(&mut self, name: &[u8; N]) -> Option<()> {

@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::{named, ordered};
-use crate::diagnosis::Observation;
+use super::{Batch, named, ordered};
+use crate::close::TlsVersion;
+use crate::diagnosis::{Event, LegTls, Observation};
 
 /// Lines as closewatch writes them: the last has escapes.
 const GOLDEN: &str = include_str!("../../../tests/data/closes.golden");
@@ -53,6 +54,53 @@ fn what_is_no_json_is_not_read() {
         let wrong = line.replacen(from, to, 1);
         assert_ne!(wrong, line);
         assert!(ordered::read(&wrong).is_none(), "{wrong}");
+    }
+}
+
+#[test]
+fn every_form_of_a_record_says_which_tls_there_was() {
+    let version = LegTls::Version;
+    for (field, tls) in [
+        (",\"tls_version\":\"1.2\"", version(TlsVersion::Tls12)),
+        (",\"tls_version\":\"1.3\"", version(TlsVersion::Tls13)),
+        (",\"since\":{},\"tls_version\":\"1.3\",\"more\":1", version(TlsVersion::Tls13)),
+        (",\"tls_version\":null", LegTls::None),
+        (",\"tls_version\":\"4.0\"", LegTls::Unknown),
+        ("", LegTls::Unknown),
+    ] {
+        let failed = format!(
+            "{{\"schema\":1,\"event\":\"websocket.handshake_failed\",\"time\":\"2026-11-20T12:00:00Z\",\"instance\":null,\
+             \"outcome\":\"refused\",\"status\":403,\"route\":\"chat\",\"request\":{{\"path\":\"/\",\"user_agent\":null,\"origin\":null,\
+             \"subprotocol\":null,\"extensions\":null,\"forwarded_for\":null,\"subprotocols_offered\":0}},\
+             \"client\":{{\"address\":\"10.1.2.3:5\",\"real_address\":null{field}}},\"duration_ms\":1.0,\"tls_error\":null}}"
+        );
+        for line in [ordered::read(&failed).unwrap(), named(&failed).unwrap()] {
+            assert_eq!(Observation::of_fields(line).unwrap().client_tls, tls, "{failed}");
+        }
+        let word = "\"tls_version\":\"1.3\"";
+        let closed = GOLDEN.lines().next().unwrap().replacen(&format!(",{word}"), field, 1);
+        for line in [ordered::read(&closed).unwrap(), named(&closed).unwrap()] {
+            let seen = Observation::of_fields(line).unwrap();
+            let Event::Closed(session) = &seen.event else { panic!("{seen:?}") };
+            assert_eq!((seen.client_tls, session.upstream_tls), (tls, LegTls::None), "{closed}");
+        }
+    }
+    for (word, tls) in [("1.2", version(TlsVersion::Tls12)), ("", LegTls::None)] {
+        let row = format!(
+            "{{\"event\":\"websocket.closed\",\"time\":\"2026-11-20 12:00:00.000000\",\"client_address\":\"10.1.2.3:5\",\
+             \"client_tls_version\":\"{word}\"}}"
+        );
+        assert_eq!(Observation::of_line(&row).unwrap().client_tls, tls, "{row}");
+    }
+    for (word, tls) in [("1.2", version(TlsVersion::Tls12)), ("none", LegTls::None)] {
+        let line = format!(
+            "{{\"resourceLogs\":[{{\"scopeLogs\":[{{\"logRecords\":[{{\"timeUnixNano\":\"1795963011611996799\",\"attributes\":[\
+             {{\"key\":\"closewatch.session\",\"value\":{{\"stringValue\":\"S\"}}}},\
+             {{\"key\":\"closewatch.client.tls_version\",\"value\":{{\"stringValue\":\"{word}\"}}}}]}}]}}]}}]}}"
+        );
+        let batch = Batch::of_line(&line).unwrap().unwrap();
+        let seen = batch.records().next().unwrap().observation().unwrap();
+        assert_eq!(seen.client_tls, tls, "{line}");
     }
 }
 

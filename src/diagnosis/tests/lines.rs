@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::diagnosis::{Closed, Event, Observation, Side};
+use crate::diagnosis::{Closed, Event, LegTls, Observation, Side};
 use crate::wire::Peer;
 
 /// The line that closewatch would have written.
@@ -12,7 +12,7 @@ pub(super) fn line(seen: &Observation<'_>) -> String {
         "time": instant(seen.at),
         "instance": seen.instance,
         "route": seen.route,
-        "client": {"address": seen.address, "real_address": some(&seen.real_address)},
+        "client": {"address": seen.address, "real_address": some(&seen.real_address), "tls_version": tls(seen.client_tls)},
         "request": {
             "method": "GET",
             "path": seen.request.path,
@@ -51,7 +51,7 @@ fn of_session(seen: &Observation<'_>, closed: &Closed<'_>) -> Value {
         "idle_ms": closed.idle * 1000.0,
         "handshake_ms": closed.handshake.map(|seconds| seconds * 1000.0),
         "client": side(closed.of(Peer::Client)),
-        "upstream": join(&mut side(closed.of(Peer::Upstream)), json!({"address": closed.upstream})),
+        "upstream": join(&mut side(closed.of(Peer::Upstream)), json!({"address": closed.upstream, "tls_version": tls(closed.upstream_tls)})),
     })
 }
 
@@ -79,6 +79,10 @@ fn side(side: &Side) -> Value {
         "silence_before_last_ms": millis(side.silence_before_last),
         "longest_silence_ms": millis(side.longest_silence),
     })
+}
+
+fn tls(tls: LegTls) -> Option<&'static str> {
+    some(tls.as_str()).filter(|version| *version != "none")
 }
 
 fn some(text: &str) -> Option<&str> {

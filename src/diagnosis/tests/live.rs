@@ -31,6 +31,7 @@ fn hint(seen: &Observation<'_>, active: &[Active]) -> Option<Mechanism> {
             closed,
             sign,
             at: seen.at,
+            client_tls: seen.client_tls,
             user_agent: &request.user_agent,
             client: &|| address::read(client),
             upstream: &|| names::key(&closed.upstream),

@@ -8,6 +8,7 @@ mod plays;
 mod properties;
 mod recipe;
 mod stage;
+mod tls;
 
 use std::fmt::Write as _;
 

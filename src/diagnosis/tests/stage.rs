@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use fastrand::Rng;
 
-use crate::close::{Cause, CloseCode, CodeRules, End as Transport, Initiator, Outcome, Verdict};
-use crate::diagnosis::{Asked, Closed, Event, Observation, Refused, Side};
+use crate::close::{Cause, CloseCode, CodeRules, End as Transport, Initiator, Outcome, TlsVersion, Verdict};
+use crate::diagnosis::{Asked, Closed, Event, LegTls, Observation, Refused, Side};
 use crate::wire::Peer;
 
 /// 2026-11-20T08:00:00Z.
@@ -133,6 +133,16 @@ impl Setting {
             hop: rng.u8(..4) == 0,
             noise: 1.0,
         }
+    }
+}
+
+/// TLS of a client, where `old` of a hundred speak TLS 1.2, and ten none.
+pub(super) fn tls(address: &str, old: u32) -> LegTls {
+    let number = address.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % 100;
+    match number {
+        90.. => LegTls::None,
+        _ if number < old => LegTls::Version(TlsVersion::Tls12),
+        _ => LegTls::Version(TlsVersion::Tls13),
     }
 }
 
@@ -283,6 +293,7 @@ impl Stage {
             address: format!("{address}:{}", 1024 + port % 60_000).into(),
             real_address: if self.setting.hop { who.address.clone().into() } else { Cow::Borrowed("") },
             behind_hop: false,
+            client_tls: if self.setting.hop { LegTls::None } else { tls(&who.address, 30) },
             request: Asked {
                 path: format!("/{}/ws", ["chat", "feed", "graphql", "sync"][route]).into(),
                 user_agent: who.agent.clone().into(),
@@ -332,6 +343,7 @@ impl Stage {
             duration: session.life,
             idle: session.life - last,
             handshake: self.setting.facts.then_some(session.handshake),
+            upstream_tls: LegTls::None,
             upstream: format!("10.2.0.{}:9000", session.route * 10 + session.upstream + 1).into(),
             peers,
         }));

@@ -11,7 +11,7 @@ use super::escape::to_json;
 use super::fields::{Millis, Rfc3339};
 use crate::close::{
     Address, Cause, Class, CloseCode, End, Handshake, HttpVersion, Initiator, MAX_TEXT, Outcome, SpanId, Text,
-    TlsAlert, TlsFailure, TraceId, Violations,
+    TlsAlert, TlsFailure, TlsVersion, TraceId, Violations,
 };
 use crate::wire::Violation;
 
@@ -66,7 +66,7 @@ macro_rules! labels {
         }
     )+ };
 }
-labels!(Cause, Class, End, Handshake, HttpVersion, Initiator, Outcome, TlsFailure);
+labels!(Cause, Class, End, Handshake, HttpVersion, Initiator, Outcome, TlsFailure, TlsVersion);
 
 impl<T: Put> Put for Option<T> {
     fn schema() -> Value {

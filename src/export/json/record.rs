@@ -114,7 +114,11 @@ pub(super) fn handshake_failed(route: &str, record: &HandshakeRecord, style: &Js
     );
     line.object(",\"request\":", |line| request(&record.request, style, line));
     line.object(",\"client\":", |line| {
-        put!(line, "{", "address": &record.client, "real_address": record.request.real_address.as_deref());
+        put!(line, "{",
+            "address": &record.client,
+            "real_address": record.request.real_address.as_deref(),
+            "tls_version": record.client_tls,
+        );
     });
     put!(line, ",",
         "duration_ms": Millis(record.duration), "tls_error": record.tls_error, "detail": record.detail.as_ref(),
@@ -156,6 +160,7 @@ fn peer(record: &CloseRecord, peer: Peer, style: &JsonStyle, line: &mut impl Lin
         "tcp": facts.tcp,
         "reset_after_fin": facts.reset_after_fin,
         "tls_alert": facts.tls_alert,
+        "tls_version": record.session.tls(peer),
     );
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use opentelemetry::{KeyValue, Value};
 
-use crate::close::{Address, CloseRecord, HandshakeRecord, Request, Text};
+use crate::close::{Address, CloseRecord, HandshakeRecord, Request, Text, TlsVersion};
 use crate::export::JsonStyle;
 use crate::wire::Peer;
 
@@ -26,6 +26,7 @@ impl Attributes {
         all.add("http.route", session.route.name.to_string());
         all.request(&session.request, style);
         all.client(&session.client, session.request.real_address.as_deref());
+        all.tls(session.client_tls);
         all.add("closewatch.upstream", session.route.upstream.to_string());
         all.add_some("websocket.close.code", verdict.code.map(|code| i64::from(code.0)));
         let reason = style.reason(record.reason()).filter(|reason| !reason.is_empty());
@@ -44,6 +45,7 @@ impl Attributes {
             let close = facts.close.as_ref().and_then(|close| close.code);
             all.add_some(name("close_code"), close.map(|code| i64::from(code.0)));
             all.add(name("end"), facts.end().as_str());
+            all.add(name("tls_version"), tls_or_none(session.tls(peer)));
             all.add_some(name("saw_code"), saw.code.map(|code| i64::from(code.0)));
             all.add(name("saw_clean"), saw.clean);
             all.add(name("messages"), count(facts.text_messages + facts.binary_messages));
@@ -57,9 +59,11 @@ impl Attributes {
         let mut all = Self::default();
         all.add("http.route", route.to_owned());
         all.add("http.request.method", known_method(record.request.method.as_str()).unwrap_or("_OTHER"));
-        all.add("url.scheme", "http");
+        all.add("url.scheme", if record.client_tls.is_some() { "https" } else { "http" });
         all.request(&record.request, style);
         all.client(&record.client, record.request.real_address.as_deref());
+        all.tls(record.client_tls);
+        all.add("closewatch.client.tls_version", tls_or_none(record.client_tls));
         all.add_some("http.response.status_code", record.status.map(i64::from));
         all.add("closewatch.outcome", record.outcome.as_str());
         all
@@ -91,6 +95,12 @@ impl Attributes {
         self.add_some("user_agent.original", request.user_agent.as_ref().map(Text::escaped));
     }
 
+    /// TLS with the socket's peer.
+    fn tls(&mut self, version: Option<TlsVersion>) {
+        self.add_some("tls.protocol.name", version.map(|_| "tls"));
+        self.add_some("tls.protocol.version", version.map(TlsVersion::as_str));
+    }
+
     /// The socket's peer, and the client: `real`, if the peer speaks for another.
     fn client(&mut self, peer: &Address, real: Option<&Address>) {
         if let Address::Ip(address) = real.unwrap_or(peer) {
@@ -114,6 +124,11 @@ pub(super) fn known_method(method: &str) -> Option<&'static str> {
     ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
         .into_iter()
         .find(|known| *known == method)
+}
+
+/// A log record without this is of a closewatch that did not say.
+fn tls_or_none(version: Option<TlsVersion>) -> &'static str {
+    version.map_or("none", TlsVersion::as_str)
 }
 
 fn escaped(text: &str) -> String {

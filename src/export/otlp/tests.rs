@@ -17,7 +17,8 @@ use super::{attributes, collector, logs, spans};
 use crate::close;
 use crate::close::{
     Address, CloseCode, CloseRecord, CodeRules, CompactDuration, End, Event, HandshakeRecord, HandshakeTrace,
-    HttpVersion, Ledger, Live, Outcome, Propagation, Request, RequestHeaders, RouteFacts, Session, TraceSpan,
+    HttpVersion, Ledger, Live, Outcome, Propagation, Request, RequestHeaders, RouteFacts, Session, TlsVersion,
+    TraceSpan,
 };
 use crate::config::{Otel, OtelPropagator, OtelSampler};
 use crate::export::{self, JsonStyle};
@@ -66,6 +67,8 @@ fn record(trace: Option<Arc<HandshakeTrace>>, end: Result<u16, End>) -> CloseRec
         handshake: CompactDuration::ZERO,
         client: Address::Ip("10.1.2.3:55555".parse().unwrap()),
         upstream: Address::Ip("127.0.0.1:9000".parse().unwrap()),
+        client_tls: Some(TlsVersion::Tls13),
+        upstream_tls: None,
         request: request(),
         trace,
         live: Live::default(),
@@ -113,6 +116,7 @@ fn failed(trace: Arc<HandshakeTrace>, outcome: Outcome, status: Option<u16>) -> 
         status,
         request: request(),
         client: Address::Ip("10.1.2.3:55555".parse().unwrap()),
+        client_tls: None,
         duration: Duration::from_millis(30),
         time: "2026-11-20T12:00:00Z".parse().unwrap(),
         tls_error: None,
@@ -159,6 +163,10 @@ fn the_span_of_a_session_is_the_child_of_its_handshake_and_has_its_true_times() 
         ("client.address", "10.1.2.3"),
         ("network.peer.port", "55555"),
         ("network.protocol.version", "1.1"),
+        ("tls.protocol.name", "tls"),
+        ("tls.protocol.version", "1.3"),
+        ("closewatch.client.tls_version", "1.3"),
+        ("closewatch.upstream.tls_version", "none"),
         ("user_agent.original", "app/1"),
         ("closewatch.upstream", "http://127.0.0.1:9000"),
         ("websocket.close.code", "1006"),

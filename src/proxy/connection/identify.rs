@@ -9,7 +9,7 @@ use crate::shutdown::Phase;
 
 /// The client's addresses. A source from which the PROXY protocol is expected must send its header, or is turned away.
 pub(super) async fn identify(proxy: &Shared, leg: &mut Leg, address: Address) -> Option<Client> {
-    let mut client = Client { address, proxied: None };
+    let mut client = Client { address, proxied: None, tls: None };
     let forwarded = &proxy.config.forwarded;
     if let Leg::Tcp(stream) = leg
         && forwarded.proxy_protocol

@@ -38,7 +38,7 @@ pub(super) async fn secure(proxy: &Shared, leg: Leg, client: &Client) -> Option<
         tracing::debug!(client = %client.address, detail, "no TLS with a client");
         let sink = Arc::clone(proxy.routes.before_request());
         let facts = RequestFacts { real_address: client.proxied.clone().map(Box::new), ..RequestFacts::default() };
-        let handshake = Handshake::begin(sink, facts, client.address.clone(), proxy.shutdown.clone());
+        let handshake = Handshake::begin(sink, facts, client, proxy.shutdown.clone());
         (handshake.since(began).tls_failed(why), detail.into())
     };
     match accepted {

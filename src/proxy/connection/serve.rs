@@ -52,7 +52,7 @@ async fn open_session(
         proxy.sink.rejected(Rejection::Connections);
         return None;
     };
-    let client = identify(&proxy, &mut leg, address).await?;
+    let mut client = identify(&proxy, &mut leg, address).await?;
     let place = match limits.connections_per_source.map(|limit| proxy.quota.take(client.source(), limit)) {
         None => None,
         Some(Ok(place)) => place,
@@ -62,6 +62,7 @@ async fn open_session(
         }
     };
     let leg = secure(&proxy, leg, &client).await?;
+    client.tls = leg.tls_version();
     let (established, leg, early) = shake_hands(&proxy, leg, &client).await?;
     let Established { route, upstream, upstream_address, early: upstream_early, handshake, permit, .. } = established;
     let Established { subprotocol, extensions, reserved_bits, violations, .. } = established;
@@ -74,6 +75,8 @@ async fn open_session(
         opened_at,
         handshake: took.into(),
         client: client.address,
+        client_tls: client.tls,
+        upstream_tls: upstream.tls_version(),
         upstream: upstream_address,
         request: Request { subprotocol, extensions, ..request },
         trace,

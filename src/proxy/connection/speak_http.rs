@@ -289,7 +289,7 @@ fn file_bad_head(
     let path = facts.path.as_str().split('?').next().unwrap_or_default();
     let route = if path.is_empty() { None } else { proxy.routes.find(host, path) };
     let sink = Arc::clone(route.map_or(&proxy.routes.none, |route| &route.sink));
-    let handshake = Handshake::begin(sink, facts, client.address.clone(), proxy.shutdown.clone());
+    let handshake = Handshake::begin(sink, facts, client, proxy.shutdown.clone());
     handshake.since(state.head_began()).end(Outcome::BadRequest, status, Some(detail.into()));
 }
 

@@ -99,6 +99,8 @@ async fn relay_that_tells(sink: impl RouteSink + 'static) -> (Relay, [TcpStream;
         handshake: CompactDuration::ZERO,
         client: Address::Unix("".into()),
         upstream: Address::Unix("".into()),
+        client_tls: None,
+        upstream_tls: None,
         request: Request::default(),
         trace: None,
         live: Live::default(),

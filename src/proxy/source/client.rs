@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::close::Address;
+use crate::close::{Address, TlsVersion};
 use crate::config::Forwarded;
 
 /// One end of a client's connection.
@@ -12,6 +12,8 @@ pub(in crate::proxy) struct Client {
     pub(in crate::proxy) address: Address,
     /// The address that the peer announced with the PROXY protocol.
     pub(in crate::proxy) proxied: Option<Address>,
+    /// TLS on its leg, once it is shaken hands on.
+    pub(in crate::proxy) tls: Option<TlsVersion>,
 }
 
 // === impl Client ===

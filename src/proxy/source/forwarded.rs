@@ -178,7 +178,7 @@ mod tests {
     /// The real address by one or more header values, of a client whose socket is at `peer`.
     fn real(peer: &str, proxied: Option<&str>, header: AddressHeader, values: &[&str]) -> Option<String> {
         let ip = |text: &str| Address::Ip(text.parse().unwrap());
-        let client = Client { address: ip(peer), proxied: proxied.map(ip) };
+        let client = Client { address: ip(peer), proxied: proxied.map(ip), tls: None };
         let values = values.iter().map(|value| value.as_bytes()).collect();
         real_address(&client, &forwarded(header), |_| values).map(|address| address.to_string())
     }

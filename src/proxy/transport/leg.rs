@@ -10,7 +10,7 @@ use rustix::net::SendFlags;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::close::End;
+use crate::close::{End, TlsVersion};
 use crate::proxy::transport::tcp_info::{self, TcpInfo};
 use crate::proxy::transport::tls::TlsStream;
 
@@ -72,6 +72,14 @@ impl Leg {
         match self {
             Self::Tcp(_) | Self::Unix(_) => true,
             Self::Tls(_) => false,
+        }
+    }
+
+    /// The version of TLS that it speaks, if it does.
+    pub(in crate::proxy) fn tls_version(&self) -> Option<TlsVersion> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => None,
+            Self::Tls(stream) => stream.version(),
         }
     }
 

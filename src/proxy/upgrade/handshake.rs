@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::close::{
-    Address, HandshakeRecord, HandshakeTrace, Outcome, Request as RequestFacts, RouteSink, Text, TlsFailure,
+    Address, HandshakeRecord, HandshakeTrace, Outcome, Request as RequestFacts, RouteSink, Text, TlsFailure, TlsVersion,
 };
+use crate::proxy::source::client::Client;
 use crate::shutdown::{Phase, Shutdown};
 
 /// An upgrade in progress: files one [`HandshakeRecord`], whatever happens to its task.
@@ -17,6 +18,7 @@ pub(in crate::proxy) struct Handshake {
     sink: Arc<dyn RouteSink>,
     request: RequestFacts,
     client: Address,
+    client_tls: Option<TlsVersion>,
     began: Instant,
     trace: Option<Arc<HandshakeTrace>>,
     tls_error: Option<TlsFailure>,
@@ -32,13 +34,14 @@ impl Handshake {
     pub(in crate::proxy) fn begin(
         sink: Arc<dyn RouteSink>,
         request: RequestFacts,
-        client: Address,
+        client: &Client,
         shutdown: Shutdown,
     ) -> Self {
         Self {
             sink,
             request,
-            client,
+            client: client.address.clone(),
+            client_tls: client.tls,
             began: Instant::now(),
             trace: None,
             tls_error: None,
@@ -118,6 +121,7 @@ impl Handshake {
             status,
             request: std::mem::take(&mut self.request),
             client: self.client.clone(),
+            client_tls: self.client_tls,
             duration,
             time,
             tls_error: self.tls_error,

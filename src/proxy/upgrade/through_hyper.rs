@@ -75,7 +75,7 @@ pub(in crate::proxy) async fn upgrade(
         let sink = Arc::clone(route.as_ref().map_or(&proxy.routes.none, |route| &route.sink));
         let (trace, traced) = headers::begin_trace(&*sink, &TraceHeaders(request.headers()));
         headers::replace(request.headers_mut(), traced);
-        let handshake = Handshake::begin(sink, facts, client.address.clone(), proxy.shutdown.clone()).traced(trace);
+        let handshake = Handshake::begin(sink, facts, client, proxy.shutdown.clone()).traced(trace);
         let attempt = match check(proxy, &request, ambiguous, route) {
             Ok((route, permit)) => {
                 ask(proxy, client, upstreams, request, &route).await.map(|answer| (route, permit, answer))

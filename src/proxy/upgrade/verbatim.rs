@@ -183,7 +183,7 @@ fn admit_verbatim(proxy: Arc<Shared>, client: &Client, upgrade: &head::UpgradeHe
     facts.forwarded_for = forwarded::untrusted_hops(client, &proxy.config.forwarded, values);
     facts.visitor = proxy.sink.visitor(&upgrade.head);
     let (trace, traced) = headers::begin_trace(&*route.sink, &upgrade.head);
-    let handshake = Handshake::begin(Arc::clone(&route.sink), facts, client.address.clone(), proxy.shutdown.clone());
+    let handshake = Handshake::begin(Arc::clone(&route.sink), facts, client, proxy.shutdown.clone());
     let handshake = handshake.traced(trace);
     let mut head = Vec::with_capacity(upgrade.head.bytes.len() + 128);
     write_head(&mut head, upgrade, client, &proxy, &traced);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use closewatch::close::{
     Address, Cause, CloseCode, CloseRecord, CodeRules, End, Event, HandshakeRecord, HttpVersion, Ledger, Live, Outcome,
-    Request, RouteFacts, Session, TcpFacts, Text,
+    Request, RouteFacts, Session, TcpFacts, Text, TlsVersion,
 };
 use closewatch::wire::{CloseBody, Frame, MAX_CONTROL_PAYLOAD, MessageKind, Opcode, Peer};
 use jiff::Timestamp;
@@ -120,6 +120,8 @@ pub(crate) fn session(number: u128) -> Session {
         handshake: ms(3.2).into(),
         client: Address::Ip("10.1.2.3:55555".parse().unwrap()),
         upstream: Address::Ip("127.0.0.1:9000".parse().unwrap()),
+        client_tls: Some(TlsVersion::Tls13),
+        upstream_tls: None,
         request: request("/chat"),
         trace: None,
         live: Live::default(),
@@ -250,6 +252,7 @@ pub(super) fn handshake(outcome: Outcome, status: Option<u16>) -> HandshakeRecor
         status,
         request: request("/chat"),
         client: Address::Ip("10.1.2.3:55556".parse().unwrap()),
+        client_tls: Some(TlsVersion::Tls12),
         duration: ms(12.345),
         time: opened_at(),
         tls_error: None,

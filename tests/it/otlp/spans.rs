@@ -105,6 +105,10 @@ fn assert_tells(span: &Span, record: &Value, handshake: &Span) {
     ] {
         assert_eq!(span.attribute(attribute), *field, "{attribute} {}", shown());
     }
+    for peer in ["client", "upstream"] {
+        let version = record[peer]["tls_version"].as_str().unwrap_or("none");
+        assert_eq!(span.attribute(&format!("closewatch.{peer}.tls_version")), version, "{}", shown());
+    }
     let reason = record["reason"].as_str().filter(|reason| !reason.is_empty());
     assert_eq!(span.attribute("websocket.close.reason"), json!(reason), "{}", shown());
     let abnormal = record["class"] == "abnormal";

@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, DEFAULT_VERSIONS, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 /// A certificate authority.
 pub(crate) struct Authority {
@@ -78,8 +78,13 @@ impl Authority {
 
     /// A client that trusts it.
     pub(crate) fn client(&self) -> ClientConfig {
+        self.client_of(DEFAULT_VERSIONS)
+    }
+
+    /// The same that speaks these versions.
+    pub(crate) fn client_of(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
         ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(self.roots())
             .with_no_client_auth()
@@ -126,8 +131,13 @@ impl Issued {
 
     /// A server that shows it to everybody.
     pub(crate) fn server(&self) -> ServerConfig {
+        self.server_of(DEFAULT_VERSIONS)
+    }
+
+    /// The same that speaks these versions.
+    pub(crate) fn server_of(&self, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
         ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(self.chain(), self.private())

@@ -12,6 +12,7 @@ use closewatch::export::JsonStyle;
 use closewatch::proxy::{Proxy, bind};
 use closewatch::shutdown::{Phase, Shutdown};
 use closewatch::wire::Peer;
+use rustls::{ClientConfig, ServerConfig};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 use tokio::task::JoinHandle;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
@@ -145,11 +146,13 @@ impl Rig {
 
     /// A client that has said nothing yet, but for its TLS.
     pub(crate) async fn connect(&self) -> RawPeer {
-        if !self.legs.client {
-            return self.connect_plain().await;
-        }
+        if self.legs.client { self.connect_as(authority().client()).await } else { self.connect_plain().await }
+    }
+
+    /// A client of TLS, that has said nothing yet.
+    pub(crate) async fn connect_as(&self, client: ClientConfig) -> RawPeer {
         let stream = self.connect_tcp().await;
-        let connector = TlsConnector::from(Arc::new(authority().client()));
+        let connector = TlsConnector::from(Arc::new(client));
         let name = "chat.test".try_into().unwrap();
         let stream = self.story.within("TLS with the proxy", connector.connect(name, stream)).await;
         let stream = stream.unwrap_or_else(|error| self.fail(&format!("no TLS with the proxy: {error}")));
@@ -181,10 +184,12 @@ impl Rig {
 
     /// The next connection that the proxy makes to its upstream.
     pub(crate) async fn accept(&self) -> RawPeer {
-        if !self.legs.upstream {
-            return self.accept_plain().await;
-        }
-        let acceptor = TlsAcceptor::from(Arc::new(self.issued.server()));
+        if self.legs.upstream { self.accept_as(self.issued.server()).await } else { self.accept_plain().await }
+    }
+
+    /// The same, with this server's TLS.
+    pub(crate) async fn accept_as(&self, server: ServerConfig) -> RawPeer {
+        let acceptor = TlsAcceptor::from(Arc::new(server));
         let stream = self.story.within("TLS of the proxy", acceptor.accept(self.accept_tcp().await)).await;
         let stream = stream.unwrap_or_else(|error| self.fail(&format!("no TLS of the proxy: {error}")));
         RawPeer::tls(Peer::Upstream, TlsStream::Server(stream), self.story.clone())
@@ -219,6 +224,11 @@ impl Rig {
             Listener::Unix { listener, .. } => socket2::SockRef::from(listener).accept(),
         };
         waiting.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// The certificate that both servers of the rig show.
+    pub(crate) const fn issued(&self) -> &Issued {
+        &self.issued
     }
 
     /// The scheme that clients speak.

@@ -6,6 +6,7 @@ mod handshakes;
 mod openssl;
 mod reload;
 mod streams;
+mod versions;
 
 use crate::rig::Legs;
 

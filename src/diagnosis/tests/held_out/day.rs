@@ -8,7 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::chance::pick;
 use super::program::{Program, traffic};
 use super::script::{Act, Answer, Ending, Script, Setting};
-use crate::close::{Address, Cause, CloseRecord, HandshakeRecord, Outcome, Request, RouteFacts, Text, TlsFailure};
+use crate::close::{
+    Address, Cause, CloseRecord, HandshakeRecord, Outcome, Request, RouteFacts, Text, TlsFailure, TlsVersion,
+};
 use crate::diagnosis::Observation;
 use crate::wire::Peer;
 
@@ -322,6 +324,7 @@ impl Day {
                 opened_at: at(session.opened + self.clocks[session.instance]),
                 handshake: 0.003 + self.rng.f64() * 0.02,
                 client: address,
+                client_tls: tls(&self.makings, &self.clients[session.client]),
                 upstream: Address::Ip(upstream.parse().unwrap()),
                 request: Request {
                     extensions: session.extensions.then(|| Text::from("permessage-deflate")),
@@ -342,6 +345,7 @@ impl Day {
                 status: failed.status,
                 request,
                 client,
+                client_tls: tls(&self.makings, &self.clients[failed.client]).filter(|_| failed.tls.is_none()),
                 duration: std::time::Duration::from_secs_f64(failed.took),
                 time: at(failed.at + failed.took + self.clocks[failed.instance]),
                 tls_error: failed.tls,
@@ -379,6 +383,16 @@ fn client(rng: &mut Rng, makings: &Makings) -> Client {
         Kind::Daemon => (&DAEMONS, format!("34.{}.{}.{}", rng.u8(120..126), rng.u8(..), rng.u8(1..))),
     };
     Client { address, agent: pick(rng, agents).to_owned(), kind }
+}
+
+/// TLS of a client that has no box before it; the same in each of its sessions.
+fn tls(makings: &Makings, client: &Client) -> Option<TlsVersion> {
+    let number: u32 = client.address.bytes().map(u32::from).sum();
+    match (makings.front, number % 10) {
+        (Front::Direct, 0..6) => Some(TlsVersion::Tls13),
+        (Front::Direct, 6..9) => Some(TlsVersion::Tls12),
+        (Front::Direct | Front::Named | Front::Trusted | Front::Mute, _) => None,
+    }
 }
 
 fn request(rng: &mut Rng, makings: &Makings, client: &Client, path: &str) -> (Address, Request) {

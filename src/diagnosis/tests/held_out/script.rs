@@ -8,7 +8,7 @@ use ulid::Ulid;
 
 use crate::close::{
     Address, Cause, CloseCode, CloseRecord, CompactDuration, End, Event, Ledger, Live, Request, RouteFacts, Session,
-    TcpFacts,
+    TcpFacts, TlsVersion,
 };
 use crate::wire::{Frame, MessageKind, Opcode, Peer, Violation};
 
@@ -81,6 +81,7 @@ pub(super) struct Setting {
     pub(super) handshake: f64,
     pub(super) client: Address,
     pub(super) upstream: Address,
+    pub(super) client_tls: Option<TlsVersion>,
     pub(super) request: Request,
     pub(super) random: u128,
 }
@@ -124,6 +125,8 @@ impl Script {
             handshake: CompactDuration::from(duration(setting.handshake)),
             client: setting.client,
             upstream: setting.upstream,
+            client_tls: setting.client_tls,
+            upstream_tls: None,
             request: setting.request,
             trace: None,
             live: Live::default(),

@@ -9,8 +9,9 @@ use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
-use rustls::{ClientConfig, Error, ServerConfig};
+use rustls::{ClientConfig, Error, ProtocolVersion, ServerConfig};
 
+use crate::close::TlsVersion;
 use crate::wire::Peer;
 
 /// The most bytes that the records of one write take beyond its plaintext, a key update included.
@@ -59,6 +60,20 @@ impl Machine {
         match self {
             Self::Client(_) => Peer::Upstream,
             Self::Server(_) => Peer::Client,
+        }
+    }
+
+    /// The version that was agreed on, once the handshake is over.
+    pub(super) fn version(&self) -> Option<TlsVersion> {
+        let agreed = match self {
+            Self::Client(machine) => machine.protocol_version(),
+            Self::Server(machine) => machine.protocol_version(),
+        };
+        // rustls speaks no other.
+        match agreed {
+            Some(ProtocolVersion::TLSv1_3) => Some(TlsVersion::Tls13),
+            Some(ProtocolVersion::TLSv1_2) => Some(TlsVersion::Tls12),
+            Some(_) | None => None,
         }
     }
 

@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 
 use super::machine::{Machine, OVERHEAD};
 use super::refusal::Refusal;
-use crate::close::TlsAlert;
+use crate::close::{TlsAlert, TlsVersion};
 
 /// Ciphertext that is read at once, beside what is left of a record. The largest record has 16 KiB and some.
 const READ: usize = 64 * 1024;
@@ -147,6 +147,11 @@ impl TlsStream {
 
     pub(in crate::proxy) const fn socket(&self) -> &TcpStream {
         &self.socket
+    }
+
+    /// The version that was agreed on.
+    pub(in crate::proxy) fn version(&self) -> Option<TlsVersion> {
+        self.machine.version()
     }
 
     /// Sends no close_notify from now on: the end will be an RST, or a FIN that the peer has to see as truncation.
