@@ -23,10 +23,11 @@ class Box:
     `lifetime` ends them at this age
     `forget`   says nothing, but answers the next packet after so many seconds of silence with a reset, like a NAT
     `chance`   resets a connection with this probability a second
+    `resets`   cuts by RST where it would by FIN
     """
 
-    def __init__(self, port, to, idle=None, lifetime=None, forget=None, chance=None, source="127.0.9.9"):
-        self.port, self.to, self.source = port, to, source
+    def __init__(self, port, to, idle=None, lifetime=None, forget=None, chance=None, resets=False, source="127.0.9.9"):
+        self.port, self.to, self.resets, self.source = port, to, resets, source
         self.idle, self.lifetime, self.forget, self.chance = idle, lifetime, forget, chance
         self.tasks = set()
 
@@ -88,9 +89,8 @@ class Link:
         while True:
             await asyncio.sleep(0.05)
             now = self.now()
-            if box.idle and now - self.moved > box.idle:
-                return
-            if box.lifetime and now - self.began > box.lifetime:
+            if box.idle and now - self.moved > box.idle or box.lifetime and now - self.began > box.lifetime:
+                self.dead = box.resets
                 return
             if box.chance and random.random() < box.chance * 0.05:
                 self.dead = True

@@ -9,8 +9,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+# Both put their scenes into the lists of `scene`.
+import scenes  # noqa: F401
+import tls_scenes  # noqa: F401
 from records import read
-from scenes import HARMLESS, INCIDENTS, Scene
+from scene import HARMLESS, INCIDENTS, Scene
 from stage import free_port, wait_for
 from stretch import stretched
 
@@ -27,7 +30,7 @@ class Proxy:
         self.port, self.log = free_port(), folder / ("%s.jsonl" % name)
         command = [binary, "--listen", "127.0.0.1:%d" % self.port, "--admin", "off", "--close-log", str(self.log)]
         config = folder / ("%s.toml" % name)
-        config.write_text('upstream = "http://127.0.0.1:%d"\n%s' % (upstream, "\n".join(extra)))
+        config.write_text('upstream = "%s"\n%s' % (upstream, "\n".join(extra)))
         with open(folder / ("%s.err" % name), "w") as errors:
             self.process = subprocess.Popen([*command, "--config", str(config)], stdin=subprocess.DEVNULL, stderr=errors)
         self.name = name
@@ -58,7 +61,8 @@ async def played(binary, scene: Scene, folder):
 
     async def proxy(upstream, *extra):
         name = "pod-%d" % (len(proxies) + 1)
-        proxies.append(Proxy(binary, folder, name, upstream, extra))
+        url = upstream if isinstance(upstream, str) else "http://127.0.0.1:%d" % upstream
+        proxies.append(Proxy(binary, folder, name, url, extra))
         return await proxies[-1].up()
 
     try:
@@ -82,26 +86,28 @@ def diagnosed(binary, path):
     return json.loads(report.stdout)
 
 
+def is_found(cause, found):
+    """Whether a finding is this cause."""
+    if found["culprit"] not in cause.culprits or found["mechanism"] not in cause.mechanisms:
+        return False
+    limit = found["limit_s"]
+    if cause.limit is not None and (limit is None or abs(limit - cause.limit) > 0.1 * cause.limit):
+        return False
+    return cause.common.items() <= found["common"].items()
+
+
 def verdict(scene: Scene, findings):
     """Whether the findings are what the scene was, and how they read."""
     named = ["%s %s%s" % (f["culprit"], f["mechanism"], "" if f["limit_s"] is None else " %.4g s" % f["limit_s"]) for f in findings]
-    shown = " + ".join(named) or "nothing"
-    if not scene.culprits:
-        return not findings, shown
-    if len(findings) != 1:
-        return False, shown
-    (found,) = findings
-    right = found["culprit"] in scene.culprits and found["mechanism"] in scene.mechanisms
-    if scene.limit is not None:
-        limit = found["limit_s"]
-        right = right and limit is not None and abs(limit - scene.limit) <= 0.1 * scene.limit
-    return right, shown
+    right = len(findings) == len(scene.causes) and all(any(is_found(cause, found) for found in findings) for cause in scene.causes)
+    return right, " + ".join(named) or "nothing"
 
 
 async def main(binary, names):
-    scenes = [scene for scene in INCIDENTS + HARMLESS if not names or scene.name in names]
-    if not scenes:
-        sys.exit("no scene of these names; there are: %s" % ", ".join(scene.name for scene in INCIDENTS + HARMLESS))
+    played_here = INCIDENTS + HARMLESS
+    if unknown := set(names) - {scene.name for scene in played_here}:
+        sys.exit("no scenes: %s; there are: %s" % (", ".join(unknown), ", ".join(scene.name for scene in played_here)))
+    chosen = [scene for scene in played_here if not names or scene.name in names]
     keep = os.environ.get("KEEP")
     gate, rows = asyncio.Semaphore(AT_ONCE), {}
 
@@ -115,14 +121,14 @@ async def main(binary, names):
             rows[scene.name] = (*verdict(scene, report["findings"]), report["records"])
 
     with tempfile.TemporaryDirectory(prefix="closewatch-plays-") as top:
-        await asyncio.gather(*(one(scene, top) for scene in scenes))
+        await asyncio.gather(*(one(scene, top) for scene in chosen))
 
     print("| played | records | found | |\n|---|---|---|---|")
-    for scene in scenes:
+    for scene in chosen:
         right, shown, records = rows[scene.name]
         print("| %s | %d | %s | %s |" % (scene.title, records, shown, "right" if right else "**wrong**"))
-    incidents = [rows[scene.name][0] for scene in scenes if scene.culprits]
-    harmless = [rows[scene.name][0] for scene in scenes if not scene.culprits]
+    incidents = [rows[scene.name][0] for scene in chosen if scene.causes]
+    harmless = [rows[scene.name][0] for scene in chosen if not scene.causes]
     print("\n%d of %d incidents named right, %d of %d harmless days without a finding" % (
         sum(incidents), len(incidents), sum(harmless), len(harmless)))
     if (incidents and sum(incidents) < CLAIMED * len(incidents)) or not all(harmless):

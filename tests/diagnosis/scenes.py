@@ -2,156 +2,14 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import random
-import socket
-import typing
 
 import box
 import peers
-from peers import PING, PONG, TEXT, CLOSE, Ended, Refused
+from peers import CLOSE, PING, TEXT, Ended
+from people import ADDRESS, answered, backend, close, connect, crowd, quiet, talk
+from scene import Found, harmless, incident, incidents
 from stage import free_port
-
-AGENTS = ["Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", "Mozilla/5.0 (iPhone) Safari/605.1", "okhttp/4.12", "app/1.4", "Chrome/156.0"]
-
-
-@dataclasses.dataclass
-class Scene:
-    name: str
-    title: str
-    play: typing.Callable
-    # A second of the play is so many seconds of the log.
-    stretch: float = 20
-    # Any of these is right; none for a harmless day.
-    culprits: tuple = ()
-    mechanisms: tuple = ()
-    limit: float | None = None
-
-
-INCIDENTS, HARMLESS = [], []
-
-
-def incident(title, culprits, mechanisms, limit=None, stretch=20):
-    def add(play):
-        INCIDENTS.append(Scene(play.__name__, title, play, stretch, culprits, mechanisms, limit))
-        return play
-
-    return add
-
-
-def harmless(title, stretch=20):
-    def add(play):
-        HARMLESS.append(Scene(play.__name__, title, play, stretch))
-        return play
-
-    return add
-
-
-# === People and servers ===
-
-
-def addresses():
-    """Source addresses of clients: many networks of this machine."""
-    while True:
-        yield "127.%d.%d.%d" % (random.randint(20, 220), random.randint(0, 255), random.randint(1, 254))
-
-
-ADDRESS = addresses()
-
-
-async def connect(port, path="/chat", source=None, agent=None, lines="", window=None):
-    """A client's end of a new session. `window` is the size of its receive buffer."""
-    raw = socket.socket()
-    if window:
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
-    raw.setblocking(False)
-    raw.bind((source or next(ADDRESS), 0))
-    await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", port))
-    lines = "User-Agent: %s\r\n%s" % (agent or random.choice(AGENTS), lines)
-    return await peers.connect(port, path, sock=raw, lines=lines)
-
-
-async def talk(s, seconds, every=0.4):
-    """Sends a message now and then, and reads whatever comes, for so long. Raises Ended when the connection ends."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
-    while (left := until - loop.time()) > 0:
-        s.send(TEXT, b"hello")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(left, every * random.uniform(0.5, 1.5))):
-                while True:
-                    await answered(s)
-
-
-async def answered(s):
-    """One frame; pings are answered. A Close is answered, and ends the session."""
-    opcode, payload = await s.frame()
-    if opcode == PING:
-        s.send(PONG, payload)
-    elif opcode == CLOSE:
-        if not s.closing:
-            s.close_frame() if not payload else s.send(CLOSE, payload)
-        raise Ended
-    return opcode, payload
-
-
-async def close(s, code=1000, reason=""):
-    """Closes in order."""
-    with contextlib.suppress(Ended, OSError):
-        s.close_frame(code, reason)
-        async with asyncio.timeout(2):
-            while True:
-                await answered(s)
-    await s.leave()
-
-
-async def visitor(port, seconds=None, path="/chat", **who):
-    """An ordinary client of an ordinary day."""
-    with contextlib.suppress(OSError, Ended, Refused, TimeoutError):
-        s = await connect(port, path, **who)
-        try:
-            await talk(s, seconds or random.uniform(0.5, 5))
-            end = random.random()
-            if end < 0.5:
-                await close(s, 1001)
-            elif end < 0.8:
-                await close(s, 1000)
-            elif end < 0.95:
-                await close(s, None)
-        finally:
-            # The rest are phones that fall asleep: FIN without a Close.
-            await s.leave()
-
-
-async def crowd(port, count, over=6.0, play=visitor, **options):
-    """So many clients, spread over some seconds."""
-
-    async def later():
-        await asyncio.sleep(random.uniform(0, over))
-        await play(port, **options)
-
-    await asyncio.gather(*(later() for _ in range(count)))
-
-
-async def backend(kind=peers.Backend, *arguments):
-    server = kind(free_port(), *arguments)
-    await server.open()
-    return server
-
-
-async def quiet(port, seconds=9, every=None, **who):
-    """A client that says one thing and then waits; with `every` it says something that often."""
-    with contextlib.suppress(OSError, Ended, Refused, TimeoutError):
-        s = await connect(port, **who)
-        try:
-            await asyncio.sleep(random.uniform(0, 0.5))
-            s.send(TEXT, b"subscribe")
-            async with asyncio.timeout(seconds):
-                while True:
-                    await answered(s)
-        finally:
-            await s.leave()
-
 
 # === Incidents ===
 
@@ -236,19 +94,19 @@ class Trips(peers.Backend):
                 s.send(TEXT, payload)
 
 
+async def tripper(port):
+    with contextlib.suppress(OSError, Ended):
+        s = await connect(port)
+        await talk(s, random.uniform(0.5, 4))
+        s.send(TEXT, b"trip")
+        while True:
+            await answered(s)
+
+
 @incident("A handler fails on one kind of message", ("upstream",), ("handler_error",))
 async def handler_error(proxy):
     server = await backend(Trips)
     p = await proxy(server.port)
-
-    async def tripper(port):
-        with contextlib.suppress(OSError, Ended):
-            s = await connect(port)
-            await talk(s, random.uniform(0.5, 4))
-            s.send(TEXT, b"trip")
-            while True:
-                await answered(s)
-
     await asyncio.gather(crowd(p.port, 40, play=tripper), crowd(p.port, 120))
 
 
@@ -480,6 +338,199 @@ async def overload(proxy):
     await crowd(p.port, 200)
 
 
+@incident("A box behind resets connections after 37 s of silence", ("middlebox_back", "upstream"), ("idle_cut",), 37)
+async def back_idle_reset(proxy):
+    server = await backend()
+    hop = box.Box(free_port(), server.port, idle=1.85, resets=True)
+    await hop.open()
+    p = await proxy(hop.port)
+    await asyncio.gather(crowd(p.port, 60, play=quiet), crowd(p.port, 120))
+
+
+@incident("A box before 3 % of the clients cuts after 55 s of silence", ("middlebox_front", "network_client_side"), ("idle_cut",), 55)
+async def few_are_cut(proxy):
+    server = await backend()
+    p = await proxy(server.port)
+    hop = box.Box(free_port(), p.port, idle=2.75)
+    await hop.open()
+    await asyncio.gather(crowd(hop.port, 17, play=quiet), crowd(p.port, 550, over=9))
+
+
+@incidents(
+    "Two causes: a balancer in front cuts after 50 s of silence, and a handler fails on one kind of message",
+    Found(("middlebox_front",), ("idle_cut",), 50),
+    Found(("upstream",), ("handler_error",)),
+)
+async def two_causes(proxy):
+    server = await backend(Trips)
+    p = await proxy(server.port)
+    hop = box.Box(free_port(), p.port, idle=2.5)
+    await hop.open()
+    await asyncio.gather(crowd(hop.port, 50, play=quiet), crowd(hop.port, 40, play=tripper), crowd(hop.port, 130))
+
+
+class Deaf(peers.Backend):
+    """Falls silent after a while, in some sessions: its event loop has lost them."""
+
+    async def talk(self, s):
+        lost = random.random() < 0.5 and s.opened + random.uniform(0.5, 2.5)
+        while True:
+            opcode, payload = await s.frame()
+            if opcode == CLOSE:
+                s.send(CLOSE, payload)
+                return
+            if not lost or asyncio.get_running_loop().time() < lost:
+                s.send(TEXT, payload)
+
+
+@incident("Clients whose heartbeats are not answered for 44 s give up", ("upstream",), ("heartbeat_timeout",), 44)
+async def heartbeat(proxy):
+    server = await backend(Deaf)
+    p = await proxy(server.port)
+
+    async def beating(port):
+        with contextlib.suppress(OSError, Ended):
+            s = await connect(port, agent="phoenix.js/1.8")
+
+            async def beats():
+                while True:
+                    s.send(TEXT, b"heartbeat")
+                    await asyncio.sleep(0.4)
+
+            beat = asyncio.create_task(beats())
+            try:
+                # For as long as it is answered within 2.2 s.
+                for _ in range(random.randint(8, 20)):
+                    async with asyncio.timeout(2.2):
+                        await answered(s)
+            except TimeoutError:
+                pass
+            finally:
+                beat.cancel()
+            await close(s, 1000)
+
+    await crowd(p.port, 120, over=4, play=beating)
+
+
+class TooMuch(peers.Backend):
+    """Sends a message that is too much for some of its clients."""
+
+    async def watch(self, s, path):
+        if path == "/history":
+            await asyncio.sleep(random.uniform(0.5, 2))
+            s.send(TEXT, b"x" * 9000)
+
+
+@incident("The backend sends messages that are too big for its clients", ("upstream",), ("message_too_big",))
+async def too_big_for_clients(proxy):
+    server = await backend(TooMuch)
+    p = await proxy(server.port)
+
+    async def reader(port):
+        with contextlib.suppress(OSError, Ended):
+            s = await connect(port, "/history")
+            while len((await answered(s))[1]) <= 8000:
+                pass
+            await close(s, 1009, "frame exceeds limit")
+
+    await asyncio.gather(crowd(p.port, 30, play=reader), crowd(p.port, 120))
+
+
+class Inflates(peers.Backend):
+    """Agrees to compression, and cannot read what some clients send."""
+
+    async def answer(self, path, upgrade):
+        return "101 Switching Protocols\r\nSec-WebSocket-Extensions: permessage-deflate"
+
+    async def talk(self, s):
+        while True:
+            opcode, payload = await s.frame()
+            if opcode == CLOSE:
+                if not s.closing:
+                    s.send(CLOSE, payload)
+                return
+            if payload == b"not deflated":
+                s.close_frame(1007, "")
+            elif not s.closing:
+                s.send(TEXT, payload)
+
+
+DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+
+
+@incident("Clients send compressed messages that the backend cannot read", ("client",), ("compression_error",))
+async def compression(proxy):
+    server = await backend(Inflates)
+    p = await proxy(server.port)
+
+    async def compresses(port):
+        with contextlib.suppress(OSError, Ended):
+            s = await connect(port, agent="legacy/0.9", lines=DEFLATE)
+            await talk(s, random.uniform(0.5, 3))
+            # A text message with RSV1, as the extension has it.
+            s.writer.write(bytes([0xC1, 0x80 | 12]) + bytes(4) + b"not deflated")
+            while True:
+                await answered(s)
+
+    await asyncio.gather(crowd(p.port, 30, play=compresses), crowd(p.port, 120, lines=DEFLATE))
+
+
+class Strict(peers.Backend):
+    """Answers a client's frame that is not masked with 1002 (RFC 6455, section 5.1)."""
+
+    async def talk(self, s):
+        while True:
+            opcode, payload = await s.frame()
+            if opcode == CLOSE:
+                if not s.closing:
+                    s.send(CLOSE, payload)
+                return
+            if payload == b"bare":
+                s.close_frame(1002, "masking required")
+            elif not s.closing:
+                s.send(TEXT, payload)
+
+
+@incident("Clients send frames that are not masked", ("client",), ("protocol_error",))
+async def not_masked(proxy):
+    server = await backend(Strict)
+    p = await proxy(server.port)
+
+    async def bare(port):
+        with contextlib.suppress(OSError, Ended):
+            s = await connect(port, agent="homemade/0.1")
+            await talk(s, random.uniform(0.5, 3))
+            s.writer.write(bytes([0x81, 4]) + b"bare")
+            while True:
+                await answered(s)
+
+    await asyncio.gather(crowd(p.port, 30, play=bare), crowd(p.port, 120))
+
+
+@incident("A backend restarts and says nothing; its clients come back", ("upstream",), ("unannounced_restart",))
+async def restart(proxy):
+    server = await backend()
+    p = await proxy(server.port)
+
+    async def faithful(port):
+        source, until = next(ADDRESS), asyncio.get_running_loop().time() + 8
+        while (left := until - asyncio.get_running_loop().time()) > 0:
+            with contextlib.suppress(OSError, Ended):
+                s = await connect(port, source=source, agent="app/1.4")
+                await talk(s, left)
+                await close(s, 1000)
+                return
+            await asyncio.sleep(random.uniform(0.1, 0.6))
+
+    async def stop():
+        await asyncio.sleep(4)
+        # FIN, as from a process that exits. The next one has its listening socket, so nobody is refused.
+        for s in list(server.sockets):
+            s.writer.close()
+
+    await asyncio.gather(crowd(p.port, 80, over=2, play=faithful), crowd(p.port, 100, over=8), stop())
+
+
 # === Harmless days ===
 
 
@@ -620,3 +671,27 @@ async def navigation(proxy):
             await close(s, 1001)
 
     await asyncio.gather(crowd(p.port, 150, over=2, play=page), crowd(p.port, 60))
+
+
+@harmless("A rolling deploy: three backends close with 1001, one after the other, and clients come back")
+async def rolling_deploy(proxy):
+    servers = [await backend() for _ in range(3)]
+    proxies = [await proxy(server.port) for server in servers]
+
+    async def faithful(port):
+        source, until = next(ADDRESS), asyncio.get_running_loop().time() + 8
+        while (left := until - asyncio.get_running_loop().time()) > 0:
+            with contextlib.suppress(OSError, Ended):
+                s = await connect(port, source=source)
+                await talk(s, left)
+                await close(s, 1000)
+                return
+            await asyncio.sleep(random.uniform(0.2, 0.8))
+
+    async def roll():
+        for server in servers:
+            await asyncio.sleep(1.6)
+            for s in list(server.sockets):
+                s.close_frame(1001, "")
+
+    await asyncio.gather(*(crowd(p.port, 40, over=1.5, play=faithful) for p in proxies), crowd(proxies[0].port, 60), roll())

@@ -74,11 +74,11 @@ class Socket:
             await self.writer.wait_closed()
 
 
-async def connect(port, path, patience=None, sock=None, lines=""):
-    """Opens a session and returns the client's end, over `sock` if that is connected. `lines` are more header lines. If the answer takes
-    longer than the client waits, the client sends RST and raises TimeoutError."""
+async def connect(port, path, patience=None, sock=None, lines="", tls=None):
+    """Opens a session and returns the client's end, over `sock` if that is connected. `lines` are more header lines, `tls` is a context of
+    TLS. If the answer takes longer than the client waits, the client sends RST and raises TimeoutError."""
     if sock:
-        reader, writer = await asyncio.open_connection(sock=sock)
+        reader, writer = await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=tls and "ws.example")
     else:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     s = Socket(reader, writer, True)
