@@ -26,8 +26,10 @@ CRASH = [
     ("ClosewatchAbnormalCloseBurn", "critical", "chat"),
     ("ClosewatchReconnectStorm", "critical", "chat"),
     ("ClosewatchUpgradesFailing", "critical", "chat"),
+    ("ClosewatchFinding", "warning", "chat"),
     # Another route, and what no crash brings about.
     ("Closewatch1006Burst", "warning", "feed"),
+    ("ClosewatchFinding", "warning", "sync"),
     ("ClosewatchIdleCut", "warning", "chat"),
     ("ClosewatchCertificateExpires", "warning", ""),
     ("ClosewatchConnectionsRejected", "critical", ""),
@@ -35,6 +37,7 @@ CRASH = [
 LEFT = {
     ("ClosewatchMassDisconnect", "chat"),
     ("Closewatch1006Burst", "feed"),
+    ("ClosewatchFinding", "sync"),
     ("ClosewatchIdleCut", "chat"),
     ("ClosewatchCertificateExpires", ""),
     ("ClosewatchConnectionsRejected", ""),

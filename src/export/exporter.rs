@@ -149,6 +149,7 @@ impl Exporter {
         otlp: Option<Otlp>,
         diagnosis: Option<Diagnosis>,
     ) -> Self {
+        metrics.diagnosis_enabled(diagnosis.is_some());
         Self(Arc::new(Outputs {
             metrics,
             log,

@@ -101,6 +101,11 @@ pub(in crate::export) const FINDING_LIMIT: Family = Family {
     help: "The parameter of a finding that is there and has one: idle time, lifetime, age of a credential, interval.",
     labels: &["route", "culprit", "mechanism"],
 };
+pub(in crate::export) const DIAGNOSIS_ENABLED: Family = Family {
+    name: "closewatch_diagnosis_enabled",
+    help: "1 if diagnosis runs, else 0: then no finding says nothing.",
+    labels: &[],
+};
 pub(in crate::export) const SESSIONS_LOST: Family = Family {
     name: "closewatch_sessions_lost_total",
     help: "Sessions that ended abnormally, and not by their client; and those that diagnosis says a box cut for their silence.",

@@ -26,6 +26,7 @@ pub struct Metrics {
     registry: Registry,
     families: Arc<Families>,
     draining: IntGauge,
+    diagnosis_enabled: IntGauge,
     records_dropped: IntCounterVec,
     connections_rejected: IntCounterVec,
     config_reload_success: IntGauge,
@@ -81,6 +82,7 @@ impl Metrics {
         Self {
             families,
             draining: gauge(&names::DRAINING),
+            diagnosis_enabled: gauge(&names::DIAGNOSIS_ENABLED),
             records_dropped,
             connections_rejected,
             config_reload_success: gauge(&names::CONFIG_RELOAD_SUCCESS),
@@ -137,6 +139,11 @@ impl Metrics {
     /// A client's request for a stream was refused.
     pub fn stream_refused(&self) {
         self.streams_refused.inc();
+    }
+
+    /// Diagnosis runs from now on, or does not.
+    pub fn diagnosis_enabled(&self, is_enabled: bool) {
+        self.diagnosis_enabled.set(i64::from(is_enabled));
     }
 
     /// A drain has begun.

@@ -264,6 +264,7 @@ fn an_instance_without_traffic_finds_nothing() {
         assert_eq!(window["findings"], Value::Array(vec![]));
     }
     assert!(!exposition(&exporter).contains("closewatch_findings{"));
+    assert_eq!(value(&exporter, "closewatch_diagnosis_enabled"), Some(1.0));
     assert_eq!(value(&exporter, HINTS), Some(0.0));
 }
 
@@ -320,6 +321,7 @@ fn without_diagnosis_there_are_neither_series_nor_hints() {
     assert!(exporter.diagnosis().is_none());
     let text = exposition(&exporter);
     assert!(!text.contains("closewatch_findings") && !text.contains("closewatch_hints_total"), "{text}");
+    assert_eq!(value(&exporter, "closewatch_diagnosis_enabled"), Some(0.0), "no finding says nothing then");
     assert!(hints(&exporter, 50).iter().all(Option::is_none));
 }
 
