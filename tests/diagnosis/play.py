@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 # Both put their scenes into the lists of `scene`.
@@ -19,8 +20,10 @@ from stretch import stretched
 
 # Of the incidents at least this share has to be named right, as docs/diagnosis.md claims; of the harmless days none may be blamed.
 CLAIMED = 0.95
-# Scenes that are played at the same time: two processors carry no more without distorting each other's times.
+# Scenes that are played at the same time, each in a process: two processors carry no more without distorting each other's times.
 AT_ONCE = 4
+# A scene whose own timers were late by more seconds was distorted by a busy machine, whatever was found: it is played again, so often.
+LATE, AGAIN = 0.25, 3
 
 
 class Proxy:
@@ -55,9 +58,22 @@ class Proxy:
         return [{**record, "instance": instance} for record in lines]
 
 
+async def lateness():
+    """Measures by how much timers are late, until it is cancelled. Gives the most."""
+    most, now = 0.0, asyncio.get_running_loop().time
+    try:
+        while True:
+            due = now() + 0.02
+            await asyncio.sleep(0.02)
+            most = max(most, now() - due)
+    except asyncio.CancelledError:
+        return most
+
+
 async def played(binary, scene: Scene, folder):
-    """The path of the scene's log."""
+    """Plays a scene. Gives the path of its log, and by how much its timers were late."""
     proxies = []
+    clock = asyncio.create_task(lateness())
 
     async def proxy(upstream, *extra):
         name = "pod-%d" % (len(proxies) + 1)
@@ -67,6 +83,7 @@ async def played(binary, scene: Scene, folder):
 
     try:
         await asyncio.wait_for(scene.play(proxy), 90)
+        clock.cancel()
     finally:
         for one in proxies:
             await asyncio.to_thread(one.stop)
@@ -76,7 +93,7 @@ async def played(binary, scene: Scene, folder):
     records = stretched(sorted(records, key=lambda record: record["time"]), scene.stretch)
     path = folder / "closes.jsonl"
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    return path
+    return path, await clock
 
 
 def diagnosed(binary, path):
@@ -103,30 +120,34 @@ def verdict(scene: Scene, findings):
     return right, " + ".join(named) or "nothing"
 
 
-async def main(binary, names):
+def one(binary, name, top):
+    """Plays the scene of this name. Gives whether what was found is right, how it reads, the records, and how often it was played."""
+    (scene,) = (scene for scene in INCIDENTS + HARMLESS if scene.name == name)
+    folder = Path(top) / name
+    for times in range(1, AGAIN + 1):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        path, late = asyncio.run(played(binary, scene, folder))
+        if late <= LATE:
+            break
+    report = diagnosed(binary, path)
+    return *verdict(scene, report["findings"]), report["records"], times
+
+
+def main(binary, names):
     played_here = INCIDENTS + HARMLESS
     if unknown := set(names) - {scene.name for scene in played_here}:
         sys.exit("no scenes: %s; there are: %s" % (", ".join(unknown), ", ".join(scene.name for scene in played_here)))
     chosen = [scene for scene in played_here if not names or scene.name in names]
-    keep = os.environ.get("KEEP")
-    gate, rows = asyncio.Semaphore(AT_ONCE), {}
-
-    async def one(scene, top):
-        async with gate:
-            folder = Path(keep or top) / scene.name
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            path = await played(binary, scene, folder)
-            report = await asyncio.to_thread(diagnosed, binary, path)
-            rows[scene.name] = (*verdict(scene, report["findings"]), report["records"])
-
-    with tempfile.TemporaryDirectory(prefix="closewatch-plays-") as top:
-        await asyncio.gather(*(one(scene, top) for scene in chosen))
+    with tempfile.TemporaryDirectory(prefix="closewatch-plays-") as top, ProcessPoolExecutor(AT_ONCE) as pool:
+        at = os.environ.get("KEEP", top)
+        rows = dict(zip((scene.name for scene in chosen), pool.map(one, *zip(*((binary, scene.name, at) for scene in chosen)))))
 
     print("| played | records | found | |\n|---|---|---|---|")
     for scene in chosen:
-        right, shown, records = rows[scene.name]
-        print("| %s | %d | %s | %s |" % (scene.title, records, shown, "right" if right else "**wrong**"))
+        right, shown, records, times = rows[scene.name]
+        again = "" if times == 1 else ", played %d times on a busy machine" % times
+        print("| %s | %d | %s | %s%s |" % (scene.title, records, shown, "right" if right else "**wrong**", again))
     incidents = [rows[scene.name][0] for scene in chosen if scene.causes]
     harmless = [rows[scene.name][0] for scene in chosen if not scene.causes]
     print("\n%d of %d incidents named right, %d of %d harmless days without a finding" % (
@@ -135,4 +156,5 @@ async def main(binary, names):
         sys.exit(1)
 
 
-asyncio.run(main(sys.argv[1], sys.argv[2:]))
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
