@@ -307,7 +307,7 @@ mod tests {
     const ANSWERED: &str = "HTTP/1.1 200 Fine by me\r\nX-Odd: 1\r\ncontent-LENGTH: 5\r\nX-Odd: 3\r\n\r\n";
 
     fn client() -> Client {
-        Client { address: Address::Ip(([192, 0, 2, 1], 1).into()), proxied: None }
+        Client { address: Address::Ip(([192, 0, 2, 1], 1).into()), proxied: None, tls: None }
     }
 
     fn written(text: &str, forwarded: &Forwarded) -> Option<String> {
