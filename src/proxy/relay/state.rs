@@ -166,9 +166,9 @@ impl Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        let now = self.file.now();
         for peer in Peer::ALL {
             let Some(stalled) = self.side_mut(peer).stalled.take() else { continue };
+            let now = self.file.now();
             self.file.sink().spilled(-stalled.bytes);
             self.file.sink().stalled(-1);
             self.file.on(Event::Stalled { peer, time: now.saturating_sub(stalled.since), relieved: false }, now);

@@ -225,7 +225,10 @@ impl Relay {
             self.gauge_stall(peer.other(), false, now);
             self.read_what_came_before(peer, now);
         }
-        self.note_kernel(peer, how != End::Fin, now);
+        // A FIN behind a whole closing handshake leaves nothing to ask for: that handshake is the answer to all that was sent.
+        if how != End::Fin || self.file.ledger().closes_written().is_none() {
+            self.note_kernel(peer, how != End::Fin, now);
+        }
         self.file.on(Event::Ended { peer, how }, now);
         self.moved = now.into();
         self.again = true;
