@@ -5,6 +5,7 @@
 //!
 //! Pure: no clock (time is an argument), no I/O, no async.
 
+mod address;
 pub mod catalog;
 mod code;
 mod compact_duration;
@@ -24,6 +25,7 @@ mod tls_alert;
 mod trace;
 mod verdict;
 
+pub use address::Address;
 pub use code::CloseCode;
 pub use compact_duration::CompactDuration;
 pub use facts::{Close, Decision, Ended, Facts, Moment, OwnClose, PeerFacts, Seq, Stall, TcpFacts, Violations};
@@ -32,7 +34,7 @@ pub use labels::{
     Cause, Class, End, Handshake, HttpVersion, Initiator, Outcome, Rejection, TlsFailure, TlsVersion, UnknownLabel,
 };
 pub use ledger::{Event, Ledger};
-pub use record::{Address, CloseRecord, HandshakeRecord, Live, Request, RouteFacts, Session};
+pub use record::{CloseRecord, HandshakeRecord, Live, Request, RouteFacts, Session};
 pub use rules::{CodeLabel, CodeMatch, CodeMatchError, CodeRules};
 pub use sink::{CloseSink, NO_ROUTE, RouteSink};
 pub use text::{MAX_TEXT, Text, is_unprintable};

@@ -1,6 +1,5 @@
 //! The record: one value a session, from which every output is made.
 
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -9,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ulid::Ulid;
 
+use super::address::Address;
 use super::facts::{Facts, PeerFacts};
 use super::ledger::Ledger;
 use super::verdict::{Saw, Verdict, reason};
@@ -72,15 +72,6 @@ pub struct RouteFacts {
     pub upstream: Box<str>,
     /// How it reads close codes.
     pub rules: CodeRules,
-}
-
-/// One end of a leg.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// TCP; with port 0, which no connection has, the port is not known.
-    Ip(SocketAddr),
-    /// A unix socket's path; empty for a peer without a name.
-    Unix(Arc<str>),
 }
 
 /// An upgrade request, cut down to what a record may keep.
@@ -268,22 +259,4 @@ impl Live {
 /// In milliseconds; 49 days stand for anything longer.
 fn short(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
-}
-
-// === impl Address ===
-
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Ip(address) if address.port() == 0 => address.ip().fmt(f),
-            Self::Ip(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{path}"),
-        }
-    }
-}
-
-impl serde::Serialize for Address {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
 }

@@ -1,5 +1,6 @@
 //! Text that a peer chose, made harmless in size.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
@@ -20,7 +21,8 @@ impl Text {
     pub fn from_bytes(bytes: &[u8]) -> Self {
         // One character more than fits is looked at, so that a cut never falls inside one and shows as U+FFFD.
         let near = &bytes[..bytes.len().min(MAX_TEXT + 4)];
-        let text = String::from_utf8_lossy(near);
+        // Nearly all text is whole UTF-8, and checked several bytes at a time.
+        let text = std::str::from_utf8(near).map_or_else(|_| String::from_utf8_lossy(near), Cow::Borrowed);
         Self(text[..text.floor_char_boundary(MAX_TEXT)].into())
     }
 

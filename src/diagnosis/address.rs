@@ -8,6 +8,10 @@ pub(super) type Ip = u128;
 
 /// Reads `10.1.2.3`, `10.1.2.3:55555`, `[2001:db8::1]:5` and `2001:db8::1`.
 pub(super) fn read(text: &str) -> Ip {
+    // Most records have no second address.
+    if text.is_empty() {
+        return 0;
+    }
     let ip = text.parse::<SocketAddr>().map(|address| address.ip()).or_else(|_| text.parse::<IpAddr>());
     ip.map_or(0, of_ip)
 }

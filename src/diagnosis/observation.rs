@@ -275,7 +275,7 @@ impl<'a> Closed<'a> {
             handshake: Some(seconds(record.session.handshake.get())),
             upstream: Cow::Borrowed(""),
             upstream_tls: record.session.upstream_tls.into(),
-            peers: Peer::ALL.map(|peer| Side::of_record(record, peer)),
+            peers: [Side::of_record(record, Peer::Client), Side::of_record(record, Peer::Upstream)],
         }
     }
 

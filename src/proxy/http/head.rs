@@ -164,7 +164,8 @@ impl<'h, 'b> Head<'h, 'b> {
 
     /// The values of a header.
     pub(in crate::proxy) fn all(&self, name: &HeaderName) -> impl Iterator<Item = &'b [u8]> {
-        self.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_str())).map(|(_, value)| value)
+        let name = name.as_str();
+        self.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     pub(in crate::proxy) fn has(&self, name: &HeaderName) -> bool {

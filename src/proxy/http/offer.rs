@@ -1,8 +1,5 @@
 //! The subprotocols and extensions that an upgrade request offers, and whether a 101 keeps to them (RFC 6455 §4.1).
 
-use http::HeaderName;
-use http::header::{SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL};
-
 use crate::proxy::source::forwarded::join;
 use crate::wire::Violation;
 
@@ -20,12 +17,12 @@ pub(in crate::proxy) struct Offer {
 // === impl Offer ===
 
 impl Offer {
-    /// The offer in a head: `values` gives the values of a header.
-    pub(in crate::proxy) fn of<'h>(values: impl Fn(&HeaderName) -> Vec<&'h [u8]>) -> Self {
-        Self {
-            subprotocols: join(values(&SEC_WEBSOCKET_PROTOCOL).into_iter()),
-            extensions: join(values(&SEC_WEBSOCKET_EXTENSIONS).into_iter()),
-        }
+    /// The offer of a head with these values of `Sec-WebSocket-Protocol` and `Sec-WebSocket-Extensions`.
+    pub(in crate::proxy) fn of<'h>(
+        subprotocols: impl Iterator<Item = &'h [u8]>,
+        extensions: impl Iterator<Item = &'h [u8]>,
+    ) -> Self {
+        Self { subprotocols: join(subprotocols), extensions: join(extensions) }
     }
 
     /// The rules that a 101 with this selection breaks.

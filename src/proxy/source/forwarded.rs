@@ -100,7 +100,7 @@ pub(in crate::proxy) fn forwarded_for<'h>(hops: impl Iterator<Item = &'h [u8]>, 
         if !all.is_empty() {
             all.extend_from_slice(b", ");
         }
-        all.extend_from_slice(address.ip().to_canonical().to_string().as_bytes());
+        Address::push_ip(address.ip().to_canonical(), &mut all);
     }
     all
 }

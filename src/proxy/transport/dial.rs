@@ -51,6 +51,8 @@ pub(in crate::proxy) enum DialError {
 /// Opens connections to one upstream.
 pub(in crate::proxy) struct Dialer {
     target: Target,
+    /// The address that the target is, unless it is a name or a unix socket.
+    address: Option<SocketAddr>,
     /// Its name, unless it is an address or a unix socket.
     name: Option<Name>,
     timeouts: Timeouts,
@@ -65,11 +67,13 @@ impl Dialer {
         let settings = route.upstream_tls.as_ref().unwrap_or(&plain);
         let tls = route.upstream.tls.as_ref().map(|host| Connector::new(host, settings));
         let target = route.upstream.target.clone();
-        let name = match &target {
-            Target::Tcp { host, port } => Name::new(host, *port),
-            Target::Unix { .. } => None,
+        let (address, name) = match &target {
+            Target::Tcp { host, port } => {
+                (host.parse().ok().map(|ip| SocketAddr::new(ip, *port)), Name::new(host, *port))
+            }
+            Target::Unix { .. } => (None, None),
         };
-        Self { target, name, timeouts: timeouts.clone(), tls }
+        Self { target, address, name, timeouts: timeouts.clone(), tls }
     }
 
     /// Whether it dials what `route` has for its upstream, and as it says. If so, it has the route's certificates from now on.
@@ -93,7 +97,7 @@ impl Dialer {
     pub(in crate::proxy) async fn dial(&self, first: &[u8]) -> Result<Reached, DialError> {
         // With TLS, the first bytes have to wait for the handshake.
         let first = if self.tls.is_some() { &[] } else { first };
-        let Reached { leg, address, sent } = connect(&self.target, first, self.timeouts.dial).await?;
+        let Reached { leg, address, sent } = self.connect(first).await?;
         let leg = match (&self.tls, leg) {
             (Some(connector), Leg::Tcp(socket)) => {
                 // Boxed: most dials need no TLS, and would carry its state.
@@ -118,31 +122,35 @@ impl Dialer {
     pub(in crate::proxy) fn keep_alive(&self, leg: &Leg) {
         leg.keep_alive(self.timeouts.dead_peer);
     }
-}
 
-async fn connect(target: &Target, first: &[u8], patience: Duration) -> Result<Reached, DialError> {
-    match target {
-        Target::Unix { path } => {
-            let failed = |source| DialError::Connect { address: path.display().to_string(), source };
-            let connecting = tokio::time::timeout(patience, UnixStream::connect(path));
-            let stream = connecting.await.map_err(|_| DialError::Timeout(patience))?.map_err(failed)?;
-            Ok(Reached { leg: Leg::Unix(stream), address: Address::Unix(path.to_string_lossy().into()), sent: 0 })
+    async fn connect(&self, first: &[u8]) -> Result<Reached, DialError> {
+        let patience = self.timeouts.dial;
+        // An address needs no resolver, and is the only one.
+        if let Some(address) = self.address {
+            let connecting = connect_to(address, first);
+            return tokio::time::timeout(patience, connecting).await.unwrap_or(Err(DialError::Timeout(patience)));
         }
-        Target::Tcp { host, port } => {
-            // An address needs no resolver, and is the only one.
-            if let Ok(ip) = host.parse() {
-                let connecting = connect_to(SocketAddr::new(ip, *port), first);
-                return tokio::time::timeout(patience, connecting).await.unwrap_or(Err(DialError::Timeout(patience)));
+        match &self.target {
+            Target::Unix { path } => {
+                let failed = |source| DialError::Connect { address: path.display().to_string(), source };
+                let connecting = tokio::time::timeout(patience, UnixStream::connect(path));
+                let stream = connecting.await.map_err(|_| DialError::Timeout(patience))?.map_err(failed)?;
+                Ok(Reached { leg: Leg::Unix(stream), address: Address::Unix(path.to_string_lossy().into()), sent: 0 })
             }
-            let began = Instant::now();
-            let addresses = resolved(lookup_host((host.as_str(), *port)), host, patience).await?;
-            let connecting = connect_to_any(alternating(addresses), first, patience);
-            let connected = tokio::time::timeout_at(began + patience, connecting).await;
-            connected.map_err(|_| DialError::Timeout(patience))?.unwrap_or_else(|| {
-                let source = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-                Err(DialError::Resolve { host: host.clone(), source })
-            })
+            // Boxed: an address needs none of its state.
+            Target::Tcp { host, port } => Box::pin(self.connect_by_name(host, *port, first)).await,
         }
+    }
+
+    async fn connect_by_name(&self, host: &str, port: u16, first: &[u8]) -> Result<Reached, DialError> {
+        let (began, patience) = (Instant::now(), self.timeouts.dial);
+        let addresses = resolved(lookup_host((host, port)), host, patience).await?;
+        let connecting = connect_to_any(alternating(addresses), first, patience);
+        let connected = tokio::time::timeout_at(began + patience, connecting).await;
+        connected.map_err(|_| DialError::Timeout(patience))?.unwrap_or_else(|| {
+            let source = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+            Err(DialError::Resolve { host: host.to_owned(), source })
+        })
     }
 }
 

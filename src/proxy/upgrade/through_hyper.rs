@@ -54,8 +54,9 @@ pub(in crate::proxy) async fn upgrade(
     ambiguous: bool,
     asked: Option<Box<Asked>>,
 ) -> Reply {
-    let values = |name: &_| request.headers().get_all(name).iter().map(header::HeaderValue::as_bytes).collect();
-    let offer = Offer::of(values);
+    let all = |name: header::HeaderName| request.headers().get_all(name).iter().map(header::HeaderValue::as_bytes);
+    let offer = Offer::of(all(header::SEC_WEBSOCKET_PROTOCOL), all(header::SEC_WEBSOCKET_EXTENSIONS));
+    let values = |name: &header::HeaderName| all(name.clone()).collect();
     let (handshake, attempt) = if let Some(asked) = asked {
         let Asked { route, permit, handshake, answer } = *asked;
         let answer = match (answer, websocket::check_upgrade(&request).cloned()) {
@@ -93,8 +94,9 @@ pub(in crate::proxy) async fn upgrade(
             let subprotocol = selected(header::SEC_WEBSOCKET_PROTOCOL);
             let extensions = selected(header::SEC_WEBSOCKET_EXTENSIONS);
             let reserved_bits = reserved_bits(extensions.as_ref());
-            let all = |name: &_| response.headers().get_all(name).iter().map(header::HeaderValue::as_bytes).collect();
-            let violations = offer.contradictions(&Offer::of(all));
+            let all = |name| response.headers().get_all(name).iter().map(header::HeaderValue::as_bytes);
+            let selected = Offer::of(all(&header::SEC_WEBSOCKET_PROTOCOL), all(&header::SEC_WEBSOCKET_EXTENSIONS));
+            let violations = offer.contradictions(&selected);
             let handshake = handshake.switching();
             let upstream_address = address;
             let established = Established {

@@ -4,7 +4,7 @@
 //! Any other request, and any answer but the right 101, goes to hyper with its bytes put back. So only one place refuses,
 //! answers and frames bodies.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -89,48 +89,55 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
     let most = proxy.config.limits.header_bytes;
     let mut read = Vec::new();
     let mut head_facts = None;
-    let parsing = timeout_at(began + proxy.config.timeouts.head, async {
-        let mut known = 0;
-        loop {
-            if known == 0 || head::may_be_complete(&read, known) {
-                match head::request(&read, &mut Room::new()) {
-                    Parsed::Partial => {}
-                    Parsed::Other => return None,
-                    Parsed::Whole(head) => {
-                        head_facts = Some(head.facts());
-                        return match head {
-                            RequestHead::Upgrade(upgrade) if upgrade.head.bytes.len() <= most => {
-                                admit_verbatim(proxy.latest(), client, &upgrade)
-                            }
-                            RequestHead::Upgrade(_) | RequestHead::Other(_) => None,
-                        };
+    // Futures that are polled where they are made, and not moved: each move copies them whole, and leaves its place behind.
+    let request = {
+        let mut parsing = pin!(timeout_at(began + proxy.config.timeouts.head, async {
+            let mut known = 0;
+            loop {
+                if !read.is_empty() && (known == 0 || head::may_be_complete(&read, known)) {
+                    match head::request(&read, &mut Room::new()) {
+                        Parsed::Partial => {}
+                        Parsed::Other => return None,
+                        Parsed::Whole(head) => {
+                            head_facts = Some(head.facts());
+                            return match head {
+                                RequestHead::Upgrade(upgrade) if upgrade.head.bytes.len() <= most => {
+                                    admit_verbatim(proxy.latest(), client, &upgrade)
+                                }
+                                RequestHead::Upgrade(_) | RequestHead::Other(_) => None,
+                            };
+                        }
                     }
                 }
+                known = read.len();
+                // hyper sees an end or an error again when it reads.
+                if known >= most || !matches!(read_buffer::read_more(&mut leg, &mut read).await, Ok(1..)) {
+                    return None;
+                }
             }
-            known = read.len();
-            // hyper sees an end or an error again when it reads.
-            if known >= most || !matches!(read_buffer::read_more(&mut leg, &mut read).await, Ok(1..)) {
-                return None;
-            }
+        }));
+        let mut draining = pin!(proxy.shutdown.reached(Phase::Draining));
+        tokio::select! {
+            biased;
+            parsed = &mut parsing => parsed.unwrap_or(None),
+            // During a drain, the driver of hyper knows how long a client may take.
+            () = &mut draining => None,
         }
-    });
-    let draining = proxy.shutdown.reached(Phase::Draining);
-    let request = tokio::select! {
-        biased;
-        parsed = parsing => parsed.unwrap_or(None),
-        // During a drain, the driver of hyper knows how long a client may take.
-        () = draining => None,
     };
     let Some(request) = request else { return Opening::http(leg, read, head_facts, None) };
     let Admitted { proxy, route, permit, handshake, offer, accept, head, len } = request;
 
-    let asking = ask(&proxy, &route, &head, &accept, &offer);
-    let closing = proxy.shutdown.reached(Phase::Closing);
-    let answer = tokio::select! {
-        biased;
-        answer = while_client_stays(asking, &mut leg, &mut read, len + EARLY_BYTES) => answer,
-        () = closing => return Opening::TooLate(leg),
+    let answer = {
+        let mut asking = pin!(ask(&proxy, &route, &head, &accept, &offer));
+        let mut staying = pin!(while_client_stays(asking.as_mut(), &mut leg, &mut read, len + EARLY_BYTES));
+        let mut closing = pin!(proxy.shutdown.reached(Phase::Closing));
+        tokio::select! {
+            biased;
+            answer = &mut staying => Some(answer),
+            () = &mut closing => None,
+        }
     };
+    let Some(answer) = answer else { return Opening::TooLate(leg) };
     // If the handshake is dropped on the way, its record says so.
     match answer {
         None => Opening::Over,
@@ -188,7 +195,7 @@ fn admit_verbatim(proxy: Arc<Shared>, client: &Client, upgrade: &head::UpgradeHe
     let mut head = Vec::with_capacity(upgrade.head.bytes.len() + 128);
     write_head(&mut head, upgrade, client, &proxy, &traced);
     let accept = accept_for(upgrade.key);
-    let offer = Offer::of(values);
+    let offer = Offer::of(upgrade.head.all(&SEC_WEBSOCKET_PROTOCOL), upgrade.head.all(&SEC_WEBSOCKET_EXTENSIONS));
     Some(Admitted { proxy, route, permit, handshake, offer, accept, head, len: upgrade.head.bytes.len() })
 }
 
@@ -206,39 +213,48 @@ fn write_head(
         XForwarded::Pass => Vec::new(),
         XForwarded::Append => forwarded::forwarded_for(upgrade.head.all(&forwarded::X_FORWARDED_FOR), client),
     };
-    let lines = [
-        ("x-forwarded-for", &*hops),
-        ("x-forwarded-proto", proxy.scheme().as_bytes()),
-        ("x-forwarded-host", upgrade.host.as_bytes()),
-    ];
-    let lines: &[_] = match forwarded.x_forwarded {
-        XForwarded::Pass => &[],
-        XForwarded::Append => &lines,
-    };
-    let trusted = client.is_trusted(forwarded);
-    let has = |name: &str| upgrade.head.iter().any(|(found, _)| found.eq_ignore_ascii_case(name));
-    let is_set = |(name, _): &(&str, &[u8])| !trusted || *name == "x-forwarded-for" || !has(name);
-    let set = lines.iter().copied().filter(is_set).chain(traced.iter().map(|(name, value)| (*name, value.as_bytes())));
-    // Bits of the headers that are written already; there are never more than a handful.
-    let mut written = 0_u32;
-    for line in bytes[..bytes.len() - 2].split_inclusive(|byte| *byte == b'\n') {
-        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-        match set.clone().zip(0..).find(|((set, _), _)| name.eq_ignore_ascii_case(set.as_bytes())) {
-            None => out.extend_from_slice(line),
-            // In the place of its first line, and with the client's spelling of the name.
-            Some(((_, value), place)) if written & (1 << place) == 0 => {
-                write_line(out, name, value);
-                written |= 1 << place;
+    let mut set = Vec::with_capacity(3 + traced.len());
+    if forwarded.x_forwarded == XForwarded::Append {
+        let trusted = client.is_trusted(forwarded);
+        let keeps = |name: &str| trusted && upgrade.head.iter().any(|(found, _)| found.eq_ignore_ascii_case(name));
+        set.push(("x-forwarded-for", &*hops));
+        for (name, value) in [("x-forwarded-proto", proxy.scheme()), ("x-forwarded-host", upgrade.host)] {
+            if !keeps(name) {
+                set.push((name, value.as_bytes()));
             }
-            Some(_) => {}
         }
     }
-    for ((name, value), place) in set.zip(0..) {
+    set.extend(traced.iter().map(|(name, value)| (*name, value.as_bytes())));
+    // Bits of the headers that are written already; there are never more than a handful.
+    let mut written = 0_u32;
+    // Lines that stay as they are go in one piece.
+    let (end, mut copied, mut start) = (bytes.len() - b"\r\n".len(), 0, 0);
+    for line_feed in memchr::memchr_iter(b'\n', &bytes[..end]) {
+        let line = &bytes[start..=line_feed];
+        if let Some(place) = set.iter().position(|(name, _)| is_named(line, name)) {
+            out.extend_from_slice(&bytes[copied..start]);
+            copied = line_feed + 1;
+            // In the place of its first line, and with the client's spelling of the name.
+            if written & (1 << place) == 0 {
+                let (name, value) = set[place];
+                write_line(out, &line[..name.len()], value);
+                written |= 1 << place;
+            }
+        }
+        start = line_feed + 1;
+    }
+    out.extend_from_slice(&bytes[copied..end]);
+    for ((name, value), place) in set.into_iter().zip(0..) {
         if written & (1 << place) == 0 {
             write_line(out, name.as_bytes(), value);
         }
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Whether a line is that of the header `name`: the colon's place is looked at first, as few lines have it there.
+fn is_named(line: &[u8], name: &str) -> bool {
+    line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name.as_bytes())
 }
 
 /// A header with a value: a client on a unix socket, for one, has no address.
@@ -290,12 +306,11 @@ async fn ask(
 /// Waits for `work` while the client stays: takes its early bytes, up to `most` in all, and notices if it goes. A FIN is
 /// half-close, and the session's business; a reset is the end: `None`.
 async fn while_client_stays<T>(
-    work: impl Future<Output = T>,
+    mut work: Pin<&mut impl Future<Output = T>>,
     leg: &mut Leg,
     read: &mut Vec<u8>,
     most: usize,
 ) -> Option<T> {
-    let mut work = pin!(work);
     let mut listening = true;
     std::future::poll_fn(|cx| {
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
@@ -330,7 +345,7 @@ impl Opening {
 
 impl Switch {
     fn of(head: &Head<'_, '_>, offer: &Offer) -> Self {
-        let selected = Offer::of(|name| head.all(name).collect());
+        let selected = Offer::of(head.all(&SEC_WEBSOCKET_PROTOCOL), head.all(&SEC_WEBSOCKET_EXTENSIONS));
         Self {
             len: head.bytes.len(),
             subprotocol: joined(head.all(&SEC_WEBSOCKET_PROTOCOL)),
