@@ -294,8 +294,9 @@ impl Outputs {
     }
 
     fn publish(&self, event: Event) {
-        self.activity.count(&event, self.started.elapsed());
+        // Made in its place, as it is large.
         let event = Arc::new(event);
+        self.activity.count(&event, self.started.elapsed());
         self.recent.push(Arc::clone(&event));
         // Fails if nobody listens, which is the usual case.
         let _ = self.feed.send(Arc::clone(&event));

@@ -1,10 +1,10 @@
 //! The sessions that are up.
 
 use std::borrow::Borrow;
-use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::HashSet;
 use tokio::time::Instant;
 use ulid::Ulid;
 

@@ -1,10 +1,10 @@
 //! The series of one route.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use http::StatusCode;
 use prometheus::{Histogram, IntCounter};
 
