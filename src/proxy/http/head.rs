@@ -30,7 +30,13 @@ pub(in crate::proxy) struct Head<'h, 'b> {
     /// Its bytes, from the first line to the empty one.
     pub(in crate::proxy) bytes: &'b [u8],
     headers: &'h [Header<'b>],
+    /// The lengths of their names: most headers that are asked for are not there, and need no search.
+    lengths: Lengths,
 }
+
+/// A set of lengths of names: one bit for each, and the same for those that differ by 64.
+#[derive(Clone, Copy, Debug)]
+struct Lengths(u64);
 
 /// A whole request head.
 #[derive(Debug)]
@@ -73,7 +79,7 @@ pub(in crate::proxy) fn request<'h, 'b>(bytes: &'b [u8], room: &'h mut Room<'b>)
         Ok(Status::Complete(len)) => len,
         Err(_) => return Parsed::Other,
     };
-    let head = Head { bytes: &bytes[..len], headers: request.headers };
+    let head = Head::new(&bytes[..len], request.headers);
     let upgrade = match (request.method, request.path, request.version) {
         // An empty line before the request is allowed, and rare enough for hyper.
         (Some("GET"), Some(target), Some(1)) if bytes.first() == Some(&b'G') => head.upgrade(target),
@@ -104,7 +110,7 @@ pub(in crate::proxy) fn switch<'h, 'b>(bytes: &'b [u8], accept: &str, room: &'h 
         Err(_) => return Parsed::Other,
     };
     let (Some(101), Some(1)) = (response.code, response.version) else { return Parsed::Other };
-    let head = Head { bytes: &bytes[..len], headers: response.headers };
+    let head = Head::new(&bytes[..len], response.headers);
     if head.is_switch() && head.sole(&SEC_WEBSOCKET_ACCEPT) == Some(accept.as_bytes()) {
         Parsed::Whole(head)
     } else {
@@ -142,11 +148,15 @@ impl RequestHead<'_, '_> {
 // === impl Head ===
 
 impl<'h, 'b> Head<'h, 'b> {
+    fn new(bytes: &'b [u8], headers: &'h [Header<'b>]) -> Self {
+        Self { bytes, headers, lengths: Lengths::of(headers) }
+    }
+
     /// The upgrade, if it is a valid one and no two readers can read it differently.
     fn upgrade(self, target: &'b str) -> Option<UpgradeHead<'h, 'b>> {
         let parts = (self.sole_str(&HOST), self.sole(&SEC_WEBSOCKET_KEY), self.sole(&SEC_WEBSOCKET_VERSION));
         let (Some(host), Some(key), Some(_)) = parts else { return None };
-        let takes_away = self.connection().any(|token| is_end_to_end(token.trim()));
+        let takes_away = self.connection().any(|token| std::str::from_utf8(token).is_ok_and(is_end_to_end));
         let plain = self.is_switch() && !takes_away && !self.has(&EXPECT) && is_visible_path(target);
         plain.then_some(UpgradeHead { head: self, target, host, key })
     }
@@ -165,7 +175,8 @@ impl<'h, 'b> Head<'h, 'b> {
     /// The values of a header.
     pub(in crate::proxy) fn all(&self, name: &HeaderName) -> impl Iterator<Item = &'b [u8]> {
         let name = name.as_str();
-        self.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let headers = if self.lengths.has(name.len()) { self.headers } else { &[] };
+        headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
     }
 
     pub(in crate::proxy) fn has(&self, name: &HeaderName) -> bool {
@@ -183,10 +194,9 @@ impl<'h, 'b> Head<'h, 'b> {
     }
 
     /// The tokens of `Connection`, as `headers` reads them: a value that is not text has none.
-    fn connection(&self) -> impl Iterator<Item = &'b str> {
-        let values =
-            self.all(&CONNECTION).filter_map(|value| std::str::from_utf8(value).ok().filter(|it| it.is_ascii()));
-        values.flat_map(|value| value.split(','))
+    fn connection(&self) -> impl Iterator<Item = &'b [u8]> {
+        let values = self.all(&CONNECTION).filter(|value| value.is_ascii());
+        values.flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
     }
 
     /// Whether the message switches, or asks to switch, to WebSocket and nothing else, has no body, and has every line
@@ -194,10 +204,26 @@ impl<'h, 'b> Head<'h, 'b> {
     fn is_switch(&self) -> bool {
         let websocket = self.sole(&UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"));
         websocket
-            && self.connection().any(|token| token.trim_ascii().eq_ignore_ascii_case("upgrade"))
+            && self.connection().any(|token| token.eq_ignore_ascii_case(b"upgrade"))
             && !self.has(&CONTENT_LENGTH)
             && !self.has(&TRANSFER_ENCODING)
             && has_strict_lines(self.bytes)
+    }
+}
+
+// === impl Lengths ===
+
+impl Lengths {
+    fn of(headers: &[Header<'_>]) -> Self {
+        Self(headers.iter().fold(0, |lengths, header| lengths | Self::bit(header.name.len())))
+    }
+
+    const fn has(self, length: usize) -> bool {
+        self.0 & Self::bit(length) != 0
+    }
+
+    const fn bit(length: usize) -> u64 {
+        1 << (length % u64::BITS as usize)
     }
 }
 
