@@ -92,3 +92,15 @@ impl Column {
         rows.iter().filter(|row| self.of_row[**row] == number).map(|row| weight[*row]).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_property_has_its_own_column() {
+        for (at, property) in Trait::ALL.into_iter().enumerate() {
+            assert_eq!(property as usize, at, "{property:?}");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 mod bad;
 mod columns;
+mod digits;
 mod named;
 mod ordered;
 mod otlp;

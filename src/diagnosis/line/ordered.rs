@@ -21,7 +21,7 @@ macro_rules! pass {
 pub(super) fn read(text: &str) -> Option<Line<'_>> {
     let mut scan = Scan::new(text)?;
     scan.enter()?;
-    scan.find(key!("schema"))?;
+    scan.find(key!(first "schema"))?;
     let schema = Some(scan.whole()?);
     scan.find(key!("event"))?;
     let event = scan.string()?;
@@ -75,7 +75,7 @@ fn handshake_failed<'a>(scan: &mut Scan<'a>, line: &mut Line<'a>) -> Option<()> 
     line.request = Some(request(scan)?);
     scan.find(key!("client"))?;
     scan.enter()?;
-    let (address, real_address) = (text(scan, key!("address"))?, text(scan, key!("real_address"))?);
+    let (address, real_address) = (text(scan, key!(first "address"))?, text(scan, key!("real_address"))?);
     line.client = Some(PeerLine { address, real_address, tls_version: tls_version(scan)?, ..PeerLine::default() });
     scan.leave()?;
     line.duration_ms = number(scan, key!("duration_ms"))??;
@@ -86,7 +86,7 @@ fn handshake_failed<'a>(scan: &mut Scan<'a>, line: &mut Line<'a>) -> Option<()> 
 /// `client` or `upstream`; only a client can have a real address.
 fn peer<'a>(scan: &mut Scan<'a>, of: Peer) -> Option<PeerLine<'a>> {
     scan.enter()?;
-    let address = text(scan, key!("address"))?;
+    let address = text(scan, key!(first "address"))?;
     let real_address = if of == Peer::Client { text(scan, key!("real_address"))? } else { None };
     pass!(scan: "name");
     scan.find(key!("close"))?;
@@ -141,7 +141,7 @@ fn peer<'a>(scan: &mut Scan<'a>, of: Peer) -> Option<PeerLine<'a>> {
 
 fn request<'a>(scan: &mut Scan<'a>) -> Option<RequestLine<'a>> {
     scan.enter()?;
-    pass!(scan: "method");
+    scan.pass(key!(first "method"))?;
     let path = text(scan, key!("path"))?;
     pass!(scan: "host" "http_version");
     let request = RequestLine {
@@ -167,7 +167,7 @@ fn code(scan: &mut Scan<'_>) -> Option<Option<CloseLine>> {
         return Some(None);
     }
     scan.enter()?;
-    let code = whole(scan, key!("code"))?;
+    let code = whole(scan, key!(first "code"))?;
     scan.leave()?;
     Some(Some(CloseLine { code }))
 }
