@@ -400,7 +400,7 @@ def systemd():
     same("exit code that is not tried again", value("RestartPreventExitStatus"), "64")
     file = value("ExecStart").rsplit(" ", 1)[1]
     same("what a reload checks first", value("ExecReload"), f"/usr/bin/closewatch check {file}")
-    need("\nExecReload=/bin/kill -HUP $MAINPID\n" in unit, "a reload is a SIGHUP")
+    need("\nExecReload=/bin/sh -c 'kill -HUP $MAINPID'\n" in unit, "a reload is a SIGHUP")
     print(f"  drain of the service: {longest} s < TimeoutStopSec={value('TimeoutStopSec')}")
 
 

@@ -16,6 +16,9 @@ from websockets.exceptions import ConnectionClosed
 ROOT, DIST, WORK = (Path(argument) for argument in sys.argv[1:])
 SESSIONS = 20
 FRONT = "ws://127.0.0.1:8080"
+CONFIGURATION = "/etc/closewatch/closewatch.toml"
+# What an RPM leaves behind: the user and its group, what an administrator has written, and the folder of close logs.
+LEFT_BY_RPM = {"closewatch", "/etc/closewatch/closewatch.toml.rpmsave", "/var/log/closewatch"}
 
 
 def need(condition, message):
@@ -52,6 +55,11 @@ def fresh(name):
 def files():
     """The checksums hold, and every artifact has the same binary."""
     run("sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS", cwd=DIST)
+    # As docs/install.md has it, for those who took some of the files.
+    some = fresh("some")
+    for file in ("SHA256SUMS", artifact("*.deb").name):
+        shutil.copy(DIST / file, some)
+    run("sha256sum", "--check", "--ignore-missing", "SHA256SUMS", cwd=some)
     unpacked = fresh("unpacked")
     run("tar", "--extract", "--file", artifact("*-linux-gnu.tar.gz"), f"--directory={unpacked}", "--strip-components=1")
     run("dpkg-deb", "--extract", artifact("*.deb"), unpacked / "deb")
@@ -105,66 +113,97 @@ def journal(box):
     return records(said_by(box))
 
 
-async def install_use_upgrade_purge(box):
-    before = box.files()
-    package = artifact("*.deb")
-    box.put(package, "/tmp/closewatch.deb")
-    say("dpkg --install " + package.name + ": " + box.run("dpkg", "--install", "/tmp/closewatch.deb").splitlines()[-1])
-    need(box.run("dpkg", "--verify", "closewatch") == "", "dpkg --verify finds differences")
-    show = lambda what: box.run("systemctl", "show", "--value", f"--property={what}", "closewatch.service").strip()
+def shown(box, what):
+    return box.run("systemctl", "show", "--value", f"--property={what}", "closewatch.service").strip()
+
+
+def runs(box):
+    """Both units are enabled and active; gives the user of the service."""
     for unit in ("closewatch.service", "closewatch.socket"):
         need(box.run("systemctl", "is-active", unit).strip() == "active", f"{unit} does not run")
         need(box.run("systemctl", "is-enabled", unit).strip() == "enabled", f"{unit} is not enabled")
-    first = show("MainPID")
-    user = box.run("stat", "--format=%U", f"/proc/{first}").strip()
+    user = box.run("stat", "--format=%U", f"/proc/{shown(box, 'MainPID')}").strip()
     need(user == "closewatch", f"the service runs as {user}")
+    return user
 
+
+async def use(box, user):
+    """A session is recorded; a change of the configuration is in force after a reload."""
+    client = await connect(FRONT)
+    await answered(client, "one")
+    await client.close(4000, "done")
+    until("the record", lambda: journal(box))
+    record = journal(box)[0]
+    ended = (record["code"], record["initiator"], record["cause"], record["reason"])
+    need(ended == (4000, "client", "close_handshake", "done"), f"the record: {record}")
+    say(f"started as {user}, a session recorded: code {ended[0]}, {ended[1]}, {ended[2]}")
+
+    box.run("sh", "-c", f"printf '[classes]\\n\"4000\" = \"planned\"\\n' >>{CONFIGURATION}")
+    box.run("systemctl", "reload", "closewatch")
+    client = await connect(FRONT)
+    await answered(client, "two")
+    await client.close(4000)
+    until("the second record", lambda: len(journal(box)) == 2)
+    classes = [record["class"] for record in journal(box)]
+    need(classes == ["application", "planned"], f"the classes before and after the reload: {classes}")
+    # As docs/install.md has it.
+    box.run("sh", "-c", "cd /etc/closewatch && echo key >key.pem && chgrp closewatch key.pem && chmod 640 key.pem")
+    box.run("runuser", "--user", "closewatch", "--", "cat", "/etc/closewatch/key.pem")
+    box.run("rm", "/etc/closewatch/key.pem")
+    score = box.run("systemd-analyze", "--no-pager", "security", "closewatch").strip().splitlines()[-1]
+    say(f"reloaded: a close code has another class; {score.removeprefix('→ ')}")
+
+
+async def upgrade(box, *command):
+    """While a package manager upgrades, live sessions are served and then drained, and a client that comes meanwhile waits."""
+    first = shown(box, "MainPID")
+    clients = [await connect(FRONT) for _ in range(SESSIONS)]
+    for client in clients:
+        await answered(client, "before")
+    upgrading = await asyncio.create_subprocess_exec(
+        *box.command(*command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    # From here on the first instance accepts nobody. systemd's own state comes before the process has taken the signal.
+    await asyncio.to_thread(until, "the drain", lambda: "drain begins" in said_by(box))
+    newcomer = asyncio.ensure_future(connect(FRONT, open_timeout=100))
+    for client in clients:
+        await answered(client, "during")
+    codes = []
+    for client in clients:
+        try:
+            await client.recv()
+        except ConnectionClosed:
+            codes.append(client.close_code)
+    need(codes == [1001] * SESSIONS, f"the sessions ended with {codes}")
+    newcomer = await newcomer
+    await answered(newcomer, "after")
+    said = (await upgrading.communicate())[0].decode()
+    need(upgrading.returncode == 0, said)
+    need(shown(box, "MainPID") != first and shown(box, "SubState") == "running", "no new instance runs")
+    drained = [record for record in journal(box) if record["cause"] == "drain"]
+    need(len(drained) == SESSIONS and all(record["class"] == "planned" for record in drained),
+         f"{len(drained)} records of drained sessions")
+    need('"4000"' in box.run("cat", CONFIGURATION), "the administrator's configuration is gone")
+    say(f"upgraded: {SESSIONS} live sessions served while it drained, then closed with 1001, none cut; a client that came meanwhile "
+        "waited, and was served by the new instance")
+    await newcomer.close()
+
+
+async def debian_package(box):
+    before = box.files()
+    package = artifact("*.deb")
+    box.put(package, "/tmp/closewatch.deb")
+    box.put(next_deb(), "/tmp/next.deb")
+    say("dpkg --install " + package.name + ": " + box.run("dpkg", "--install", "/tmp/closewatch.deb").splitlines()[-1])
+    need(box.run("dpkg", "--verify", "closewatch") == "", "dpkg --verify finds differences")
+    user = runs(box)
     async with serve(echo, "127.0.0.1", 9000):
-        client = await connect(FRONT)
-        await answered(client, "one")
-        await client.close(4000, "done")
-        until("the record", lambda: journal(box))
-        record = journal(box)[0]
-        ended = (record["code"], record["initiator"], record["cause"], record["reason"])
-        need(ended == (4000, "client", "close_handshake", "done"), f"the record: {record}")
-        say(f"started as {user}, a session recorded: code {ended[0]}, {ended[1]}, {ended[2]}")
-
-        box.run("sh", "-c", "echo '# by the administrator' >>/etc/closewatch/closewatch.toml")
-        clients = [await connect(FRONT) for _ in range(SESSIONS)]
-        for client in clients:
-            await answered(client, "before")
-        upgrade = await asyncio.create_subprocess_exec(
-            *box.command("dpkg", "--install", "--force-confold", "/tmp/next.deb"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL)
-        # From here on the first instance accepts nobody. systemd's own state comes before the process has taken the signal.
-        await asyncio.to_thread(until, "the drain", lambda: "drain begins" in said_by(box))
-        newcomer = asyncio.ensure_future(connect(FRONT, open_timeout=100))
-        for client in clients:
-            await answered(client, "during")
-        codes = []
-        for client in clients:
-            try:
-                await client.recv()
-            except ConnectionClosed:
-                codes.append(client.close_code)
-        need(codes == [1001] * SESSIONS, f"the sessions ended with {codes}")
-        newcomer = await newcomer
-        await answered(newcomer, "after")
-        said = (await upgrade.communicate())[0].decode()
-        need(upgrade.returncode == 0, said)
-        need(show("MainPID") != first and show("SubState") == "running", "no new instance runs")
-        drained = [record for record in journal(box) if record["cause"] == "drain"]
-        need(len(drained) == SESSIONS and all(record["class"] == "planned" for record in drained),
-             f"{len(drained)} records of drained sessions")
-        need("by the administrator" in box.run("cat", "/etc/closewatch/closewatch.toml"), "the administrator's configuration is gone")
-        version = box.run("dpkg-query", "--show", "--showformat=${Version}", "closewatch")
-        say(f"upgraded to {version}: {SESSIONS} live sessions served while it drained, then closed with 1001, none cut; a client that "
-            "came meanwhile waited, and was served by the new instance")
-        await newcomer.close()
-
+        await use(box, user)
+        await upgrade(box, "dpkg", "--install", "--force-confold", "/tmp/next.deb")
+    version = box.run("dpkg-query", "--show", "--showformat=${Version}", "closewatch")
+    need(version.endswith(".1"), f"the version after the upgrade is {version}")
     box.run("dpkg", "--remove", "closewatch")
     need(box.try_run("systemctl", "is-active", "closewatch.service").stdout.strip() != "active", "it runs without its package")
-    need(box.run("cat", "/etc/closewatch/closewatch.toml"), "a removal keeps the configuration")
+    need(box.run("cat", CONFIGURATION), "a removal keeps the configuration")
     box.run("dpkg", "--purge", "closewatch")
     after = box.files()
     need(after == before, f"the purge left {sorted(after - before)}, took {sorted(before - after)}")
@@ -213,25 +252,57 @@ async def image(binary):
 # === the RPM ===
 
 
-def rpm(binary):
+def rpm_files(binary):
+    """Its files, in an empty root: there is no shell for its scripts."""
     package, root = artifact("*.rpm"), fresh("rpm").resolve()
     base = ["rpm", f"--root={root}", "--dbpath=/rpmdb"]
-    # Debian's database does not know what it needs, and an empty root has no shell for the scripts.
+    # Debian's database does not know what it needs.
     run(*base, "--install", "--nodeps", "--noscripts", "--ignoreos", package.resolve())
     need(run(*base, "--verify", "--nodeps", "closewatch") == "", "rpm --verify finds differences")
     need((root / "usr/bin/closewatch").read_bytes() == binary, "the RPM has another binary")
     requires = run("rpm", "--query", "--package", "--requires", package)
     need("libc.so.6(GLIBC_2" in requires and "systemd >= 252" in requires, f"the RPM requires {requires}")
-    scripts = run("rpm", "--query", "--package", "--queryformat", "%{PREIN}\n%{POSTIN}\n%{PREUN}\n%{POSTUN}\n", package)
-    run("sh", "-n", input=scripts)
     count = len(run(*base, "--query", "--list", "closewatch").splitlines())
     run(*base, "--erase", "--nodeps", "--noscripts", "closewatch")
     left = [str(file) for file in root.rglob("*") if file.is_file() and "rpmdb" not in file.parts]
     need(left == [], f"the erased RPM left {left}")
-    say(f"RPM: {count} files installed into an empty root, verified and erased; its scripts are only parsed")
+    say(f"RPM: {count} files installed into an empty root, verified and erased")
 
 
-def next_version():
+async def rpm_package(box, binary):
+    """With its scripts, by the `rpm` of Debian: there is systemd, and `useradd`, but no package that an RPM could need."""
+    before = box.files()
+    box.put(artifact("*.rpm"), "/tmp/closewatch.rpm")
+    box.put(next_rpm(binary), "/tmp/next.rpm")
+    box.run("rpm", "--install", "--nodeps", "--force-debian", "/tmp/closewatch.rpm")
+    # The presets of this system enable what is installed; an RPM starts nothing.
+    box.run("systemctl", "start", "closewatch.socket", "closewatch.service")
+    user = runs(box)
+    async with serve(echo, "127.0.0.1", 9000):
+        await use(box, user)
+        await upgrade(box, "rpm", "--upgrade", "--nodeps", "--force-debian", "/tmp/next.rpm")
+    release = box.run("rpm", "--query", "--queryformat", "%{RELEASE}", "closewatch")
+    need(release == "2", f"the release after the upgrade is {release}")
+    box.run("rpm", "--erase", "--nodeps", "--force-debian", "closewatch")
+    need(box.try_run("systemctl", "is-active", "closewatch.service").stdout.strip() != "active", "it runs without its package")
+    added = box.files() - before
+    # Its folders stay, empty; /root/.rpmdb is the database of Debian's rpm.
+    paths = [path for path in added if path.startswith("/") and not path.startswith("/root/.rpmdb")]
+    left = set(box.run("find", *paths, "-maxdepth", "0", "!", "-type", "d").splitlines())
+    left |= {line.split(":")[0] for line in added if not line.startswith("/")}
+    need(left == LEFT_BY_RPM, f"the RPM left {sorted(left)}")
+    say(f"erased: it left {', '.join(sorted(LEFT_BY_RPM))}, and empty folders")
+
+
+def next_rpm(binary):
+    """The same package with a higher release, from what deploy/dist has packed."""
+    need(Path("target/stage/closewatch").read_bytes() == binary, f"target/stage has another binary than {DIST}")
+    folder = fresh("next-rpm")
+    run(".work/tools/bin/cargo-generate-rpm", "--set-metadata", 'release = "2"', "--output", folder / "next.rpm")
+    return folder / "next.rpm"
+
+
+def next_deb():
     """The same package with a higher version."""
     folder = fresh("next")
     run("dpkg-deb", "--raw-extract", artifact("*.deb"), folder / "deb")
@@ -244,10 +315,12 @@ def next_version():
 
 
 binary = files()
-rpm(binary)
+rpm_files(binary)
 with Box(ROOT) as box:
-    box.put(next_version(), "/tmp/next.deb")
     box.enter_network()
-    asyncio.run(install_use_upgrade_purge(box))
+    asyncio.run(debian_package(box))
     asyncio.run(image(binary))
+with Box(ROOT) as box:
+    box.enter_network()
+    asyncio.run(rpm_package(box, binary))
 print("tests/package: all passed")
