@@ -267,6 +267,10 @@ def check_runbooks(alerts, known):
             check(key in config.get(section, {}), f"{where}: config/example.toml has no {section}.{key}")
         for target in re.findall(r"\]\(([^)]+)\)", prose):
             check((RUNBOOKS / target).is_file(), f"{where}: there is no {target}")
+    introduction = (RUNBOOKS / "README.md").read_text()
+    for command in some(re.findall(r"`(jq [^`]*)`", introduction), "jq in the runbooks' README"):
+        outputs.append(run_shell(f"{command} <closes.jsonl", "docs/runbooks/README.md"))
+        check(outputs[-1].count("\n") > 1, f"docs/runbooks/README.md: {command} finds nothing")
     some(named, "panels in runbooks")
     some(referred, "configuration keys in runbooks")
     some([output for output in outputs if output.strip()], "jq command that finds something in closes.golden")

@@ -8,7 +8,7 @@ use crate::instance::{BINARY, Child, Output, Running, Workspace};
 use crate::rig::{Valid, authority};
 
 /// A folder with the files that commands name.
-fn workspace() -> Workspace {
+pub(super) fn workspace() -> Workspace {
     let workspace = Workspace::new();
     std::fs::create_dir(workspace.path("config")).unwrap();
     std::fs::copy(root().join("config/example.toml"), workspace.path("config/example.toml")).unwrap();

@@ -1,29 +1,31 @@
 //! Every block of code in the documents is tried: commands are run, configurations are read, and what the program is said to print is
-//! compared with what it prints. A block that no rule here knows fails the test, and so does a rule that knows no block.
+//! compared with what it prints. So is every command within a sentence. A block or command that no rule here knows fails the test, and so
+//! does a rule that knows none. Those that cannot be run are printed, with the reason.
 
 mod commands;
+mod inline;
 mod outputs;
 mod reader;
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::Path;
 
 use closewatch::config;
 
-use self::reader::{Block, blocks, documents, root};
+use self::reader::{Block, code, documents, root};
+use crate::instance::Running;
 
 /// Blocks that something else tries: how they begin, the file that tries them, and words in it that show this.
-const ELSEWHERE: [(&str, &str, &str); 13] = [
+const ELSEWHERE: [(&str, &str, &str); 12] = [
     ("cargo run", "tests/it/demo.rs", "\"demo\""),
     ("cargo test --locked", "tests/run", "cargo test --locked"),
     ("dpkg --install", "tests/package/play.py", "\"dpkg\", \"--install\""),
     ("```promql", "deploy/prometheus/coverage.py", "^```promql"),
     ("```sh", "deploy/prometheus/coverage.py", "^```sh"),
     ("```json", "tests/it/docs.rs", "```json"),
-    // kustomize renders the same folders, and Helm's own Go code the same chart: there is no `helm` to run.
-    ("# kustomization.yaml", "deploy/check", "kubectl kustomize $kubernetes/example"),
-    ("helm install", "deploy/check", "checks/chart.py"),
-    ("helm template", "deploy/check", "target/debug/closewatch check"),
+    ("# kustomization.yaml", "deploy/checks/documented", "block '# kustomization.yaml'"),
+    ("helm template", "deploy/checks/documented", "block 'helm template'"),
     ("0 s ", "deploy/checks/manifests.py", "docs/kubernetes.md"),
     (
         "no TLS with ",
@@ -34,6 +36,19 @@ const ELSEWHERE: [(&str, &str, &str); 13] = [
     ("{\"schema\":1,\"at\":", "tests/it/export/diagnosis.rs", "/diagnosis"),
 ];
 
+const NO_CLICKHOUSE: &str =
+    "there is no server of ClickHouse; deploy/clickhouse/check gives the same files to ClickHouse as a library";
+
+/// Blocks that nothing can try here: how they begin, and the reason.
+const NOT_RUN: [(&str, &str); 3] = [
+    (
+        "helm install",
+        "there is neither helm nor a cluster; deploy/checks/chart.py renders the chart with Helm's own Go code",
+    ),
+    ("for file in records", NO_CLICKHOUSE),
+    ("clickhouse-client", NO_CLICKHOUSE),
+];
+
 /// The way in which a block is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rule {
@@ -41,6 +56,8 @@ enum Rule {
     Commands,
     /// Scripts of this repository, a line each.
     Scripts,
+    /// Questions to the admin address.
+    Request,
     /// A part of a configuration file.
     Configuration,
     /// A part of a unit that is shipped.
@@ -49,6 +66,8 @@ enum Rule {
     Output,
     /// An entry of [`ELSEWHERE`].
     Elsewhere(usize),
+    /// An entry of [`NOT_RUN`].
+    NotRun(usize),
 }
 
 /// The rule for a line of a block, if there is one.
@@ -56,6 +75,10 @@ fn rule(line: &str) -> Option<Rule> {
     let is = |starts: &[&str]| starts.iter().any(|start| line.starts_with(start));
     if let Some(at) = ELSEWHERE.iter().position(|(start, ..)| line.starts_with(start)) {
         Some(Rule::Elsewhere(at))
+    } else if let Some(at) = NOT_RUN.iter().position(|(start, _)| line.starts_with(start)) {
+        Some(Rule::NotRun(at))
+    } else if is(&["curl "]) {
+        Some(Rule::Request)
     } else if is(&["closewatch ", "OTEL_"]) {
         Some(Rule::Commands)
     } else if is(&["tests/", "dashboards/", "benches/", "deploy/", "cargo bench"]) {
@@ -89,6 +112,9 @@ fn parts(block: &Block) -> Vec<(Rule, &str)> {
         }
     } else {
         let fence = format!("```{}", block.language);
+        if block.text.trim_start().starts_with("curl ") {
+            return vec![(Rule::Request, block.text.trim())];
+        }
         vec![(rule(&fence).unwrap_or_else(|| unknown()), block.text.as_str())]
     }
 }
@@ -109,9 +135,9 @@ fn is_in_unit(place: &str, text: &str) {
     }
 }
 
-/// The script is there, may be run, and knows the flags. `.ci/run` and `tests/long` run those that test something; benches are
-/// compiled by clippy, and run by hand.
-fn is_a_script(place: &str, line: &str) {
+/// The script is there, may be run, and knows the flags. Says whether the gate or `tests/long` runs it, with whatever flags: what tests
+/// something is run there, what measures or draws by hand.
+fn is_a_script_that_is_run(place: &str, line: &str) -> bool {
     // A comment stands behind two blanks.
     let command = line.split("  ").next().unwrap_or_default();
     let mut words = command.split_whitespace();
@@ -119,9 +145,10 @@ fn is_a_script(place: &str, line: &str) {
         for bench in command.split(" --bench ").skip(1) {
             assert!(root().join("benches").join(bench).with_extension("rs").exists(), "{place}: there is no {bench}");
         }
-        return;
+        return false;
     }
-    let path = root().join(words.next().unwrap());
+    let script = words.next().unwrap();
+    let path = root().join(script);
     let mode = std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions());
     assert!(mode & 0o111 != 0, "{place}: {command} may not be run");
     // Some hand their flags to a program beside them.
@@ -130,17 +157,36 @@ fn is_a_script(place: &str, line: &str) {
     for flag in words.filter(|word| word.starts_with("--")) {
         assert!(sources.contains(flag), "{place}: {} knows no {flag}", path.display());
     }
+    let gate = [".ci/run", "tests/run", "tests/long"].map(|file| std::fs::read_to_string(root().join(file)).unwrap());
+    [".ci/run", "tests/run", "tests/long"].contains(&script) || gate.iter().any(|text| text.contains(script))
+}
+
+/// Straight to the terminal: the harness keeps what `eprintln!` says in a test that passes.
+fn say(not_run: &[String]) {
+    let head = format!("NOT RUN by any test, of the commands in the documents: {}\n", not_run.len());
+    let lines = not_run.iter().flat_map(|line| ["  NOT RUN  ", line, "\n"]);
+    let text: String = std::iter::once(head.as_str()).chain(lines).collect();
+    std::io::stderr().write_all(text.as_bytes()).unwrap();
 }
 
 #[tokio::test]
 async fn every_block_of_code_in_the_documents_is_tried() {
     let mut seen = BTreeSet::new();
-    for block in documents().iter().flat_map(|document| blocks(document)) {
+    let mut not_run = Vec::new();
+    let (blocks, spans): (Vec<_>, Vec<_>) = documents().iter().map(|document| code(document)).unzip();
+    for block in blocks.into_iter().flatten() {
         for (rule, text) in parts(&block) {
             seen.insert(rule);
             match rule {
                 Rule::Commands => commands::run(&block.place, text).await,
-                Rule::Scripts => is_a_script(&block.place, text),
+                Rule::Scripts => {
+                    if !is_a_script_that_is_run(&block.place, text) {
+                        let command = text.split("  ").next().unwrap_or_default();
+                        not_run
+                            .push(format!("{}: `{command}`: by hand; it is there, and knows its flags", block.place));
+                    }
+                }
+                Rule::Request => inline::request(&Running::start().await, &block.place, text).await,
                 Rule::Configuration => read_configuration(&block.place, text),
                 Rule::Unit => is_in_unit(&block.place, text),
                 Rule::Output => outputs::compare(&block.place, text).await,
@@ -149,11 +195,15 @@ async fn every_block_of_code_in_the_documents_is_tried() {
                     let source = std::fs::read_to_string(root().join(file)).unwrap();
                     assert!(source.contains(words), "{}: {file} has no {words}, and does not try it", block.place);
                 }
+                Rule::NotRun(at) => not_run.push(format!("{}: `{text}`: {}", block.place, NOT_RUN[at].1)),
             }
         }
     }
-    let all = [Rule::Commands, Rule::Scripts, Rule::Configuration, Rule::Unit, Rule::Output];
-    let all = all.into_iter().chain((0..ELSEWHERE.len()).map(Rule::Elsewhere));
+    not_run.extend(inline::try_all(spans.into_iter().flatten().collect()).await);
+    say(&not_run);
+    let all = [Rule::Commands, Rule::Scripts, Rule::Request, Rule::Configuration, Rule::Unit, Rule::Output];
+    let all =
+        all.into_iter().chain((0..ELSEWHERE.len()).map(Rule::Elsewhere)).chain((0..NOT_RUN.len()).map(Rule::NotRun));
     let unused: Vec<_> = all.filter(|rule| !seen.contains(rule)).collect();
     assert!(unused.is_empty(), "no block needs {unused:?}");
 }
