@@ -2,8 +2,8 @@
 
 use foldhash::HashMap;
 
-use super::cohort::Trait;
 use super::row::Row;
+use super::traits::Trait;
 
 /// One column for each property.
 #[derive(Debug)]

@@ -42,6 +42,7 @@ mod tables;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod traits;
 mod watch;
 mod window;
 mod words;
