@@ -78,7 +78,7 @@ impl Engine {
             if cause.members.len() < LEAST || finding.confidence < SURE {
                 report.notes.push(Note { mechanism: finding.mechanism.as_str(), sentence: finding.sentence });
             } else {
-                let pattern = Pattern::of(&log, cause.mechanism, &cause.members, &finding.common);
+                let pattern = Pattern::of(&log, &cause, &finding.common);
                 findings.push((finding, pattern));
             }
         }

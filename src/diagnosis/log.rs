@@ -1,6 +1,6 @@
 //! The log as the rules see it: rows by time, what each stands for, and which a rule has already explained.
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 
 use super::clients::Clients;
 use super::columns::Columns;
@@ -31,6 +31,9 @@ pub(super) struct Log<'a> {
     routes: Vec<Name>,
 }
 
+/// A client may open its next session so long before the end of the last one is over.
+const CROSSED: f64 = 0.1;
+
 // === impl Log ===
 
 impl<'a> Log<'a> {
@@ -58,8 +61,8 @@ impl<'a> Log<'a> {
         }
     }
 
-    pub(super) fn routes(&self) -> Vec<Name> {
-        self.routes.clone()
+    pub(super) fn routes(&self) -> &[Name] {
+        &self.routes
     }
 
     /// Each route by itself, then all of them together: for what is too thin on each.
@@ -149,6 +152,31 @@ impl<'a> Log<'a> {
             let row = &self.rows[row];
             row.behind_hop && row.hop == row.client
         }
+    }
+
+    /// The share of the clients of these sessions that opened another one within `time` behind the end of one.
+    pub(super) fn came_back(&self, members: &[usize], time: f64) -> f64 {
+        let mut ends: HashMap<u32, Vec<f64>> = HashMap::default();
+        for row in members {
+            ends.entry(self.clients.number(*row)).or_default().push(self.rows[*row].at);
+        }
+        let all = ends.len().max(1) as f64;
+        let mut back: HashSet<u32> = HashSet::default();
+        for (at, row) in self.rows.iter().enumerate() {
+            let client = self.clients.number(at);
+            let Some(ends) = ends.get(&client).filter(|_| !back.contains(&client)) else { continue };
+            let opened = row.opened();
+            if ends.iter().any(|end| (end - CROSSED..end + time).contains(&opened)) {
+                back.insert(client);
+            }
+        }
+        back.len() as f64 / all
+    }
+
+    /// Whether the address of this row's client is a hop's, behind which many may be.
+    pub(super) fn hides_clients(&self, row: usize) -> bool {
+        let row = &self.rows[row];
+        row.behind_hop && row.hop == row.client || self.clients.share(row.client)
     }
 
     /// Whether the address of this row's socket is a hop's: it says for whom it speaks, or many programs share it.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::finding::{Culprit, Mechanism};
 use super::log::Log;
 use super::rules::Cause;
+use crate::wire::Peer;
 
 /// Limits that differ by no more are one.
 const SAME_LIMIT: f64 = 0.12;
@@ -31,9 +32,12 @@ pub(super) fn merged(log: &Log<'_>, causes: Vec<Cause>) -> Vec<Cause> {
                 }
                 if cause.members.len() > known.members.len() {
                     known.mechanism = cause.mechanism;
+                    (known.culprit, known.or) = (cause.culprit, cause.or);
+                    known.detail = cause.detail;
                 }
                 known.members.extend(cause.members);
                 known.members.sort_unstable();
+                known.followers.extend(cause.followers);
                 known.confidence = known.confidence.max(cause.confidence);
             }
             None => merged.push(cause),
@@ -44,13 +48,18 @@ pub(super) fn merged(log: &Log<'_>, causes: Vec<Cause>) -> Vec<Cause> {
     merged.sort_by_key(|cause| precedence(cause.mechanism));
     for cause in merged {
         let hangs_on = |known: &Cause| {
-            brings_about(known, &cause) && together(log, known, &cause) || locks_out(log, known, &cause)
+            brings_about((known.mechanism, known.culprit), (cause.mechanism, cause.culprit))
+                && together(log, known, &cause)
+                || locks_out(log, known, &cause)
+                || leaves_some(log, known, &cause)
         };
         match kept.iter_mut().find(|known| hangs_on(known)) {
             Some(known) => {
                 if !known.consequences.contains(&cause.mechanism) {
                     known.consequences.push(cause.mechanism);
                 }
+                known.followers.extend(cause.members);
+                known.followers.extend(cause.followers);
             }
             None => kept.push(cause),
         }
@@ -73,11 +82,14 @@ fn same(a: &Cause, b: &Cause) -> bool {
             && b.mechanism == Mechanism::MaxLifetime
             && a.limit.zip(b.limit).is_some_and(|(a, b)| (a - b).abs() <= SAME_TIMER * a.max(b))
     };
-    (a.mechanism == b.mechanism && limits || timers(a, b) || timers(b, a)) && a.culprit == b.culprit
+    // What is likely the one on one route, and likely the other on another, is one of both.
+    let culprits = a.culprit == b.culprit
+        || side(a.culprit) == side(b.culprit) && (a.or.contains(&b.culprit) || b.or.contains(&a.culprit));
+    (a.mechanism == b.mechanism && limits || timers(a, b) || timers(b, a)) && culprits
 }
 
 /// The upstream fell over, or is too busy: then handshakes fail, clients storm, and pings stay unanswered.
-const fn precedence(mechanism: Mechanism) -> u8 {
+pub(super) const fn precedence(mechanism: Mechanism) -> u8 {
     match mechanism {
         Mechanism::BadInstance => 0,
         Mechanism::CrashLoop => 1,
@@ -104,11 +116,13 @@ const fn precedence(mechanism: Mechanism) -> u8 {
     }
 }
 
-fn brings_about(cause: &Cause, effect: &Cause) -> bool {
+/// Whether an effect of this name may come of a cause of that name.
+pub(super) fn brings_about(cause: (Mechanism, Culprit), effect: (Mechanism, Culprit)) -> bool {
+    let ((cause, of), (effect, by)) = (cause, effect);
     let of_upstream =
         |culprit| matches!(culprit, Culprit::Upstream | Culprit::NetworkUpstreamSide | Culprit::MiddleboxBack);
     let falls = matches!(
-        cause.mechanism,
+        cause,
         Mechanism::CrashLoop
             | Mechanism::Crash
             | Mechanism::UnannouncedRestart
@@ -116,17 +130,35 @@ fn brings_about(cause: &Cause, effect: &Cause) -> bool {
             | Mechanism::PeerVanished
     );
     let hangs = matches!(
-        cause.mechanism,
+        cause,
         Mechanism::KeepaliveTimeout | Mechanism::HeartbeatTimeout | Mechanism::Overload | Mechanism::ReconnectStorm
     );
-    let effects =
-        matches!(effect.mechanism, Mechanism::HandshakesRefused | Mechanism::ReconnectStorm | Mechanism::Overload);
-    let upstream = of_upstream(cause.culprit) || cause.mechanism == Mechanism::ReconnectStorm;
+    let effects = matches!(effect, Mechanism::HandshakesRefused | Mechanism::ReconnectStorm | Mechanism::Overload);
+    let upstream = of_upstream(of) || cause == Mechanism::ReconnectStorm;
     upstream
-        && (of_upstream(effect.culprit) || effect.mechanism == Mechanism::ReconnectStorm)
-        && ((falls && (effects || effect.mechanism == Mechanism::RandomResets))
+        && (of_upstream(by) || effect == Mechanism::ReconnectStorm)
+        && ((falls && (effects || effect == Mechanism::RandomResets))
             || (hangs && effects)
-            || (cause.mechanism == Mechanism::Overload && effect.mechanism == Mechanism::HandshakesRefused))
+            || (cause == Mechanism::Overload && effect == Mechanism::HandshakesRefused))
+}
+
+/// Whether resets are the few that a box on the same leg, which resets too, leaves over: its own that look otherwise, and the
+/// background.
+fn leaves_some(log: &Log<'_>, cause: &Cause, effect: &Cause) -> bool {
+    matches!(cause.mechanism, Mechanism::IdleCut | Mechanism::MaxLifetime | Mechanism::SilentDrop)
+        && effect.mechanism == Mechanism::RandomResets
+        && side(cause.culprit).is_some()
+        && side(cause.culprit) == side(effect.culprit)
+        && log.count(&effect.members) < 0.5 * log.count(&cause.members)
+}
+
+/// The leg that a culprit is on.
+const fn side(culprit: Culprit) -> Option<Peer> {
+    match culprit {
+        Culprit::Client | Culprit::NetworkClientSide | Culprit::MiddleboxFront => Some(Peer::Client),
+        Culprit::Upstream | Culprit::NetworkUpstreamSide | Culprit::MiddleboxBack => Some(Peer::Upstream),
+        Culprit::Proxy => None,
+    }
 }
 
 /// Whether those who are refused are the clients of a credential that expired: they come back with the same one.

@@ -8,6 +8,7 @@ use super::log::Log;
 use super::names::{self, Name};
 use super::observation::Closed;
 use super::row::Session;
+use super::rules::Cause;
 use super::sign::Sign;
 use crate::wire::Peer;
 
@@ -26,6 +27,8 @@ pub struct Pattern {
     user_agent: Option<Name>,
     subnet: Option<Ip>,
     client_tls: Option<&'static str>,
+    /// Ranks of its records and of those of its consequences, in order: the least of them, if they are many.
+    marks: Vec<u64>,
 }
 
 /// One session that ended, as far as patterns look at it. What costs something is asked for only where it matters.
@@ -52,13 +55,16 @@ enum Clock {
 
 /// Fewer than one in so many of a sign are not typical.
 const RARE: usize = 20;
+/// Ranks that are kept: two findings of which half of the fewer are the same are of one incident.
+const MARKS: usize = 256;
 /// Sessions that end so long behind a fall still belong to it.
 const BEHIND: f64 = 30.0;
 
 // === impl Pattern ===
 
 impl Pattern {
-    pub(super) fn of(log: &Log<'_>, mechanism: Mechanism, members: &[usize], common: &Common) -> Self {
+    pub(super) fn of(log: &Log<'_>, cause: &Cause, common: &Common) -> Self {
+        let (mechanism, members) = (cause.mechanism, &cause.members);
         let mut routes: Vec<Name> = members.iter().map(|row| log.rows[*row].route).collect();
         routes.sort_unstable();
         routes.dedup();
@@ -86,7 +92,28 @@ impl Pattern {
             user_agent: common.user_agent.as_deref().map(names::key),
             subnet: common.client_subnet.is_some().then(|| subnet(log, members)),
             client_tls: common.client_tls_version,
+            marks: marks(log, &[members.as_slice(), &cause.followers].concat()),
         }
+    }
+
+    /// Whether many of the records of both are the same ones: then they are two names of one incident.
+    pub(super) fn shares(&self, other: &Self) -> bool {
+        // Beyond the greatest rank that is kept of one nothing is known of it.
+        let known = |pattern: &Self| {
+            let is_part = pattern.marks.len() == MARKS;
+            pattern.marks.last().filter(|_| is_part).copied().unwrap_or(u64::MAX)
+        };
+        let bound = known(self).min(known(other));
+        let below = |pattern: &Self| pattern.marks.partition_point(|mark| *mark <= bound);
+        let (mine, theirs) = (&self.marks[..below(self)], &other.marks[..below(other)]);
+        let same = mine.iter().filter(|mark| theirs.binary_search(mark).is_ok()).count();
+        same > 0 && same * 2 >= mine.len().min(theirs.len())
+    }
+
+    /// Whether one has no route that the other has not.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let within = |a: &Self, b: &Self| !a.routes.is_empty() && a.routes.iter().all(|route| b.routes.contains(route));
+        within(self, other) || within(other, self)
     }
 
     /// Whether it is of this route.
@@ -105,6 +132,15 @@ impl Pattern {
             // Last: it has to be written out.
             && self.upstream.is_none_or(|key| (look.upstream)() == key)
     }
+}
+
+fn marks(log: &Log<'_>, rows: &[usize]) -> Vec<u64> {
+    let mut marks: Vec<u64> = rows.iter().map(|row| log.rows[*row].rank).collect();
+    marks.sort_unstable();
+    marks.dedup();
+    marks.truncate(MARKS);
+    marks.shrink_to_fit();
+    marks
 }
 
 fn subnet(log: &Log<'_>, members: &[usize]) -> Ip {

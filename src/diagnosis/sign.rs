@@ -174,6 +174,7 @@ impl Sign {
             Some(Says::Compression) if extensions => return Self::Compression(other),
             Some(Says::Expired) => return Self::Expired(other),
             Some(Says::Overload) if !client => return Self::Overloaded(sender),
+            Some(Says::Restart) if !client => return Self::Announced,
             Some(Says::Refused) if (3000..5000).contains(&code) => return Self::Refused(other),
             Some(Says::TooBig | Says::Compression | Says::Overload | Says::Restart | Says::Idle | Says::Refused)
             | None => {}
@@ -206,6 +207,18 @@ impl Sign {
             Class::Abnormal => Self::Failed(sender),
             Class::Unknown => Self::Unknown,
         }
+    }
+
+    /// Whether it is what the upstream complains of in a client.
+    pub(super) const fn is_complaint_of_upstream(self) -> bool {
+        matches!(
+            self,
+            Self::Expired(Peer::Client)
+                | Self::TooBig(Peer::Client)
+                | Self::Refused(Peer::Client)
+                | Self::Protocol(Peer::Client)
+                | Self::Compression(Peer::Client)
+        )
     }
 
     /// Whether it speaks against the upstream: what makes one of several instances stand out.

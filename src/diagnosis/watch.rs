@@ -1,13 +1,15 @@
 //! The watch: findings as they come and go.
 //!
 //! A finding appears with the first report that has it, and is over when no report has had it for [`QUIET`]: a limit that is
-//! now just found, now just not, is one finding. It is the same finding as long as route and mechanism are the same.
+//! now just found, now just not, is one finding. It is the same finding as long as route and mechanism are the same, or
+//! most of its records: what more records tell better is the same finding by another name.
 
 use std::time::Duration;
 
 use super::engine::Engine;
 use super::finding::{Finding, Mechanism, Report};
 use super::hint::Active;
+use super::merge;
 use super::observation::Observation;
 use super::pattern::Pattern;
 use super::window::{Past, Window};
@@ -16,6 +18,8 @@ use super::window::{Past, Window};
 pub const QUIET: Duration = Duration::from_mins(2);
 /// Limits of one timer that two reports estimate.
 const SAME_LIMIT: f64 = 0.25;
+/// A silence and an age that differ by no more are one timer's.
+const SAME_TIMER: f64 = 0.03;
 /// The long window changes little in this time.
 const SELDOM: f64 = 60.0;
 
@@ -31,15 +35,23 @@ pub struct Watch {
     patterns: [Vec<Pattern>; 2],
     looked_long: f64,
     going_on: Vec<GoingOn>,
+    next_id: u64,
 }
 
+/// A finding that is going on.
 #[derive(Clone, Debug)]
-struct GoingOn {
-    finding: Finding,
+pub struct GoingOn {
+    /// The same for as long as it goes on, whatever its name.
+    pub id: u64,
+    /// Its last word.
+    pub finding: Finding,
     pattern: Pattern,
     /// The last report that had it.
     seen_at: f64,
 }
+
+/// A finding of a report, and what its sessions look like.
+type Found = (Finding, Pattern);
 
 // === impl Watch ===
 
@@ -53,6 +65,7 @@ impl Watch {
             patterns: Default::default(),
             looked_long: f64::NEG_INFINITY,
             going_on: vec![],
+            next_id: 0,
         }
     }
 
@@ -83,7 +96,7 @@ impl Watch {
         };
         // A finding that is long over is history: it is in the report of the long window, and not going on.
         let lasting = found(1).filter(|(finding, _)| finding.ended() >= since);
-        let found = found(0).chain(lasting).collect();
+        let found = joined(found(0).collect(), lasting);
         self.settle(found, now);
     }
 
@@ -93,8 +106,8 @@ impl Watch {
     }
 
     /// The findings that are going on.
-    pub fn going_on(&self) -> impl Iterator<Item = &Finding> {
-        self.going_on.iter().map(|going_on| &going_on.finding)
+    pub fn going_on(&self) -> &[GoingOn] {
+        &self.going_on
     }
 
     /// The same for hints, the weightiest first.
@@ -113,21 +126,83 @@ impl Watch {
         }
     }
 
-    fn settle(&mut self, found: Vec<(Finding, Pattern)>, now: f64) {
-        let mut going_on: Vec<GoingOn> = vec![];
-        for (finding, pattern) in found {
-            // The shorter window's word comes first.
-            if !going_on.iter().any(|known| known.finding.is_same(&finding)) {
-                going_on.push(GoingOn { finding, pattern, seen_at: now });
-            }
+    /// Takes the findings of a look for those that were known, by name or by their records.
+    fn settle(&mut self, found: Vec<Found>, now: f64) {
+        let mut known = std::mem::take(&mut self.going_on);
+        let mut named = vec![None; found.len()];
+        for (name, found) in named.iter_mut().zip(&found) {
+            *name = taken(&mut known, |known| known.is_named(found));
         }
-        for known in std::mem::take(&mut self.going_on) {
-            let renewed = going_on.iter().any(|other| other.finding.is_same(&known.finding));
-            if !renewed && now - known.seen_at < QUIET.as_secs_f64() {
-                going_on.push(known);
+        for (name, (finding, pattern)) in named.into_iter().zip(found) {
+            // An effect of what is known, or one part of it, is no news.
+            let cause = known.iter_mut().find(|known| name.is_none() && known.is_cause_of(&finding, &pattern));
+            if let Some(cause) = cause {
+                cause.seen_at = now;
+                continue;
             }
+            let id = name.or_else(|| taken(&mut known, |known| known.is_renamed(&finding, &pattern)));
+            let id = id.unwrap_or_else(|| {
+                self.next_id += 1;
+                self.next_id
+            });
+            self.going_on.push(GoingOn { id, finding, pattern, seen_at: now });
         }
-        self.going_on = going_on;
+        // What has become a part of another one is over at once.
+        known.retain(|known| {
+            now - known.seen_at < QUIET.as_secs_f64()
+                && !self.going_on.iter().any(|other| other.pattern.shares(&known.pattern))
+        });
+        self.going_on.extend(known);
+    }
+}
+
+/// Takes the first that fits out of those that are known, and gives its number.
+fn taken(known: &mut Vec<GoingOn>, fits: impl Fn(&GoingOn) -> bool) -> Option<u64> {
+    known.iter().position(fits).map(|at| known.remove(at).id)
+}
+
+/// The findings of both windows. The shorter window's word comes first; but of two names of one incident that of the window that has
+/// more of it.
+fn joined(recent: Vec<Found>, lasting: impl Iterator<Item = Found>) -> Vec<Found> {
+    let mut joined = recent;
+    for found in lasting {
+        let is_effect = |cause: &Found, effect: &Found| cause.0.brings_about(&effect.0) && cause.1.covers(&effect.1);
+        if joined.iter().any(|known| known.0.is_same(&found.0) || is_effect(known, &found)) {
+            continue;
+        }
+        joined.retain(|known| !is_effect(&found, known));
+        let is_other_name = |known: &Found| {
+            known.1.shares(&found.1)
+                || known.0.is_alike(&found.0) && known.1.covers(&found.1)
+                || known.0.is_one_timer(&found.0)
+        };
+        let named: u64 = joined.iter().filter(|known| is_other_name(known)).map(|known| known.0.size()).sum();
+        if found.0.size() >= named {
+            joined.retain(|known| !is_other_name(known));
+            joined.push(found);
+        }
+    }
+    joined
+}
+
+// === impl GoingOn ===
+
+impl GoingOn {
+    fn is_named(&self, found: &Found) -> bool {
+        self.finding.is_same(&found.0)
+    }
+
+    /// The same incident, of which more is known now: other routes, or another mechanism.
+    fn is_renamed(&self, finding: &Finding, pattern: &Pattern) -> bool {
+        self.pattern.shares(pattern)
+            || self.finding.is_alike(finding) && self.pattern.covers(pattern)
+            || self.finding.is_one_timer(finding)
+    }
+
+    fn is_cause_of(&self, finding: &Finding, pattern: &Pattern) -> bool {
+        // More of the same records under another name is a better name.
+        let is_better = self.pattern.shares(pattern) && finding.size() > self.finding.size();
+        self.finding.brings_about(finding) && self.pattern.covers(pattern) && !is_better
     }
 }
 
@@ -135,11 +210,45 @@ impl Watch {
 
 impl Finding {
     /// Whether it is the same finding as another one, of another report: of two timers on one route each is its own.
-    pub fn is_same(&self, other: &Self) -> bool {
+    fn is_same(&self, other: &Self) -> bool {
+        self.route == other.route && self.is_alike(other)
+    }
+
+    /// The same without a look at the route.
+    fn is_alike(&self, other: &Self) -> bool {
         let limits = self.limit_s.zip(other.limit_s);
         let near = limits.is_none_or(|(a, b)| (a - b).abs() <= SAME_LIMIT * a.max(b));
-        let timers = matches!(self.mechanism, Mechanism::IdleCut | Mechanism::MaxLifetime);
-        self.mechanism == other.mechanism && self.route == other.route && (near || !timers)
+        self.mechanism == other.mechanism && (near || !self.is_timer())
+    }
+
+    fn is_timer(&self) -> bool {
+        matches!(self.mechanism, Mechanism::IdleCut | Mechanism::MaxLifetime)
+    }
+
+    /// Whether both are the timer of one box, whatever the routes: a peer that never spoke is as silent as its session is old.
+    fn is_one_timer(&self, other: &Self) -> bool {
+        let limits = self.limit_s.zip(other.limit_s);
+        let near = limits.is_some_and(|(a, b)| (a - b).abs() <= SAME_TIMER * a.max(b));
+        self.is_timer() && other.is_timer() && self.culprit == other.culprit && near
+    }
+
+    const fn size(&self) -> u64 {
+        self.sessions + self.handshakes
+    }
+
+    /// Whether the other one is what this one brings about, or a part of it that is new.
+    fn brings_about(&self, other: &Self) -> bool {
+        let is_fall = |mechanism| {
+            matches!(
+                mechanism,
+                Mechanism::BadInstance | Mechanism::CrashLoop | Mechanism::Crash | Mechanism::UnannouncedRestart
+            )
+        };
+        let next = is_fall(self.mechanism)
+            && is_fall(other.mechanism)
+            && self.culprit == other.culprit
+            && merge::precedence(self.mechanism) < merge::precedence(other.mechanism);
+        next || merge::brings_about((self.mechanism, self.culprit), (other.mechanism, other.culprit))
     }
 
     /// The last of its records, in Unix time.
@@ -188,13 +297,13 @@ mod tests {
             let now = f64::from(step) * 60.0;
             // Two minutes less a second is the longest that it may be missed: every other look finds it.
             watch.settle(if step % 2 == 0 { vec![cut()] } else { vec![] }, now);
-            assert_eq!(watch.going_on().count(), 1, "{now}");
+            assert_eq!(watch.going_on().len(), 1, "{now}");
         }
         let last = 48.0 * 60.0;
         watch.settle(vec![], last + QUIET.as_secs_f64() - 1.0);
-        assert_eq!(watch.going_on().count(), 1);
+        assert_eq!(watch.going_on().len(), 1);
         watch.settle(vec![], last + QUIET.as_secs_f64());
-        assert_eq!(watch.going_on().count(), 0);
+        assert_eq!(watch.going_on().len(), 0);
     }
 
     #[test]
@@ -207,7 +316,7 @@ mod tests {
         };
         watch.settle(vec![at(55.0), at(100.0)], 0.0);
         watch.settle(vec![at(58.0), at(101.0)], 5.0);
-        let limits: Vec<_> = watch.going_on().map(|finding| finding.limit_s).collect();
+        let limits: Vec<_> = watch.going_on().iter().map(|it| it.finding.limit_s).collect();
         assert_eq!(limits, [Some(58.0), Some(101.0)]);
     }
 
@@ -215,8 +324,9 @@ mod tests {
     fn one_mechanism_of_a_route_is_one_finding_whatever_the_culprit() {
         let mut watch = Watch::new([Duration::from_mins(15), Duration::from_hours(24)], 100);
         watch.settle(vec![cut(), finding(Mechanism::Crash, Culprit::Upstream)], 0.0);
-        watch.settle(vec![finding(Mechanism::IdleCut, Culprit::NetworkClientSide), cut()], 5.0);
-        let there: Vec<_> = watch.going_on().map(|finding| (finding.mechanism, finding.culprit)).collect();
+        watch
+            .settle(joined(vec![finding(Mechanism::IdleCut, Culprit::NetworkClientSide)], std::iter::once(cut())), 5.0);
+        let there: Vec<_> = watch.going_on().iter().map(|it| (it.finding.mechanism, it.finding.culprit)).collect();
         let expected = [(Mechanism::IdleCut, Culprit::NetworkClientSide), (Mechanism::Crash, Culprit::Upstream)];
         assert_eq!(there, expected, "the newest word first, and what the last look missed behind it");
     }

@@ -53,7 +53,27 @@ const WORDS: &[(Says, &[&str])] = &[
     (Says::Idle, &["idle", "inactiv"]),
     (
         Says::Expired,
-        &["expir", "no longer valid", "token is old", "reauthenticate", "re-authenticate", "token timeout"],
+        &[
+            "expir",
+            "no longer valid",
+            "token is old",
+            "reauthenticate",
+            "re-authenticate",
+            "token timeout",
+            "abgelaufen",
+            "caducad",
+            "scadut",
+            "verlopen",
+            "wygas",
+            "истек",
+            "истёк",
+            "süresi dol",
+            "期限切れ",
+            "期限が切れ",
+            "过期",
+            "過期",
+            "만료",
+        ],
     ),
     (
         Says::Overload,
@@ -95,23 +115,23 @@ const WORDS: &[(Says, &[&str])] = &[
 /// A word, with the number of its line.
 type Word = (usize, &'static [u8]);
 
-/// The words by their first letter: a reason is read at the end of a session, in passing.
-static BY_LETTER: LazyLock<[Vec<Word>; 26]> = LazyLock::new(|| {
-    let mut letters = std::array::from_fn(|_| vec![]);
+/// The words by their first byte: a reason is read at the end of a session, in passing.
+static BY_FIRST: LazyLock<[Vec<Word>; 256]> = LazyLock::new(|| {
+    let mut bytes = std::array::from_fn(|_| vec![]);
     for (line, (_, words)) in WORDS.iter().enumerate() {
         for word in *words {
-            letters[usize::from(word.as_bytes()[0] - b'a')].push((line, word.as_bytes()));
+            bytes[usize::from(word.as_bytes()[0])].push((line, word.as_bytes()));
         }
     }
-    letters
+    bytes
 });
 
-/// Reads a reason.
+/// Reads a reason. Letters beyond ASCII are compared as they are.
 pub(super) fn read(reason: &str) -> Option<Says> {
     let reason = reason.as_bytes();
     let mut first = WORDS.len();
-    for (at, letter) in reason.iter().enumerate().filter(|(_, letter)| letter.is_ascii_alphabetic()) {
-        for (line, word) in &BY_LETTER[usize::from(letter.to_ascii_lowercase() - b'a')] {
+    for (at, letter) in reason.iter().enumerate() {
+        for (line, word) in &BY_FIRST[usize::from(letter.to_ascii_lowercase())] {
             let here = || reason.get(at..at + word.len()).is_some_and(|here| here.eq_ignore_ascii_case(word));
             if *line < first && here() {
                 first = *line;
@@ -137,6 +157,9 @@ mod tests {
             ("slow consumer", Some(Says::Slow)),
             ("frame exceeds limit of 1048576 bytes", Some(Says::TooBig)),
             ("Service Restart", Some(Says::Restart)),
+            ("Ihre Sitzung ist abgelaufen", Some(Says::Expired)),
+            ("トークンの有効期限が切れました", Some(Says::Expired)),
+            ("Срок действия токена истек", Some(Says::Expired)),
             ("Unauthorized", Some(Says::Refused)),
             ("bye", None),
             ("", None),

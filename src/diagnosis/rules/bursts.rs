@@ -29,6 +29,8 @@ const DENSER: f64 = 8.0;
 const LEAST: usize = 10;
 /// So many of those that ended, or others, are open again soon if it was a restart.
 const BACK: f64 = 0.2;
+/// Behind a reload of a hop in front clients are let in again within this time.
+const LET_IN: f64 = 10.0;
 /// Sessions that siblings must have had open, to be well.
 const SIBLINGS: f64 = 8.0;
 /// Handshakes that fail so soon behind a burst are its consequence.
@@ -255,6 +257,7 @@ fn consequences(log: &mut Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>, caus
     shed.retain(|row| near(log.rows[*row].at));
     log.explain(&failed);
     log.explain(&shed);
+    cause.followers.extend(failed.iter().chain(&shed));
     if failed.len() >= 3 {
         cause.consequences.push(Mechanism::HandshakesRefused);
     }
@@ -301,10 +304,12 @@ fn fronts(log: &mut Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
     let hop = members.iter().take(50).filter(|row| log.is_hop(**row)).count() > 25.min(members.len() / 2);
     let scope = log.open(None, |_| true);
     let of_program = shared(log, &members, &others(&scope, &members), Trait::UserAgent).is_some();
-    if agents == 1 && (addresses <= 3 || of_program) {
+    let back = log.came_back(&members, LET_IN);
+    // From few addresses, and nobody comes back: a test with clients of many names.
+    if agents == 1 && (addresses <= 3 || of_program) || addresses <= 3 && back == 0.0 {
         notes.push(Note {
             mechanism: "load_test_end",
-            sentence: format!("{} sessions of one program left at once, without a Close: a test's end.", members.len()),
+            sentence: format!("{} sessions of one place left at once, without a Close: a test's end.", members.len()),
         });
         return;
     }
@@ -323,6 +328,9 @@ fn fronts(log: &mut Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
     };
     let mechanism = if of(Sign::Vanished(Peer::Client)) {
         Mechanism::PeerVanished
+    } else if back >= BACK {
+        // A reload: the next process takes over at once.
+        Mechanism::UnannouncedRestart
     } else if found.len() >= 3 {
         Mechanism::CrashLoop
     } else if of(Sign::Reset(Peer::Client)) {

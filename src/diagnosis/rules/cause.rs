@@ -16,6 +16,8 @@ pub(in crate::diagnosis) struct Cause {
     pub(in crate::diagnosis) confidence: f64,
     pub(in crate::diagnosis) evidence: Vec<Evidence>,
     pub(in crate::diagnosis) consequences: Vec<Mechanism>,
+    /// The rows of these consequences.
+    pub(in crate::diagnosis) followers: Vec<usize>,
     /// The box or the peer that is likely, in words.
     pub(in crate::diagnosis) detail: Option<String>,
 }
@@ -41,6 +43,7 @@ impl Cause {
             confidence: 0.9,
             evidence: vec![],
             consequences: vec![],
+            followers: vec![],
             detail: None,
         }
     }

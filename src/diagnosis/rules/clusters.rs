@@ -1,13 +1,18 @@
 //! Ends at one silence or at one age: a timer of somebody.
 
+use foldhash::{HashMap, HashSet};
+
 use super::{CLIENTS, Cause};
+use crate::diagnosis::address::Ip;
 use crate::diagnosis::cluster::{self, Cluster, quantile};
 use crate::diagnosis::cohort::{LEAST, Trait, others, shared, shared_by};
 use crate::diagnosis::finding::{Culprit, Mechanism, Note};
 use crate::diagnosis::limits;
 use crate::diagnosis::log::{Log, Scope};
+use crate::diagnosis::names::Name;
 use crate::diagnosis::row::Session;
 use crate::diagnosis::sign::Sign;
+use crate::diagnosis::words::{self, Says};
 use crate::wire::Peer;
 
 /// A length of time that a timer can look at. Silence of both comes first: where several explain the same, it is meant.
@@ -29,8 +34,16 @@ const MUCH_BETTER: f64 = 1.15;
 const TIMERS: usize = 4;
 /// A program's timer may have some strangers among its ends: those that left at that time by chance.
 const MAINLY: f64 = 0.75;
+/// Of those whom a box cuts so many come back within this time: they wanted to stay.
+const BACK: f64 = 0.15;
+const AT_ONCE: f64 = 10.0;
+/// Machines of a test.
+const FEW_PLACES: usize = 3;
 /// Sessions that end within this time of each other may have one cause at one instant.
 const INSTANT: f64 = 1.0;
+/// Times at which a timer's clock must have begun to run, and how far apart they are at least.
+const BEGINNINGS: usize = 5;
+const LEAST_APART: f64 = 0.02;
 /// Ends that all come within so many seconds are of one event.
 const BURST: f64 = 10.0;
 
@@ -95,11 +108,12 @@ fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, causes: &mut Vec<Ca
     };
     // Nobody else was silent for so long: a program's own timer would look the same.
     let few_of_program = leg == Peer::Client && members.len() < 2 * LEAST && (bystanders.len() < LEAST || of_program());
+    let own = leg == Peer::Client && is_own_will(log, members, &bystanders);
     let limit = limit_of(log, members, clock);
     let beside = cluster.expected;
     let mut cause = Cause::new(mechanism, culprit, or, timer.members)
         .with_limit(Some(limit))
-        .sure(if few_of_program { 0.78 } else { 0.95 })
+        .sure(if few_of_program || own { 0.78 } else { 0.95 })
         .because("sessions that ended at it", cluster.count as f64)
         .because("sessions that its neighbourhood would make expect", beside)
         .because("least, s", cluster.low)
@@ -125,7 +139,30 @@ fn spares_others(log: &Log<'_>, timer: &Timer, bystanders: &[usize]) -> bool {
     let beyond = bystanders
         .iter()
         .filter(|row| log.session(**row).is_some_and(|session| timer.clock.of(session) > 1.1 * timer.cluster.high));
-    resets.count() * 4 < timer.members.len() && beyond.count() >= (timer.members.len() / 10).max(3)
+    resets.count() * 4 < timer.members.len()
+        && beyond.count() >= (timer.members.len().min(bystanders.len()) / 10).max(3)
+}
+
+/// Whether these ends look like the will of one program: scripts, probes and tests hang up after a while, and do not come back at
+/// once, as those do whom a box has cut.
+fn is_own_will(log: &Log<'_>, members: &[usize], bystanders: &[usize]) -> bool {
+    let program = |row: &usize| log.rows[*row].user_agent;
+    let mut programs: HashMap<Name, usize> = HashMap::default();
+    for row in members {
+        *programs.entry(program(row)).or_default() += 1;
+    }
+    let Some((own, count)) = programs.into_iter().max_by_key(|(name, count)| (*count, *name)) else { return false };
+    let resets = members.iter().filter(|row| log.session(**row).is_some_and(|it| it.sign == Sign::Reset(Peer::Client)));
+    if (count as f64) < MAINLY * members.len() as f64 || resets.count() * 4 >= members.len() {
+        return false;
+    }
+    let places: HashSet<Ip> = members.iter().map(|row| log.rows[*row].client).collect();
+    if places.len() <= FEW_PLACES && !log.hides_clients(members[0]) {
+        return true;
+    }
+    // Where all sessions are of one program, that says nothing of it.
+    let others = bystanders.iter().filter(|row| program(row) != own).count();
+    others > 0 && others * 10 >= bystanders.len() && log.came_back(members, AT_ONCE) < BACK
 }
 
 /// A peer that closes because the other has been silent for so long while it spoke: a heartbeat without words.
@@ -139,6 +176,7 @@ fn heartbeats(log: &mut Log<'_>, route: Scope, causes: &mut Vec<Cause>) {
             }
             Peer::Upstream => {
                 matches!(session.sign, Sign::Application(Peer::Upstream) | Sign::Announced)
+                    && !says_restart(log, session)
                     || session.sign == Sign::Normal && session.upstream_closed
             }
         };
@@ -181,6 +219,8 @@ fn limits_of_upstream(log: &mut Log<'_>, route: Scope, causes: &mut Vec<Cause>, 
     for unmeant in [true, false] {
         let rows = log.open(route, |_| true);
         let fits = |session: &Session| match session.sign {
+            // A Close that says why outranks the time at which it comes.
+            Sign::Announced if says_restart(log, session) => false,
             Sign::Announced | Sign::Application(Peer::Upstream) => unmeant,
             // Codes alone, at an age: the rule of what was said comes later, and has nothing of a timer.
             Sign::Refused(Peer::Client) => unmeant && session.code == 1008 && session.reason == 0,
@@ -287,7 +327,11 @@ fn timer(log: &Log<'_>, rows: &[usize], clock: Clock, least: usize) -> Option<Ti
     let equal = cluster.high - cluster.low <= 0.004 * cluster.center + 0.1;
     let again = clock != Clock::Age && equal && instants(log, &members) >= 3;
     let one_by_one = again || !at_instants(log, &members, |session| clock.of(session));
-    (one_by_one && log.clients(&members) >= CLIENTS).then_some(Timer { clock, cluster, members })
+    (one_by_one && begin_apart(log, &members, clock) && log.clients(&members) >= CLIENTS).then_some(Timer {
+        clock,
+        cluster,
+        members,
+    })
 }
 
 /// Whether these ends were events of an instant, of which the equal silences or ages are only a result. A timer of each
@@ -316,6 +360,28 @@ pub(super) fn at_instants(log: &Log<'_>, members: &[usize], value: impl Fn(&Sess
     }
     let few_instants = groups.len() < 3 && together == members.len();
     as_event * 2 > members.len() || few_instants && as_event * 4 > members.len()
+}
+
+/// Whether the Close says that its sender restarts: by its code, or by words beside another one than 1001, of which "going
+/// away" is the name.
+fn says_restart(log: &Log<'_>, session: &Session) -> bool {
+    session.code == 1012 || session.code != 1001 && words::read(log.names.of(session.reason)) == Some(Says::Restart)
+}
+
+/// Whether the clock began to run at several times, told apart by more than the times that it shows differ. Sessions that
+/// began together and ended together have one time, too, and no timer.
+fn begin_apart(log: &Log<'_>, members: &[usize], clock: Clock) -> bool {
+    let values = log.values(members, |session| clock.of(session));
+    let apart = 2.0 * (quantile(&values, 0.95) - quantile(&values, 0.05)) + LEAST_APART;
+    let began = members.iter().filter_map(|row| log.session(*row).map(|session| log.rows[*row].at - clock.of(session)));
+    let (mut groups, mut first) = (0, f64::NEG_INFINITY);
+    for began in cluster::sorted(began) {
+        if began > first + apart {
+            groups += 1;
+            first = began;
+        }
+    }
+    groups >= BEGINNINGS
 }
 
 /// Ends closer than this are of one instant. Where many come one by one, some are close by chance: then it is shorter.

@@ -5,7 +5,7 @@ use crate::close::Outcome;
 use crate::diagnosis::cluster::surprise;
 use crate::diagnosis::cohort::{LEAST, Trait};
 use crate::diagnosis::finding::{Culprit, Mechanism};
-use crate::diagnosis::log::Log;
+use crate::diagnosis::log::{Log, Scope};
 use crate::diagnosis::names::Name;
 use crate::diagnosis::row::What;
 use crate::diagnosis::sign::Sign;
@@ -23,23 +23,49 @@ const FRONT_SURE: f64 = 6.0;
 /// Of the siblings' no more.
 const WELL: f64 = 0.05;
 
-/// One instance or address of a route.
+/// Whether a row speaks against its unit: an instance, or an address.
+type Illness = fn(&Log<'_>, usize) -> bool;
+
+const ILLNESSES: [(Trait, Illness); 3] = [
+    (Trait::Upstream, against_upstream),
+    (Trait::Instance, against_upstream),
+    // Clients do not choose their upstream: what only one of them complains of is its own fault.
+    (Trait::Upstream, |log, row| log.sign(row).is_some_and(Sign::is_complaint_of_upstream)),
+];
+
+/// One unit on one route.
 #[derive(Clone, Debug, Default)]
-struct Unit {
+struct Place {
     /// The weight of its sessions and handshakes.
     all: f64,
-    /// Those that speak against the upstream.
-    bad: Vec<usize>,
+    /// Those that speak against it.
+    bad: f64,
+    members: Vec<usize>,
     /// The weight of those whose client's leg failed.
     front: f64,
+}
+
+/// A unit beside those that serve the same routes.
+#[derive(Clone, Debug, Default)]
+struct Unit {
+    here: f64,
+    bad: f64,
+    members: Vec<usize>,
+    front: f64,
+    /// The same of the siblings, for as many sessions as the unit has on each route.
+    bad_beside: f64,
+    front_beside: f64,
+    /// Half of one that the siblings may have had by chance.
+    chance: f64,
 }
 
 /// Finds them, and explains their rows.
 pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
     let mut causes = vec![];
-    for route in log.routes() {
-        for property in [Trait::Upstream, Trait::Instance] {
-            while let Some(cause) = sick(log, route, property) {
+    // What serves several routes falls ill on all of them at once, and on each it may be too thin.
+    for scope in log.scopes().into_iter().rev() {
+        for (property, illness) in ILLNESSES {
+            while let Some(cause) = sick(log, scope, property, illness) {
                 log.explain(&cause.members);
                 causes.push(cause);
             }
@@ -74,45 +100,21 @@ fn against_client_leg(log: &Log<'_>, row: usize) -> bool {
     matches!(log.sign(row), Some(Sign::Reset(Peer::Client) | Sign::Vanished(Peer::Client)))
 }
 
-fn sick(log: &Log<'_>, route: Name, property: Trait) -> Option<Cause> {
-    let column = log.columns.of_trait(property);
-    let mut units = vec![Unit::default(); column.len()];
-    for row in log.rows_of(Some(route)) {
-        let unit = &mut units[column.number(*row) as usize];
-        unit.all += log.weight[*row];
-        if log.is_explained(*row) {
-            continue;
-        }
-        if against_upstream(log, *row) {
-            unit.bad.push(*row);
-        } else if against_client_leg(log, *row) {
-            unit.front += log.weight[*row];
-        }
-    }
-    let mut units: Vec<Unit> = units.into_iter().skip(1).collect();
-    units.retain(|unit| unit.all >= SESSIONS);
-    if units.len() < 2 {
-        return None;
-    }
-    let (all, bad, front) = units.iter().fold((0.0, 0.0, 0.0), |(all, bad, front), unit| {
-        (all + unit.all, bad + log.count(&unit.bad), front + unit.front)
-    });
-    let rate = |unit: &Unit| log.count(&unit.bad) / unit.all;
-    let worst = units.into_iter().rev().max_by(|a, b| rate(a).total_cmp(&rate(b)));
-    let Unit { all: here, bad: members, front: front_here } = worst?;
-    let count = log.count(&members);
-    let siblings = (bad - count) / (all - here);
-    let rate = count / here;
+fn sick(log: &Log<'_>, scope: Scope, property: Trait, illness: Illness) -> Option<Cause> {
+    let units = beside(log, scope, property, illness);
+    let rate = |unit: &Unit| unit.bad / unit.here;
+    let (number, worst) = units.into_iter().rev().max_by(|a, b| rate(&a.1).total_cmp(&rate(&b.1)))?;
+    let (rate, siblings) = (rate(&worst), worst.bad_beside / worst.here);
+    let Unit { bad, mut members, front, bad_beside, front_beside, chance, .. } = worst;
     let well = siblings <= WELL && rate >= SICK && rate >= TIMES * siblings;
-    let expected = (bad - count + 0.5) / (all - here) * here;
-    if members.len() < LEAST || !well || surprise(count, expected) < 12.0 || log.clients(&members) < CLIENTS {
+    if members.len() < LEAST || !well || surprise(bad, bad_beside + chance) < 12.0 || log.clients(&members) < CLIENTS {
         return None;
     }
     let both_legs = property == Trait::Instance
-        && front_here >= 5.0
-        && front_here >= 0.25 * count
-        && front_here / here >= FRONT * (front - front_here) / (all - here)
-        && surprise(front_here, (front - front_here + 0.5) / (all - here) * here) >= FRONT_SURE;
+        && front >= 5.0
+        && front >= 0.25 * bad
+        && front >= FRONT * front_beside
+        && surprise(front, front_beside + chance) >= FRONT_SURE;
     let (culprit, or): (_, &[_]) = if both_legs {
         (Culprit::Proxy, &[])
     } else if property == Trait::Instance {
@@ -120,17 +122,72 @@ fn sick(log: &Log<'_>, route: Name, property: Trait) -> Option<Cause> {
     } else {
         (Culprit::Upstream, &[Culprit::NetworkUpstreamSide])
     };
-    let mut members = members;
     if both_legs {
-        let unit = column.number(members[0]);
-        let here = |row: &usize| column.number(*row) == unit && against_client_leg(log, *row);
-        members.extend(log.unexplained(Some(route)).into_iter().filter(here));
-        members.sort_unstable();
+        let column = log.columns.of_trait(property);
+        let here = |row: &usize| column.number(*row) == number && against_client_leg(log, *row);
+        members.extend(log.unexplained(scope).into_iter().filter(here));
     }
+    members.sort_unstable();
     Some(
         Cause::new(Mechanism::BadInstance, culprit, or, members)
             .sure(0.95)
             .because("share of its sessions and handshakes that failed", rate)
             .because("the same share of its siblings", siblings),
     )
+}
+
+/// Each unit, by its number, beside its siblings: those that serve the same routes, on those routes.
+fn beside(log: &Log<'_>, scope: Scope, property: Trait, illness: Illness) -> Vec<(u32, Unit)> {
+    let routes = scope.map_or_else(|| log.routes().to_vec(), |route| vec![route]);
+    let places: Vec<Vec<Place>> = routes.iter().map(|route| places(log, *route, property, illness)).collect();
+    let mut units = vec![Unit::default(); log.columns.of_trait(property).len()];
+    let totals: Vec<f64> =
+        (0..units.len()).map(|unit| places.iter().map(|of_route| of_route[unit].all).sum()).collect();
+    for mut of_route in places {
+        // Units of a few sessions are no measure.
+        for (place, _) in of_route.iter_mut().zip(&totals).filter(|(_, total)| **total < SESSIONS) {
+            *place = Place::default();
+        }
+        let of_known = || of_route.iter().skip(1);
+        let (all, bad, front): (f64, f64, f64) = (
+            of_known().map(|place| place.all).sum(),
+            of_known().map(|place| place.bad).sum(),
+            of_known().map(|place| place.front).sum(),
+        );
+        for (place, unit) in of_route.into_iter().zip(&mut units).skip(1) {
+            let others = all - place.all;
+            if place.all == 0.0 || others < SESSIONS {
+                continue;
+            }
+            let part = place.all / others;
+            unit.here += place.all;
+            unit.bad += place.bad;
+            unit.front += place.front;
+            unit.bad_beside += (bad - place.bad) * part;
+            unit.front_beside += (front - place.front) * part;
+            unit.chance = unit.chance.max(0.5 * part);
+            unit.members.extend(place.members);
+        }
+    }
+    (0..).zip(units).filter(|(_, unit)| unit.here >= SESSIONS).collect()
+}
+
+/// The units of a route, by number.
+fn places(log: &Log<'_>, route: Name, property: Trait, illness: Illness) -> Vec<Place> {
+    let column = log.columns.of_trait(property);
+    let mut places = vec![Place::default(); column.len()];
+    for row in log.rows_of(Some(route)) {
+        let place = &mut places[column.number(*row) as usize];
+        place.all += log.weight[*row];
+        if log.is_explained(*row) {
+            continue;
+        }
+        if illness(log, *row) {
+            place.bad += log.weight[*row];
+            place.members.push(*row);
+        } else if against_client_leg(log, *row) {
+            place.front += log.weight[*row];
+        }
+    }
+    places
 }

@@ -139,6 +139,14 @@ fn upstream(log: &mut Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<C
     Some(cause.because("share of them within a second of the client's message", soon))
 }
 
+/// Whether a share of all is not above the one of sleep by chance alone.
+fn is_beyond_chance(log: &Log<'_>, found: &[usize], all: &[usize]) -> bool {
+    let (count, whole) = (log.count(found), log.count(all));
+    let (from, to) = log.span(found);
+    let is_everywhere = to - from > 0.5 * log.length() && count < GONE * whole;
+    !is_everywhere || count - count.sqrt() >= ASLEEP * whole
+}
+
 fn client(log: &mut Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> {
     let rows = log.open(route, |other| other == sign);
     if rows.len() < LEAST {
@@ -153,7 +161,11 @@ fn client(log: &mut Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cau
     let (mut members, scope, least) = match found {
         Some(members) => (members, scope, NOT_PHONES),
         None if vanished => (notable(log, &rows, &all, floor)?, all.clone(), NOT_PHONES),
-        None => (notable(log, &rows, &all, ASLEEP)?, all.clone(), NOT_ASLEEP),
+        None => (
+            notable(log, &rows, &all, ASLEEP).filter(|found| is_beyond_chance(log, found, &all))?,
+            all.clone(),
+            NOT_ASLEEP,
+        ),
     };
     let is_spread = |members: &[usize]| {
         let (from, to) = log.span(members);

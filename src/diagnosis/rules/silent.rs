@@ -21,9 +21,18 @@ const OUTLIVED: f64 = 0.6;
 /// Shorter silences are the gaps of ordinary talk.
 const SHORTEST: f64 = 8.0;
 
+/// A box that forgets all flows at a moment took so many of those that were then open.
+const TOOK: f64 = 0.6;
+/// Their next packets are spread over this time, or it is a fall.
+const SPREAD: f64 = 3.0;
+
 /// Finds them, and explains their rows.
 pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
     let mut causes = vec![];
+    if let Some(cause) = flushed(log) {
+        log.explain(&cause.members);
+        causes.push(cause);
+    }
     for route in log.scopes() {
         for leg in Peer::ALL {
             if let Some(cause) = forgets(log, route, leg) {
@@ -33,6 +42,56 @@ pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
         }
     }
     causes
+}
+
+/// A box in front forgot all flows at one moment, whatever their silence: each is reset at its next packet.
+fn flushed(log: &Log<'_>) -> Option<Cause> {
+    let hit = log.open(None, |sign| sign == Sign::Reset(Peer::Client));
+    let began = |row: usize| {
+        let quiet = log.session(row).map_or(0.0, |it| if it.at_packet { it.gap + it.idle } else { it.idle });
+        log.rows[row].at - quiet
+    };
+    // The moment that lies in most of their last silences.
+    let mut moves: Vec<(f64, i32)> = hit.iter().flat_map(|row| [(began(*row), 1), (log.rows[*row].at, -1)]).collect();
+    moves.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let (mut now, mut most, mut moment) = (0, 0, 0.0);
+    for (at, step) in moves {
+        now += step;
+        if now > most {
+            (most, moment) = (now, at);
+        }
+    }
+    let is_hit = |row: &usize| began(*row) <= moment && log.rows[*row].at >= moment;
+    let members: Vec<usize> = hit.iter().copied().filter(is_hit).collect();
+    let (from, to) = log.span(&members);
+    let at_packet = members.iter().filter(|row| log.session(**row).is_some_and(|it| it.at_packet)).count();
+    if members.len() < LEAST || to - from < SPREAD || at_packet * 10 < members.len() * 7 {
+        return None;
+    }
+    // Of one subnet, if it is only one's.
+    let all = log.sessions_of(None);
+    let subnet = shared(log, &members, &others(&all, &members), Trait::Subnet);
+    let open: Vec<usize> = all
+        .into_iter()
+        .filter(|row| {
+            (log.rows[*row].opened()..=log.rows[*row].at).contains(&moment)
+                && subnet.is_none_or(|subnet| Trait::Subnet.of(log.rows[*row]) == subnet)
+        })
+        .collect();
+    // One that forgets by a limit does it all day.
+    if log.count(&members) < TOOK * log.count(&open).max(log.count(&hit)) || log.clients(&members) < CLIENTS {
+        return None;
+    }
+    let (culprit, or) = match subnet {
+        Some(_) => (Culprit::NetworkClientSide, Culprit::MiddleboxFront),
+        None => (Culprit::MiddleboxFront, Culprit::NetworkClientSide),
+    };
+    Some(
+        Cause::new(Mechanism::SilentDrop, culprit, &[or], members.clone())
+            .sure(0.88)
+            .because("share of the sessions then open that ended", log.count(&members) / log.count(&open))
+            .because("time over which their next packets were spread, s", to - from),
+    )
 }
 
 fn forgets(log: &Log<'_>, route: Scope, leg: Peer) -> Option<Cause> {

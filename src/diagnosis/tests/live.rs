@@ -11,7 +11,7 @@ use crate::diagnosis::names;
 use crate::diagnosis::pattern::Look;
 use crate::diagnosis::sign::Sign;
 use crate::diagnosis::watch::{QUIET, Watch};
-use crate::diagnosis::{Active, Culprit, Event, Finding, Mechanism, Observation};
+use crate::diagnosis::{Active, Culprit, Event, Mechanism, Observation};
 use crate::wire::Peer;
 
 const WINDOWS: [Duration; 2] = [Duration::from_mins(15), Duration::from_hours(24)];
@@ -50,7 +50,7 @@ fn live(play: &Play, is_affected: impl Fn(&Observation<'_>) -> bool) -> (Watch, 
             watch.look(seen.at, false);
             next = seen.at + 300.0;
         }
-        if watch.going_on().any(|finding| finding.mechanism == play.expected[0].mechanism) {
+        if watch.going_on().iter().any(|it| it.finding.mechanism == play.expected[0].mechanism) {
             hints.push((is_affected(&seen), hint(&seen, &watch.active())));
         }
         watch.add(&seen);
@@ -119,12 +119,12 @@ fn a_finding_is_over_after_its_window_and_a_quiet_time() {
         last = seen.at;
     }
     watch.look(last, true);
-    let found = watch.going_on().find(|finding| finding.mechanism == Mechanism::IdleCut);
-    let last = found.map(Finding::ended).unwrap();
+    let found = watch.going_on().iter().find(|it| it.finding.mechanism == Mechanism::IdleCut);
+    let last = found.map(|it| it.finding.ended()).unwrap();
     let window = WINDOWS[0].as_secs_f64();
     let gone = (0..1000).map(|step| last + window * 0.8 + f64::from(step) * 30.0).find(|now| {
         watch.look(*now, true);
-        watch.going_on().next().is_none()
+        watch.going_on().is_empty()
     });
     let took = gone.unwrap() - last;
     // One slot more than the window, and the quiet time, to the next look.
@@ -153,5 +153,5 @@ fn memory_is_bounded_and_a_sample_still_finds_it() {
 fn nothing_is_found_where_nothing_ended() {
     let mut watch = Watch::new(WINDOWS, ROOM);
     watch.look(1e9, true);
-    assert!(watch.is_idle() && watch.going_on().next().is_none() && watch.reports()[1].findings.is_empty());
+    assert!(watch.is_idle() && watch.going_on().is_empty() && watch.reports()[1].findings.is_empty());
 }

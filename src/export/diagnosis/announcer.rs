@@ -6,7 +6,7 @@ use crate::export::metrics::Findings;
 /// Findings that were said to be there.
 pub(super) struct Announcer {
     series: Findings,
-    said: Vec<Finding>,
+    said: Vec<(u64, Finding)>,
 }
 
 // === impl Announcer ===
@@ -16,12 +16,13 @@ impl Announcer {
         Self { series, said: vec![] }
     }
 
-    /// These are there now. One whose culprit has become another goes on, in the series of that culprit.
-    pub(super) fn announce<'a>(&mut self, now: impl Iterator<Item = &'a Finding>) {
-        let now: Vec<Finding> = now.cloned().collect();
-        for over in &self.said {
+    /// These are there now, each with its number. One whose culprit has become another goes on, in the series of that culprit;
+    /// one whose mechanism or route has become another has a line of its new name.
+    pub(super) fn announce<'a>(&mut self, now: impl Iterator<Item = (u64, &'a Finding)>) {
+        let now: Vec<(u64, Finding)> = now.map(|(id, finding)| (id, finding.clone())).collect();
+        for (id, over) in &self.said {
             self.series.set(over, false);
-            if !now.iter().any(|finding| finding.is_same(over)) {
+            if !now.iter().any(|(other, _)| other == id) {
                 tracing::info!(
                     route = over.route.as_deref(),
                     culprit = over.culprit.as_str(),
@@ -34,10 +35,10 @@ impl Announcer {
                 );
             }
         }
-        for finding in &now {
+        for (id, finding) in &now {
             self.series.set(finding, true);
-            if !self.said.iter().any(|before| before.is_same(finding)) {
-                tracing::warn!(
+            match self.said.iter().find(|(other, _)| other == id) {
+                None => tracing::warn!(
                     route = finding.route.as_deref(),
                     culprit = finding.culprit.as_str(),
                     mechanism = finding.mechanism.as_str(),
@@ -46,7 +47,21 @@ impl Announcer {
                     runbook = finding.runbook,
                     "a finding: {}",
                     finding.sentence
-                );
+                ),
+                Some((_, before)) if before.mechanism != finding.mechanism || before.route != finding.route => {
+                    tracing::info!(
+                        route = finding.route.as_deref(),
+                        culprit = finding.culprit.as_str(),
+                        mechanism = finding.mechanism.as_str(),
+                        limit_s = finding.limit_s,
+                        confidence = finding.confidence,
+                        runbook = finding.runbook,
+                        was = before.mechanism.as_str(),
+                        "a finding is now known better: {}",
+                        finding.sentence
+                    );
+                }
+                Some(_) => {}
             }
         }
         self.said = now;
@@ -121,26 +136,31 @@ mod tests {
         let subscriber = tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).finish();
         tracing::subscriber::with_default(subscriber, || {
             let front = finding(Culprit::MiddleboxFront);
-            announcer.announce([&front].into_iter());
-            announcer.announce([&front].into_iter());
+            announcer.announce([(1, &front)].into_iter());
+            announcer.announce([(1, &front)].into_iter());
             series("middlebox_front", 1);
             // The culprit becomes another: it is no news, and the series are right.
             let network = finding(Culprit::NetworkClientSide);
-            announcer.announce([&network].into_iter());
+            announcer.announce([(1, &network)].into_iter());
             series("middlebox_front", 0);
             series("network_client_side", 1);
-            announcer.announce([].into_iter());
-            announcer.announce([].into_iter());
+            // So does the mechanism: that is a line, and the same finding.
+            let age = Finding { mechanism: Mechanism::MaxLifetime, ..network };
+            announcer.announce([(1, &age)].into_iter());
             series("network_client_side", 0);
+            announcer.announce([].into_iter());
+            announcer.announce([].into_iter());
         });
         let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<_> = lines.lines().collect();
-        assert_eq!(lines.len(), 2, "{lines:#?}");
+        assert_eq!(lines.len(), 3, "{lines:#?}");
         assert!(
             lines[0].contains("WARN") && lines[0].contains("a finding: A box cut 20 sessions at 60 s."),
             "{lines:#?}"
         );
         assert!(lines[0].contains("limit_s=60") && lines[0].contains(r#"route="chat""#), "{lines:#?}");
-        assert!(lines[1].contains("INFO") && lines[1].contains("a finding is over"), "{lines:#?}");
+        assert!(lines[1].contains("INFO") && lines[1].contains("a finding is now known better"), "{lines:#?}");
+        assert!(lines[1].contains(r#"was="idle_cut""#) && lines[1].contains("max_lifetime"), "{lines:#?}");
+        assert!(lines[2].contains("INFO") && lines[2].contains("a finding is over"), "{lines:#?}");
     }
 }

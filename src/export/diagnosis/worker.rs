@@ -122,8 +122,8 @@ impl Worker {
         self.returning.forget(now);
         self.watch.look(now.as_duration().as_secs_f64(), asked.is_some());
         self.shared.hints.set(self.watch.active());
-        let loud = self.watch.going_on().filter(|finding| !self.known.silences(finding, now));
-        self.announcer.announce(loud);
+        let loud = self.watch.going_on().iter().filter(|it| !self.known.silences(&it.finding, now));
+        self.announcer.announce(loud.map(|it| (it.id, &it.finding)));
         let [recent, long] = self.watch.reports().clone();
         let windows = [(self.windows[0], recent), (self.windows[1], long)];
         self.shared.looked(Looked::new(Some(now), windows), asked);

@@ -70,6 +70,8 @@ pub(super) struct Makings {
     pub(super) upstreams: usize,
     /// Every instance has an upstream of its own, at one address.
     pub(super) sidecar: bool,
+    /// All routes lead to the same upstreams.
+    pub(super) shared: bool,
     pub(super) front: Front,
     pub(super) program: Program,
     /// Median life in seconds.
@@ -161,6 +163,7 @@ impl Makings {
             instances: pick(rng, &[1, 2, 3, 6]),
             upstreams: pick(rng, &[1, 1, 2, 4]),
             sidecar: false,
+            shared: false,
             front: pick(rng, &[Front::Direct, Front::Direct, Front::Named, Front::Trusted, Front::Mute]),
             program,
             life: pick(rng, &[60.0, 240.0, 800.0]),
@@ -311,7 +314,8 @@ impl Day {
             let upstream = if self.makings.sidecar {
                 "127.0.0.1:9000".to_owned()
             } else {
-                format!("10.40.{}.{}:8080", session.route, session.upstream + 11)
+                let of_route = if self.makings.shared { 0 } else { session.route };
+                format!("10.40.{of_route}.{}:8080", session.upstream + 11)
             };
             let (address, request) = request(
                 &mut self.rng,

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use super::super::{Engine, Finding, Mechanism};
 use day::Logged;
-use plays::{Expected, HARMLESS, INCIDENTS, Recipe};
+use plays::{Expected, HARMLESS, INCIDENTS, Recipe, second};
 
 fn findings(log: &[Logged]) -> Vec<Finding> {
     let mut engine = Engine::default();
@@ -125,6 +125,23 @@ fn held_out_incidents_are_named_and_confidence_is_what_it_says() {
 #[test]
 fn held_out_harmless_days_are_not_blamed() {
     let tally = Tally::of(HARMLESS);
+    println!("{}\n{} of {}", tally.table, tally.right, tally.plays);
+    assert_eq!(tally.right, tally.plays, "{}", tally.table);
+}
+
+#[test]
+fn the_second_set_of_held_out_incidents_is_named() {
+    let tally = Tally::of(&second::INCIDENTS.concat());
+    println!("{}\n{} of {}", tally.table, tally.right, tally.plays);
+    let [(sure, named), (less, less_named)] = tally.sure;
+    println!("confidence 0.9 and more: {named} of {sure} right; 0.8 to 0.9: {less_named} of {less}");
+    assert!(tally.right * 100 >= tally.plays * 95, "{} of {}", tally.right, tally.plays);
+    assert!(named * 10 >= sure * 9, "{named} of {sure}");
+}
+
+#[test]
+fn the_second_set_of_held_out_harmless_days_is_not_blamed() {
+    let tally = Tally::of(second::HARMLESS);
     println!("{}\n{} of {}", tally.table, tally.right, tally.plays);
     assert_eq!(tally.right, tally.plays, "{}", tally.table);
 }

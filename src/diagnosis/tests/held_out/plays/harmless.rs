@@ -9,12 +9,12 @@ use crate::diagnosis::tests::held_out::program::{Program, traffic};
 use crate::diagnosis::tests::held_out::script::{Answer, Ending};
 use crate::wire::Peer::{Client, Upstream};
 
-fn calm(day: Day) -> Play {
+pub(super) fn calm(day: Day) -> Play {
     Play { day, expected: vec![] }
 }
 
 /// A few machines that do not belong to the crowd.
-fn machines(day: &mut Day, count: usize, agent: &str, addresses: usize) -> Vec<usize> {
+pub(super) fn machines(day: &mut Day, count: usize, agent: &str, addresses: usize) -> Vec<usize> {
     let from = day.clients.len();
     for number in 0..count {
         day.clients.push(super::super::day::Client {
@@ -27,7 +27,7 @@ fn machines(day: &mut Day, count: usize, agent: &str, addresses: usize) -> Vec<u
 }
 
 /// Machines open sessions in a stretch of time, which end together.
-fn together(day: &mut Day, count: usize, agent: &str, addresses: usize, ending: &Ending, spread: f64) {
+pub(super) fn together(day: &mut Day, count: usize, agent: &str, addresses: usize, ending: &Ending, spread: f64) {
     let end = day.length() * 0.6;
     for client in machines(day, count, agent, addresses) {
         let opened = end - 600.0 + 200.0 * day.rng.f64();

@@ -6,6 +6,7 @@ mod harmless;
 mod play;
 mod refusals;
 mod said;
+pub(super) mod second;
 mod several;
 
 pub(super) use harmless::HARMLESS;

@@ -28,11 +28,6 @@ impl Play {
         let victims = self.day.sessions.iter().filter(|session| session.victim).count();
         !self.expected.is_empty() && (1..12).contains(&victims)
     }
-
-    /// Whether this mechanism is one that must be found.
-    pub(in crate::diagnosis::tests::held_out) fn names(&self, mechanism: Mechanism) -> bool {
-        self.expected.iter().any(|expected| expected.mechanisms.contains(&mechanism))
-    }
 }
 
 /// Its name, and what makes it of a seed and a number of sessions.
