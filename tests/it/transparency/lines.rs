@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use closewatch::shutdown::Phase;
 
-use crate::rig::Rig;
+use crate::rig::{Legs, Rig};
 
 const ASKED: &[u8] = b"GET /a HTTP/1.1\r\nhost: chat.test\r\nX-b:1\r\nX-A:  2 \r\nx-B: 3\r\n\r\n";
 const PASSED: &str = "GET /a HTTP/1.1\r\nhost: chat.test\r\nX-b:1\r\nX-A:  2 \r\nx-B: 3\r\n";
@@ -62,31 +62,33 @@ async fn heads_pass_as_they_were_written_until_an_answer_needs_more_and_the_conn
 
 #[tokio::test]
 async fn large_bodies_arrive_whole_at_a_slow_reader_and_the_connection_goes_on() {
-    let rig = Rig::with_small_buffers(|_| {});
-    let mut client = rig.connect().await;
-    client.send(ASKED).await;
-    let mut upstream = rig.accept().await;
-    let body = body(4 * 1024 * 1024);
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-    for round in 0..2 {
-        if round > 0 {
-            client.send(ASKED).await;
-        }
-        upstream.receive_head().await;
-        tokio::join!(
-            async {
-                upstream.send(head.as_bytes()).await;
-                upstream.send(&body).await;
-            },
-            async {
-                assert_eq!(client.receive_head().await, head);
-                client.expect(&body).await;
+    for tls in [false, true] {
+        let rig = Rig::with_tls_and_small_buffers(Legs { client: tls, upstream: tls }, |_| {});
+        let mut client = rig.connect().await;
+        client.send(ASKED).await;
+        let mut upstream = rig.accept().await;
+        let body = body(4 * 1024 * 1024);
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        for round in 0..2 {
+            if round > 0 {
+                client.send(ASKED).await;
             }
-        );
+            upstream.receive_head().await;
+            tokio::join!(
+                async {
+                    upstream.send(head.as_bytes()).await;
+                    upstream.send(&body).await;
+                },
+                async {
+                    assert_eq!(client.receive_head().await, head);
+                    client.expect(&body).await;
+                }
+            );
+        }
+        assert!(rig.was_never_dialled(), "a second time");
+        drop(client);
+        rig.done().await;
     }
-    assert!(rig.was_never_dialled(), "a second time");
-    drop(client);
-    rig.done().await;
 }
 
 #[tokio::test]
