@@ -17,7 +17,7 @@ from statistics import median
 
 DUCKDB = """
 import duckdb, json, sys, time
-duckdb.sql('SET threads = 2')
+duckdb.sql('SET threads = 2; SET enable_progress_bar = false')
 began = time.monotonic()
 found = duckdb.sql(f\"\"\"SELECT cause, code, count(*) FROM read_json('{sys.argv[1]}', format = 'newline_delimited',
     columns = {{cause: 'VARCHAR', code: 'INTEGER', event: 'VARCHAR'}}) WHERE event = 'websocket.closed' GROUP BY ALL\"\"\").fetchall()

@@ -57,4 +57,4 @@ pub use observation::{Asked, Closed, Event, Observation, Refused, Side};
 pub use pattern::Pattern;
 pub use returns::{Advice, Left, Return, Returns};
 pub use tables::{Advised, BackOff, Bars, Ending, Failure, Mismatch, Moment, Part, Quantile, Reconnect, Tables};
-pub use watch::{GoingOn, QUIET, Watch};
+pub use watch::{GoingOn, QUIET, Watch, room};

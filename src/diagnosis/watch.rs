@@ -16,6 +16,10 @@ use super::window::{Past, Window};
 
 /// Without a report that has it, a finding is over after this time.
 pub const QUIET: Duration = Duration::from_mins(2);
+/// Memory that one record of a watch takes, with its names, its part of what a look is made from, and a client that is waited for.
+const RECORD: usize = 2048;
+/// Memory that a watch takes without any.
+const EMPTY: usize = 7 << 19;
 /// Limits of one timer that two reports estimate.
 const SAME_LIMIT: f64 = 0.25;
 /// A silence and an age that differ by no more are one timer's.
@@ -52,6 +56,12 @@ pub struct GoingOn {
 
 /// A finding of a report, and what its sessions look like.
 type Found = (Finding, Pattern);
+
+/// The records that a watch may keep, and the clients that may be waited for, in so many bytes of memory. Of 300,000 records that
+/// had nothing in common, limits of 4, 8, 16 and 64 MiB held 3.5, 5.2, 9.6 and 35 MiB at the peak, by the kernel's count.
+pub const fn room(memory: usize) -> usize {
+    memory.saturating_sub(EMPTY) / RECORD
+}
 
 // === impl Watch ===
 

@@ -28,7 +28,7 @@ use super::otlp::Durations;
 use super::{Event, Metrics, Sink, to_json};
 use crate::close::{RequestHeaders, Session};
 use crate::config;
-use crate::diagnosis::Engine;
+use crate::diagnosis::{self, Engine};
 
 pub(super) use hints::RouteHints;
 pub use queue::QUEUE;
@@ -57,7 +57,7 @@ impl Diagnosis {
         let shared = Arc::new(Shared::new(Known::of(settings), none, metrics.records_dropped(Sink::Diagnosis)));
         let clients = Arc::new(Clients::new(settings.client.clone()));
         let announcer = Announcer::new(metrics.findings());
-        let limit = settings.memory / worker::RECORD;
+        let limit = diagnosis::room(settings.memory);
         let (series, durations) = (metrics.reconnects(), durations.cloned());
         let returning = Returning::new(Arc::clone(&shared), Arc::clone(&clients), limit, series, durations);
         Worker::new(Arc::clone(&shared), settings, instance, announcer, returning).start()?;

@@ -14,7 +14,7 @@ use super::looked::Looked;
 use super::queue::{Entry, Shared, Work};
 use super::returning::Returning;
 use crate::config::Diagnosis;
-use crate::diagnosis::{Observation, Watch};
+use crate::diagnosis::{self, Observation, Watch};
 use crate::export::Event;
 
 /// While records come, they are looked at no more often than this.
@@ -25,8 +25,6 @@ const QUIET: Duration = Duration::from_secs(30);
 const SHARE: u32 = 20;
 /// Events that come meanwhile are taken in at once, and wake nobody.
 const NAP: Duration = Duration::from_millis(50);
-/// Memory that one record of a window takes, about, with its names and the copy that a look is made from.
-pub(super) const RECORD: usize = 2048;
 
 /// The thread's own side.
 pub(super) struct Worker {
@@ -51,7 +49,7 @@ impl Worker {
     ) -> Self {
         Self {
             shared,
-            watch: Watch::new(settings.windows, settings.memory / RECORD),
+            watch: Watch::new(settings.windows, diagnosis::room(settings.memory)),
             windows: settings.windows,
             instance,
             announcer,
