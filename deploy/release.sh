@@ -12,7 +12,7 @@ release_cargo() {
     local -x CARGO_TARGET_DIR=$release_target
     # \x1f separates flags, so that the name of a folder may have spaces.
     local -x CARGO_ENCODED_RUSTFLAGS=--remap-path-prefix=$home=/cargo$'\x1f'--remap-path-prefix=$PWD=/closewatch
-    # For the C of jemalloc and ring.
+    # For the C of jemalloc and aws-lc.
     local -x CFLAGS="-ffile-prefix-map=$home=/cargo -ffile-prefix-map=$PWD=/closewatch"
     # arm64 kernels have pages of 4, 16 or 64 KiB. jemalloc takes its page size when it is built, and aborts at the start if the
     # kernel's is larger: 2^16 is right for all three.

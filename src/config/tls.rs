@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -81,9 +81,10 @@ pub enum TlsFile {
     Key,
 }
 
-/// The cryptography of all TLS: ring, which builds with nothing but a C compiler, in seconds.
+/// The cryptography of all TLS: aws-lc-rs, which signs with RSA and encrypts bulk at nearly half the cost of ring
+/// (`benches/README.md`), and builds with nothing but a C compiler.
 pub fn provider() -> Arc<CryptoProvider> {
-    static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(ring::default_provider()));
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
     Arc::clone(&PROVIDER)
 }
 
@@ -152,7 +153,7 @@ fn load_identity(cert: &Path, key: &Path) -> Result<Arc<CertifiedKey>, TlsFault>
         })
     })?;
     let signing = provider().key_provider.load_private_key(private);
-    let unusable = "is of a kind that cannot be used: give RSA, ECDSA with P-256 or P-384, or Ed25519";
+    let unusable = "is of a kind that cannot be used: give RSA, ECDSA with P-256, P-384 or P-521, or Ed25519";
     let signing = signing.map_err(|_| of_key(unusable.to_owned()))?;
     let identity = CertifiedKey::new(chain, signing);
     match identity.keys_match() {

@@ -6,13 +6,11 @@ use std::process::Command;
 use crate::instance::Workspace;
 use crate::rig::{Authority, Valid, authority};
 
-/// An ECDSA key with P-521, and a certificate of X.509 version 1 with its key, both made with openssl.
-const P521: &str = "-----BEGIN EC PRIVATE KEY-----
-MIHcAgEBBEIBLG8paDqgg5jMYN3tp1vcPtfKooRzer3ED3WUJpTha9jujt8mrd2b
-JKSX5EdxhEudNwVqgqPv/2Z+0XZQaIYc9DigBwYFK4EEACOhgYkDgYYABADkPJ4/
-mgkE4YZL8q9itVjBA+vhfeBrpiMotw9Lkh3glqVoUPnRJF3kBzu+WXcJtWGnyK4v
-FXgYVvKWg21WbeM/oQC7BXZeX3GuHegEnVAe/lhPaARnc4Y+Nse9NfAtXA9UONJ7
-8+lBc3k7jd456PkR7loFNTjP5nyvhmNGE3YXLxSTJw==
+/// An ECDSA key with secp256k1, and a certificate of X.509 version 1 with its key, both made with openssl.
+const SECP256K1: &str = "-----BEGIN EC PRIVATE KEY-----
+MHQCAQEEIIzW9JhNs+bm4X1691gmLFzqsm43NI/S5IrZ0eojzPqFoAcGBSuBBAAK
+oUQDQgAEy+42W9hkUlRaATlf2zI1UuecO/AztQujmx2PIKaMbnJ662k45nLph2Bn
+JVXwtAg/At7sH0e8KuJJSOraWSDQlg==
 -----END EC PRIVATE KEY-----
 ";
 const VERSION_1: &str = "-----BEGIN CERTIFICATE-----
@@ -43,7 +41,7 @@ fn workspace() -> Workspace {
         put(&format!("{name}.key"), &issued.key);
     }
     put("ca.pem", &authority().pem());
-    put("p521.key", P521);
+    put("secp256k1.key", SECP256K1);
     put("version1.cert", VERSION_1);
     put("no.pem", "nothing of interest\n");
     put("broken.pem", "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n");
@@ -65,9 +63,9 @@ fn what_is_wrong_with_a_file_is_said_with_its_name_and_key() {
         ("early.cert", "early.key", "3: tls.cert", "early.cert: not valid before 2100-01-01T00:00:00Z"),
         (
             "good.cert",
-            "p521.key",
+            "secp256k1.key",
             "4: tls.key",
-            "is of a kind that cannot be used: give RSA, ECDSA with P-256 or P-384",
+            "is of a kind that cannot be used: give RSA, ECDSA with P-256, P-384 or P-521",
         ),
         ("version1.cert", "good.key", "3: tls.cert", "X.509 version 1: make one of version 3"),
         ("no.pem", "good.key", "3: tls.cert", "no.pem: holds no certificate in PEM"),

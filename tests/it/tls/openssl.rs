@@ -10,6 +10,8 @@ use crate::rig::REQUEST;
 /// P-256, for whatever is not about the kind of key.
 const USUAL: &str = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1";
 const P521: &str = "-newkey ec -pkeyopt ec_paramgen_curve:secp521r1";
+/// Of a kind that few programs can check.
+const ED448: &str = "-newkey ed448";
 
 /// Runs openssl in a folder of the test's own.
 struct OpenSsl(Workspace);
@@ -75,12 +77,13 @@ const CASES: &[Case] = &[
         refused: Some(("bad_certificate", "is of X.509 version 1: make one of version 3")),
         ..GOOD
     },
-    Case { name: "p-521", key: P521, refused: Some(("refused", "cannot check (P-521)")), ..GOOD },
+    Case { name: "p-521", key: P521, by: "ca-p-521", ca: "ca-p-521", ..GOOD },
+    Case { name: "ed448", key: ED448, refused: Some(("refused", "cannot check (Ed448)")), ..GOOD },
     Case {
-        name: "signed-with-p-521",
-        by: "ca-p-521",
-        ca: "ca-p-521",
-        refused: Some(("bad_certificate", "signed in a way that closewatch cannot check (P-521, SHA-1)")),
+        name: "signed-with-ed448",
+        by: "ca-ed448",
+        ca: "ca-ed448",
+        refused: Some(("bad_certificate", "signed in a way that closewatch cannot check (Ed448, SHA-1)")),
         ..GOOD
     },
     Case {
@@ -179,6 +182,7 @@ async fn a_server_is_taken_or_refused_in_a_sentence_that_says_what_to_do() {
     let openssl = OpenSsl(Workspace::new());
     openssl.authority("ca", USUAL).await;
     openssl.authority("ca-p-521", P521).await;
+    openssl.authority("ca-ed448", ED448).await;
     let mut servers = Vec::new();
     let mut routes = vec!["[[routes]]\nname = \"elsewhere\"\nupstream = \"{upstream}\"\n".to_owned()];
     for case in CASES {

@@ -90,7 +90,7 @@ fn of_upstream(error: &rustls::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result
             }
             AlertDescription::HandshakeFailure => {
                 "the upstream refuses: it asks for a client certificate (upstream_tls.cert), or its own is of a kind that \
-                 closewatch cannot check (P-521), or no cipher is common (alert HandshakeFailure)"
+                 closewatch cannot check (Ed448), or no cipher is common (alert HandshakeFailure)"
             }
             AlertDescription::ProtocolVersion => return f.write_str(UPSTREAM_TOO_OLD),
             AlertDescription::UnrecognisedName => {
@@ -158,8 +158,8 @@ fn of_certificate(error: &CertificateError, f: &mut fmt::Formatter<'_>) -> fmt::
         }
         CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            "the upstream's certificate, or its authority's, is signed in a way that closewatch cannot check (P-521, SHA-1): \
-             use RSA with SHA-256, P-256, P-384 or Ed25519"
+            "the upstream's certificate, or its authority's, is signed in a way that closewatch cannot check (Ed448, SHA-1): \
+             use RSA with SHA-256, P-256, P-384, P-521 or Ed25519"
         }
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             "the upstream's certificate is not for servers: make one with the extended key usage serverAuth"
@@ -221,7 +221,7 @@ mod tests {
             (Peer::Client, rustls::Error::NoApplicationProtocol, "http/1.1"),
             (Peer::Client, rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType), "does not speak TLS"),
             (Peer::Upstream, alert(AlertDescription::CertificateRequired), "give upstream_tls.cert"),
-            (Peer::Upstream, alert(AlertDescription::HandshakeFailure), "P-521"),
+            (Peer::Upstream, alert(AlertDescription::HandshakeFailure), "Ed448"),
             (Peer::Upstream, alert(AlertDescription::ProtocolVersion), "enable one of them there"),
             (Peer::Upstream, alert(AlertDescription::UnknownCA), "an authority that the upstream knows"),
             (Peer::Upstream, alert(AlertDescription::UnrecognisedName), "set upstream_tls.server_name"),
@@ -231,7 +231,7 @@ mod tests {
             (Peer::Upstream, certificate(CertificateError::UnknownIssuer), "give the root there"),
             (Peer::Upstream, certificate(CertificateError::BadSignature), "2048 bits"),
             (Peer::Upstream, certificate(CertificateError::InvalidPurpose), "serverAuth"),
-            (Peer::Upstream, certificate(algorithm), "P-521"),
+            (Peer::Upstream, certificate(algorithm), "Ed448"),
             (Peer::Upstream, certificate(name), "set upstream_tls.server_name"),
             (Peer::Upstream, certificate(nameless), "subjectAltName"),
         ] {
