@@ -57,8 +57,7 @@ pub struct GoingOn {
 /// A finding of a report, and what its sessions look like.
 type Found = (Finding, Pattern);
 
-/// The records that a watch may keep, and the clients that may be waited for, in so many bytes of memory. Of 300,000 records that
-/// had nothing in common, limits of 4, 8, 16 and 64 MiB held 3.5, 5.2, 9.6 and 35 MiB at the peak, by the kernel's count.
+/// The records that a watch may keep, and the clients that may be waited for, in so many bytes of memory, about.
 pub const fn room(memory: usize) -> usize {
     memory.saturating_sub(EMPTY) / RECORD
 }
