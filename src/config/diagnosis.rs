@@ -22,7 +22,7 @@ pub struct Diagnosis {
     /// Lengths of time that are looked at, the shorter first; each from a minute to a week. Default 15 minutes and a day.
     #[serde(serialize_with = "show_windows")]
     pub windows: [Duration; 2],
-    /// Bytes that the records of both may take, about. 4 MiB to 4 GiB. Default 64 MiB.
+    /// Bytes that the records of both may take, about. 8 MiB to 4 GiB. Default 64 MiB.
     pub memory: usize,
     /// Hops in front, whose addresses are no client's. Default none.
     #[serde(serialize_with = "show_networks")]
@@ -56,7 +56,7 @@ pub struct Silent {
     pub until: Option<Timestamp>,
 }
 
-const MEMORY: std::ops::RangeInclusive<u64> = 4 * 1024 * 1024..=4 * 1024 * 1024 * 1024;
+const MEMORY: std::ops::RangeInclusive<u64> = 8 * 1024 * 1024..=4 * 1024 * 1024 * 1024;
 const SHORTEST: Duration = Duration::from_mins(1);
 const LONGEST: Duration = Duration::from_hours(7 * 24);
 

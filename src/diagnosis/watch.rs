@@ -19,7 +19,7 @@ pub const QUIET: Duration = Duration::from_mins(2);
 /// Memory that one record of a watch takes, with its names, its part of what a look is made from, and a client that is waited for.
 const RECORD: usize = 2048;
 /// Memory that a watch takes without any.
-const EMPTY: usize = 7 << 19;
+const EMPTY: usize = 4 << 20;
 /// Limits of one timer that two reports estimate.
 const SAME_LIMIT: f64 = 0.25;
 /// A silence and an age that differ by no more are one timer's.

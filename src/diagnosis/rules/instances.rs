@@ -1,5 +1,7 @@
 //! One instance or upstream address that fails while its siblings are well, whatever the form.
 
+use std::collections::BTreeMap;
+
 use super::{CLIENTS, Cause};
 use crate::close::Outcome;
 use crate::diagnosis::cluster::surprise;
@@ -137,29 +139,26 @@ fn sick(log: &Log<'_>, scope: Scope, property: Trait, illness: Illness) -> Optio
 }
 
 /// Each unit, by its number, beside its siblings: those that serve the same routes, on those routes.
-fn beside(log: &Log<'_>, scope: Scope, property: Trait, illness: Illness) -> Vec<(u32, Unit)> {
+fn beside(log: &Log<'_>, scope: Scope, property: Trait, illness: Illness) -> BTreeMap<u32, Unit> {
     let routes = scope.map_or_else(|| log.routes().to_vec(), |route| vec![route]);
-    let places: Vec<Vec<Place>> = routes.iter().map(|route| places(log, *route, property, illness)).collect();
-    let mut units = vec![Unit::default(); log.columns.of_trait(property).len()];
-    let totals: Vec<f64> =
-        (0..units.len()).map(|unit| places.iter().map(|of_route| of_route[unit].all).sum()).collect();
+    let places: Vec<_> = routes.iter().map(|route| places(log, *route, property, illness)).collect();
+    let mut totals = BTreeMap::<u32, f64>::new();
+    for (unit, place) in places.iter().flatten() {
+        *totals.entry(*unit).or_default() += place.all;
+    }
+    let mut units = BTreeMap::<u32, Unit>::new();
     for mut of_route in places {
         // Units of a few sessions are no measure.
-        for (place, _) in of_route.iter_mut().zip(&totals).filter(|(_, total)| **total < SESSIONS) {
-            *place = Place::default();
-        }
-        let of_known = || of_route.iter().skip(1);
-        let (all, bad, front): (f64, f64, f64) = (
-            of_known().map(|place| place.all).sum(),
-            of_known().map(|place| place.bad).sum(),
-            of_known().map(|place| place.front).sum(),
-        );
-        for (place, unit) in of_route.into_iter().zip(&mut units).skip(1) {
+        of_route.retain(|unit, _| totals[unit] >= SESSIONS);
+        let sum = |part: fn(&Place) -> f64| of_route.values().map(part).sum::<f64>();
+        let (all, bad, front) = (sum(|place| place.all), sum(|place| place.bad), sum(|place| place.front));
+        for (unit, place) in of_route {
             let others = all - place.all;
-            if place.all == 0.0 || others < SESSIONS {
+            if others < SESSIONS {
                 continue;
             }
             let part = place.all / others;
+            let unit = units.entry(unit).or_default();
             unit.here += place.all;
             unit.bad += place.bad;
             unit.front += place.front;
@@ -169,15 +168,20 @@ fn beside(log: &Log<'_>, scope: Scope, property: Trait, illness: Illness) -> Vec
             unit.members.extend(place.members);
         }
     }
-    (0..).zip(units).filter(|(_, unit)| unit.here >= SESSIONS).collect()
+    units.retain(|_, unit| unit.here >= SESSIONS);
+    units
 }
 
-/// The units of a route, by number.
-fn places(log: &Log<'_>, route: Name, property: Trait, illness: Illness) -> Vec<Place> {
+/// The units that a route has, by number; those without a name are none.
+fn places(log: &Log<'_>, route: Name, property: Trait, illness: Illness) -> BTreeMap<u32, Place> {
     let column = log.columns.of_trait(property);
-    let mut places = vec![Place::default(); column.len()];
+    let mut places = BTreeMap::<u32, Place>::new();
     for row in log.rows_of(Some(route)) {
-        let place = &mut places[column.number(*row) as usize];
+        let unit = column.number(*row);
+        if unit == 0 {
+            continue;
+        }
+        let place = places.entry(unit).or_default();
         place.all += log.weight[*row];
         if log.is_explained(*row) {
             continue;
