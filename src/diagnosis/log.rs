@@ -5,6 +5,7 @@ use foldhash::{HashMap, HashSet};
 use super::clients::Clients;
 use super::columns::Columns;
 use super::names::{Name, Names};
+use super::openings::Openings;
 use super::row::{Row, Session};
 use super::sample::Sample;
 use super::sign::Sign;
@@ -20,6 +21,7 @@ pub(super) struct Log<'a> {
     pub(super) names: &'a Names,
     pub(super) clients: Clients,
     pub(super) columns: Columns,
+    pub(super) openings: Openings,
     /// The session of each row that is one. Rows lie apart in memory: what is asked for often is kept close together.
     sessions: Vec<Option<&'a Session>>,
     /// The sign of each of them.
@@ -49,6 +51,7 @@ impl<'a> Log<'a> {
         Self {
             clients: Clients::of(&rows),
             columns: Columns::of(&rows),
+            openings: Openings::of(&rows),
             signs: sessions.iter().map(|session| session.map(|session| session.sign)).collect(),
             explained: vec![false; rows.len()],
             all: (0..rows.len()).collect(),

@@ -28,6 +28,7 @@ mod merge;
 mod names;
 mod notes;
 mod observation;
+mod openings;
 mod pattern;
 mod quantiles;
 mod reconnects;

@@ -269,10 +269,12 @@ impl<K: Copy + Eq + Hash + Ord> Counts<K> {
     }
 
     fn add_many(&mut self, key: K, count: [u64; 2]) {
-        if self.known.len() >= self.room && !self.known.contains_key(&key) {
-            add_to(&mut self.beyond, count);
+        if let Some(known) = self.known.get_mut(&key) {
+            add_to(known, count);
+        } else if self.known.len() < self.room {
+            self.known.insert(key, count);
         } else {
-            add_to(self.known.entry(key).or_default(), count);
+            add_to(&mut self.beyond, count);
         }
     }
 

@@ -3,6 +3,7 @@
 mod bad;
 mod columns;
 mod digits;
+mod instant;
 mod named;
 mod ordered;
 mod otlp;
@@ -11,10 +12,6 @@ mod scan;
 mod tests;
 
 use std::borrow::Cow;
-
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 
 use self::named::{Line, PeerLine, Str};
 use super::observation::{Asked, Closed, Event, Observation, Refused, Side};
@@ -41,7 +38,7 @@ impl<'a> Observation<'a> {
     }
 
     fn of_fields(line: Line<'a>) -> Result<Self, BadLine> {
-        let time = line.ended_at.as_ref().or(line.time.as_ref()).map(|time| instant(&time.0));
+        let time = line.ended_at.as_ref().or(line.time.as_ref()).map(|time| instant::read(&time.0));
         Self::of_fields_at(line, time.flatten())
     }
 
@@ -111,14 +108,6 @@ fn named(text: &str) -> serde_json::Result<Line<'_>> {
     let line: Line<'_> = serde_json::from_str(text)?;
     let is_flat = line.client.is_none() && line.request.is_none();
     if is_flat && columns::are_in(text) { columns::read(text) } else { Ok(line) }
-}
-
-/// An instant as the record spells it; a database leaves out the zone, which is UTC.
-fn instant(text: &str) -> Option<f64> {
-    let at = text
-        .parse::<Timestamp>()
-        .or_else(|_| text.parse::<DateTime>()?.to_zoned(TimeZone::UTC).map(|at| at.timestamp()));
-    Some(at.ok()?.as_duration().as_secs_f64())
 }
 
 fn text_of(text: Option<Str<'_>>) -> Cow<'_, str> {

@@ -1,6 +1,6 @@
 //! A reader of compact JSON, for lines whose order of fields is known.
 //!
-//! It allocates nothing and gives up on anything unusual: a space, an escape, a sign, an exponent. Nothing is skipped without
+//! It allocates nothing and gives up on anything unusual: a space, an escape, an exponent. Nothing is skipped without
 //! being checked, so what it accepts is JSON.
 
 use memchr::memchr;
@@ -134,6 +134,21 @@ impl<'a> Scan<'a> {
     /// Reads a number.
     #[inline]
     pub(super) fn number(&mut self) -> Option<f64> {
+        if self.rest.first() == Some(&b'-') {
+            return self.negative();
+        }
+        self.positive()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn negative(&mut self) -> Option<f64> {
+        self.expect(b'-')?;
+        self.positive().map(|number| -number)
+    }
+
+    #[inline]
+    fn positive(&mut self) -> Option<f64> {
         let (whole, behind) = digits::whole(self.rest)?;
         let Some(fraction) = behind.strip_prefix(b".") else {
             self.rest = behind;
@@ -175,6 +190,10 @@ impl<'a> Scan<'a> {
             }
             b'0'..=b'9' => {
                 self.rest = digits::skip(self.rest)?;
+                Some(())
+            }
+            b'-' => {
+                self.rest = digits::skip(&self.rest[1..])?;
                 Some(())
             }
             b'n' => self.word(b"null"),

@@ -405,8 +405,5 @@ fn bursts(log: &Log<'_>, rows: &[usize], here: impl Fn(usize) -> bool) -> Vec<Bu
 /// Sessions that were open from before `from`, and ended no earlier.
 fn open_at(log: &Log<'_>, from: f64, here: impl Fn(usize) -> bool) -> f64 {
     let first = log.rows.partition_point(|row| row.at < from);
-    (first..log.rows.len())
-        .filter(|row| log.session(*row).is_some() && log.rows[*row].opened() < from && here(*row))
-        .map(|row| log.weight[row])
-        .sum()
+    log.openings.before(from, first).filter(|row| here(*row)).map(|row| log.weight[row]).sum()
 }
