@@ -82,7 +82,7 @@ fn same(a: &Cause, b: &Cause) -> bool {
             && b.mechanism == Mechanism::MaxLifetime
             && a.limit.zip(b.limit).is_some_and(|(a, b)| (a - b).abs() <= SAME_TIMER * a.max(b))
     };
-    // What is likely the one on one route, and likely the other on another, is one of both.
+    // The likelier of two culprits on one route may be the other on the next: the cause is one of both.
     let culprits = a.culprit == b.culprit
         || side(a.culprit) == side(b.culprit) && (a.or.contains(&b.culprit) || b.or.contains(&a.culprit));
     (a.mechanism == b.mechanism && limits || timers(a, b) || timers(b, a)) && culprits

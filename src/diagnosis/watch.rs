@@ -156,7 +156,7 @@ impl Watch {
             });
             self.going_on.push(GoingOn { id, finding, pattern, seen_at: now });
         }
-        // What has become a part of another one is over at once.
+        // A finding that has become a part of another is over at once.
         known.retain(|known| {
             now - known.seen_at < QUIET.as_secs_f64()
                 && !self.going_on.iter().any(|other| other.pattern.shares(&known.pattern))

@@ -12,7 +12,7 @@ class Found:
     mechanisms: tuple
     # In seconds of the log, to 10 %.
     limit: float | None = None
-    # What the victims share.
+    # The traits that the victims share.
     common: dict = dataclasses.field(default_factory=dict)
 
 

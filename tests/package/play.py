@@ -17,7 +17,7 @@ ROOT, DIST, WORK = (Path(argument) for argument in sys.argv[1:])
 SESSIONS = 20
 FRONT = "ws://127.0.0.1:8080"
 CONFIGURATION = "/etc/closewatch/closewatch.toml"
-# What an RPM leaves behind: the user and its group, what an administrator has written, and the folder of close logs.
+# Left behind by an RPM: the user and its group, what an administrator has written, and the folder of close logs.
 LEFT_BY_RPM = {"closewatch", "/etc/closewatch/closewatch.toml.rpmsave", "/var/log/closewatch"}
 
 

@@ -64,7 +64,7 @@ struct Unit {
 /// Finds them, and explains their rows.
 pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
     let mut causes = vec![];
-    // What serves several routes falls ill on all of them at once, and on each it may be too thin.
+    // A unit that serves several routes falls ill on all of them at once, and each of them alone may be too thin.
     for scope in log.scopes().into_iter().rev() {
         for (property, illness) in ILLNESSES {
             while let Some(cause) = sick(log, scope, property, illness) {

@@ -94,7 +94,7 @@ impl Upstreams {
         *self.given.lock().unwrap_or_else(PoisonError::into_inner) = Some(given);
     }
 
-    /// What was given for this request.
+    /// The connection, or the failure, that was given for this request.
     pub(in crate::proxy) fn given(&self) -> Option<Given> {
         self.given.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

@@ -5,7 +5,7 @@ use tokio::process::Command;
 use super::reader::{Span, root};
 use crate::instance::{Child, Output, Running};
 
-/// What is done with a command.
+/// The treatment of a command.
 #[derive(Clone, Copy)]
 enum Trial {
     /// It is tried by this file, which has these words.

@@ -205,7 +205,7 @@ pub(super) const PLAYS: &[Recipe] = &[
         for at in day.open(when) {
             let session = &day.sessions[at];
             let since = when - session.opened;
-            // What is sent to the client next is answered by a reset; its own packets do not come through.
+            // The next bytes for the client are answered by a reset; its own packets do not come through.
             let acts = &mut day.sessions[at].script.acts;
             let next = acts.iter().find(|act| act.at > since && act.by == Upstream).map(|act| act.at);
             if let Some(next) = next {

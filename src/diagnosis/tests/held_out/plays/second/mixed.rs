@@ -120,7 +120,7 @@ pub(super) const PLAYS: &[Recipe] = &[
             fall(&mut day, Fall { spread: 2.0, ..Fall::at(when) }, &says(Upstream, 1012, ""), |_| true);
         }
         for session in &mut day.sessions {
-            // What is announced is no harm.
+            // An announced end is no harm.
             session.victim &= !matches!(session.script.ending, Ending::Close { .. });
         }
         Play { day, expected: vec![expect(&[IdleCut], &[MiddleboxFront], Some(Some(60.0)))] }
