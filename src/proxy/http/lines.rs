@@ -7,11 +7,12 @@
 use httparse::{Header, ParserConfig, Status};
 
 use super::head::{Room, has_strict_lines, is_visible_path};
+use super::rewrite::{self, HOPS};
 use super::target::Target;
 use crate::config::{Forwarded, XForwarded};
 use crate::proxy::parsed::Parsed;
 use crate::proxy::source::client::Client;
-use crate::proxy::source::forwarded::forwarded_for;
+use crate::proxy::source::forwarded::{appended, forwarded_for};
 
 /// A request that passes line by line. It may be put to an upstream twice.
 pub(in crate::proxy) struct PlainRequest<'h, 'b> {
@@ -31,7 +32,7 @@ pub(in crate::proxy) struct PlainAnswer<'h, 'b> {
     pub(in crate::proxy) body: u64,
 }
 
-/// The lines of a head.
+/// A whole head.
 struct Lines<'h, 'b> {
     /// From the first line to the empty one.
     bytes: &'b [u8],
@@ -43,14 +44,9 @@ struct Lines<'h, 'b> {
 enum Part {
     Host,
     Connection,
-    /// It belongs to one connection: `Keep-Alive`, `Proxy-Connection`.
-    Hop,
     Length,
     /// A body in chunks, an expectation, another protocol: hyper's.
     Special,
-    ForwardedFor,
-    ForwardedProto,
-    ForwardedHost,
     Other,
 }
 
@@ -83,12 +79,7 @@ pub(in crate::proxy) fn request<'h, 'b>(bytes: &'b [u8], room: &'h mut Room<'b>)
             }
             Part::Connection if !keeps_alive(header.value) => return None,
             Part::Length | Part::Special => return None,
-            Part::Connection
-            | Part::Hop
-            | Part::ForwardedFor
-            | Part::ForwardedProto
-            | Part::ForwardedHost
-            | Part::Other => {}
+            Part::Connection | Part::Other => {}
         }
     }
     let path = target.split('?').next().unwrap_or(target);
@@ -123,13 +114,7 @@ pub(in crate::proxy) fn answer<'h, 'b>(
             },
             Part::Connection if !keeps_alive(header.value) => return Parsed::Other,
             Part::Special => return Parsed::Other,
-            Part::Host
-            | Part::Connection
-            | Part::Hop
-            | Part::ForwardedFor
-            | Part::ForwardedProto
-            | Part::ForwardedHost
-            | Part::Other => {}
+            Part::Host | Part::Connection | Part::Other => {}
         }
     }
     // RFC 9112 §6.3: without a length there is a body all the same, and it ends with the connection.
@@ -164,20 +149,10 @@ impl Part {
             6 if is("expect") => Self::Special,
             7 if is("upgrade") => Self::Special,
             10 if is("connection") => Self::Connection,
-            10 if is("keep-alive") => Self::Hop,
             14 if is("content-length") => Self::Length,
-            15 if is("x-forwarded-for") => Self::ForwardedFor,
-            16 if is("proxy-connection") => Self::Hop,
-            16 if is("x-forwarded-host") => Self::ForwardedHost,
             17 if is("transfer-encoding") => Self::Special,
-            17 if is("x-forwarded-proto") => Self::ForwardedProto,
             _ => Self::Other,
         }
-    }
-
-    /// Whether it ends with its connection (RFC 9110 §7.6.1).
-    const fn is_hop(self) -> bool {
-        matches!(self, Self::Connection | Self::Hop)
     }
 }
 
@@ -200,45 +175,12 @@ impl PlainRequest<'_, '_> {
     ) {
         let hops = match forwarded.x_forwarded {
             XForwarded::Pass => return self.lines.write(out),
-            XForwarded::Append => forwarded_for(self.lines.values(Part::ForwardedFor), client),
+            XForwarded::Append => forwarded_for(self.lines.values("x-forwarded-for"), client),
         };
-        let trusted = client.is_trusted(forwarded);
-        let is_kept = |part| trusted && self.lines.values(part).next().is_some();
-        let set = [
-            (Part::ForwardedFor, "x-forwarded-for", Some(&*hops)),
-            (Part::ForwardedProto, "x-forwarded-proto", Some(scheme.as_bytes())),
-            (Part::ForwardedHost, "x-forwarded-host", Some(self.host.as_bytes())),
-        ];
-        let set =
-            set.map(|(part, name, value)| (part, name, value.filter(|_| part == Part::ForwardedFor || !is_kept(part))));
-        let mut written = [false; 3];
-        out.extend_from_slice(self.lines.first());
-        for (header, part, line) in self.lines.each() {
-            match set.iter().position(|(set, _, value)| *set == part && value.is_some()) {
-                None if part.is_hop() => {}
-                None => out.extend_from_slice(line),
-                Some(at) if written[at] => {}
-                Some(at) => {
-                    written[at] = true;
-                    write_line(out, header.name, set[at].2.unwrap_or_default());
-                }
-            }
-        }
-        for ((_, name, value), written) in set.iter().zip(written) {
-            if !written {
-                write_line(out, name, value.unwrap_or_default());
-            }
-        }
-        out.extend_from_slice(b"\r\n");
-    }
-}
-
-/// A header with a value: a client on a unix socket, for one, has no address.
-fn write_line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    if !value.is_empty() {
-        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
-            out.extend_from_slice(part);
-        }
+        let has = |name: &str| self.lines.values(name).next().is_some();
+        let mut set = HOPS.to_vec();
+        set.extend(appended(&hops, client, forwarded, [scheme, self.host], has));
+        rewrite::write(out, self.lines.bytes, &set);
     }
 }
 
@@ -263,38 +205,15 @@ impl PlainAnswer<'_, '_> {
 
 // === impl Lines ===
 
-impl<'h, 'b> Lines<'h, 'b> {
-    /// The first line.
-    fn first(&self) -> &'b [u8] {
-        &self.bytes[..self.begin(0)]
-    }
-
-    /// The place where a header begins, or the empty line behind the last.
-    fn begin(&self, nth: usize) -> usize {
-        let name = self.headers.get(nth).map(|header| header.name.as_ptr().addr());
-        name.map_or(self.bytes.len() - 2, |name| name - self.bytes.as_ptr().addr())
-    }
-
-    /// The headers, each with its part and its line.
-    fn each(&self) -> impl Iterator<Item = (&'h Header<'b>, Part, &'b [u8])> {
-        let bounds = (0..).map(|nth| self.begin(nth)..self.begin(nth + 1));
-        self.headers.iter().zip(bounds).map(|(header, bounds)| (header, Part::of(header.name), &self.bytes[bounds]))
-    }
-
+impl<'b> Lines<'_, 'b> {
     /// The values of a header.
-    fn values(&self, wanted: Part) -> impl Iterator<Item = &'b [u8]> {
-        self.headers.iter().filter(move |header| Part::of(header.name) == wanted).map(|header| header.value)
+    fn values(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
+        self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
     }
 
     /// Writes all of them but those of one connection.
     fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.first());
-        for (_, part, line) in self.each() {
-            if !part.is_hop() {
-                out.extend_from_slice(line);
-            }
-        }
-        out.extend_from_slice(b"\r\n");
+        rewrite::write(out, self.bytes, &HOPS);
     }
 }
 

@@ -8,6 +8,7 @@ pub(super) mod headers;
 pub(super) mod lines;
 pub(super) mod offer;
 pub(super) mod plain;
+pub(super) mod rewrite;
 pub(super) mod target;
 pub(super) mod upstream;
 pub(super) mod upstreams;

@@ -93,6 +93,23 @@ pub(in crate::proxy) fn append(headers: &mut HeaderMap, client: &Client, forward
     }
 }
 
+/// The same for a head that is passed on line by line: names and values of the headers that are set, if any is. `hops` is what
+/// [`forwarded_for`] gives, and `has` says whether the head has a header.
+pub(in crate::proxy) fn appended<'v>(
+    hops: &'v [u8],
+    client: &Client,
+    forwarded: &Forwarded,
+    [scheme, host]: [&'v str; 2],
+    has: impl Fn(&str) -> bool,
+) -> impl Iterator<Item = (&'static str, &'v [u8])> {
+    let appends = forwarded.x_forwarded == XForwarded::Append;
+    let trusted = client.is_trusted(forwarded);
+    let replaced = [("x-forwarded-proto", scheme), ("x-forwarded-host", host)];
+    let replaced = replaced.into_iter().filter(move |(name, _)| !(trusted && has(name)));
+    let set = std::iter::once(("x-forwarded-for", hops)).chain(replaced.map(|(name, value)| (name, value.as_bytes())));
+    set.filter(move |_| appends)
+}
+
 /// `X-Forwarded-For`: the hops so far, and the client. Empty if neither is known.
 pub(in crate::proxy) fn forwarded_for<'h>(hops: impl Iterator<Item = &'h [u8]>, client: &Client) -> Vec<u8> {
     let mut all = join(hops);

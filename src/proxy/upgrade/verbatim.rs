@@ -22,6 +22,7 @@ use crate::proxy::http::facts::{facts, joined};
 use crate::proxy::http::head::{self, Head, HeadFacts, RequestHead, Room};
 use crate::proxy::http::headers;
 use crate::proxy::http::offer::Offer;
+use crate::proxy::http::rewrite;
 use crate::proxy::http::target::put_stand_in;
 use crate::proxy::http::websocket::{accept_for, reserved_bits};
 use crate::proxy::parsed::Parsed;
@@ -213,57 +214,11 @@ fn write_head(
         XForwarded::Pass => Vec::new(),
         XForwarded::Append => forwarded::forwarded_for(upgrade.head.all(&forwarded::X_FORWARDED_FOR), client),
     };
+    let has = |name: &str| upgrade.head.iter().any(|(found, _)| found.eq_ignore_ascii_case(name));
     let mut set = Vec::with_capacity(3 + traced.len());
-    if forwarded.x_forwarded == XForwarded::Append {
-        let trusted = client.is_trusted(forwarded);
-        let keeps = |name: &str| trusted && upgrade.head.iter().any(|(found, _)| found.eq_ignore_ascii_case(name));
-        set.push(("x-forwarded-for", &*hops));
-        for (name, value) in [("x-forwarded-proto", proxy.scheme()), ("x-forwarded-host", upgrade.host)] {
-            if !keeps(name) {
-                set.push((name, value.as_bytes()));
-            }
-        }
-    }
+    set.extend(forwarded::appended(&hops, client, forwarded, [proxy.scheme(), upgrade.host], has));
     set.extend(traced.iter().map(|(name, value)| (*name, value.as_bytes())));
-    // Bits of the headers that are written already; there are never more than a handful.
-    let mut written = 0_u32;
-    // Lines that stay as they are go in one piece.
-    let (end, mut copied, mut start) = (bytes.len() - b"\r\n".len(), 0, 0);
-    for line_feed in memchr::memchr_iter(b'\n', &bytes[..end]) {
-        let line = &bytes[start..=line_feed];
-        if let Some(place) = set.iter().position(|(name, _)| is_named(line, name)) {
-            out.extend_from_slice(&bytes[copied..start]);
-            copied = line_feed + 1;
-            // In the place of its first line, and with the client's spelling of the name.
-            if written & (1 << place) == 0 {
-                let (name, value) = set[place];
-                write_line(out, &line[..name.len()], value);
-                written |= 1 << place;
-            }
-        }
-        start = line_feed + 1;
-    }
-    out.extend_from_slice(&bytes[copied..end]);
-    for ((name, value), place) in set.into_iter().zip(0..) {
-        if written & (1 << place) == 0 {
-            write_line(out, name.as_bytes(), value);
-        }
-    }
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Whether a line is that of the header `name`: the colon's place is looked at first, as few lines have it there.
-fn is_named(line: &[u8], name: &str) -> bool {
-    line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name.as_bytes())
-}
-
-/// A header with a value: a client on a unix socket, for one, has no address.
-fn write_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    if !value.is_empty() {
-        for part in [name, b": ", value, b"\r\n"] {
-            out.extend_from_slice(part);
-        }
-    }
+    rewrite::write(out, bytes, &set);
 }
 
 /// Dials the upstream, puts the request to it, and reads the head of its answer.
