@@ -31,18 +31,21 @@ const SCHEMA: u32 = 1;
 impl<'a> Observation<'a> {
     /// Of one line of the close log. Fields that are missing are taken as unknown; words that are not known, too.
     pub fn of_line(text: &'a str) -> Result<Self, BadLine> {
-        Self::of_fields(match ordered::read(text) {
-            Some(line) => line,
-            None => named(text).map_err(|error| BadLine::NotJson(error.to_string()))?,
-        })
+        let mut line = Line::default();
+        if ordered::read(text, &mut line).is_none() {
+            line = named(text).map_err(|error| BadLine::NotJson(error.to_string()))?;
+        }
+        Self::of_fields(line)
     }
 
+    #[inline]
     fn of_fields(line: Line<'a>) -> Result<Self, BadLine> {
         let time = line.ended_at.as_ref().or(line.time.as_ref()).map(|time| instant::read(&time.0));
         Self::of_fields_at(line, time.flatten())
     }
 
     /// Of all but the time.
+    #[inline]
     fn of_fields_at(line: Line<'a>, time: Option<f64>) -> Result<Self, BadLine> {
         let closed = match line.event.as_ref().map(|event| &*event.0) {
             Some("websocket.closed") => true,

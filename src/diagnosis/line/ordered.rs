@@ -10,29 +10,29 @@ use super::scan::{Scan, key};
 use crate::diagnosis::LegTls;
 use crate::wire::Peer;
 
-/// Goes past fields that may be next and are not read.
+/// Goes past fields that may be next and are not read. The value that one has in most records is compared, with its name, at once.
 macro_rules! pass {
-    ($scan:ident: $($name:literal)+) => {
-        $( $scan.pass(key!($name))?; )+
+    ($scan:ident: $($name:literal $(= $usual:literal)?)+) => {
+        $( if true $( && !$scan.is_at(key!($name = $usual)) )? { $scan.pass(key!($name))?; } )+
     };
 }
 
-/// Reads a record; none if it is not in that order.
-pub(super) fn read(text: &str) -> Option<Line<'_>> {
-    let mut scan = Scan::new(text)?;
+/// Reads a record into an empty `line`; none if it is not in that order. Then the line has some of the fields.
+pub(super) fn read<'a>(text: &'a str, line: &mut Line<'a>) -> Option<()> {
+    let mut scan = Scan::new(text);
     scan.enter()?;
     scan.find(key!(first "schema"))?;
-    let schema = Some(scan.whole()?);
+    line.schema = Some(scan.whole()?);
     scan.find(key!("event"))?;
     let event = scan.string()?;
-    let mut line = Line { schema, event: Some(Str::from(event)), ..Line::default() };
+    line.event = Some(Str::from(event));
     match event {
-        "websocket.closed" => closed(&mut scan, &mut line)?,
-        "websocket.handshake_failed" => handshake_failed(&mut scan, &mut line)?,
+        "websocket.closed" => closed(&mut scan, line)?,
+        "websocket.handshake_failed" => handshake_failed(&mut scan, line)?,
         _ => return None,
     }
     scan.leave()?;
-    scan.is_at_end().then_some(line)
+    scan.is_at_end().then_some(())
 }
 
 fn closed<'a>(scan: &mut Scan<'a>, line: &mut Line<'a>) -> Option<()> {
@@ -56,11 +56,12 @@ fn closed<'a>(scan: &mut Scan<'a>, line: &mut Line<'a>) -> Option<()> {
     pass!(scan: "close_handshake_ms");
     line.handshake_ms = number(scan, key!("handshake_ms"))?;
     scan.find(key!("client"))?;
-    line.client = Some(peer(scan, Peer::Client)?);
+    peer(scan, Peer::Client, line.client.insert(PeerLine::default()))?;
     scan.find(key!("upstream"))?;
-    line.upstream = Some(peer(scan, Peer::Upstream)?);
+    peer(scan, Peer::Upstream, line.upstream.insert(PeerLine::default()))?;
     scan.find(key!("request"))?;
-    line.request = Some(request(scan)?);
+    request(scan, line.request.insert(RequestLine::default()))?;
+    pass!(scan: "hint" = "null" "trace_id" = "null" "span_id" = "null" "handshake_trace_id" = "null");
     Some(())
 }
 
@@ -72,7 +73,7 @@ fn handshake_failed<'a>(scan: &mut Scan<'a>, line: &mut Line<'a>) -> Option<()> 
     line.status = whole(scan, key!("status"))?;
     line.route = text(scan, key!("route"))?;
     scan.find(key!("request"))?;
-    line.request = Some(request(scan)?);
+    request(scan, line.request.insert(RequestLine::default()))?;
     scan.find(key!("client"))?;
     scan.enter()?;
     let (address, real_address) = (text(scan, key!(first "address"))?, text(scan, key!("real_address"))?);
@@ -84,90 +85,77 @@ fn handshake_failed<'a>(scan: &mut Scan<'a>, line: &mut Line<'a>) -> Option<()> 
 }
 
 /// `client` or `upstream`; only a client can have a real address.
-fn peer<'a>(scan: &mut Scan<'a>, of: Peer) -> Option<PeerLine<'a>> {
+fn peer<'a>(scan: &mut Scan<'a>, of: Peer, peer: &mut PeerLine<'a>) -> Option<()> {
     scan.enter()?;
-    let address = text(scan, key!(first "address"))?;
-    let real_address = if of == Peer::Client { text(scan, key!("real_address"))? } else { None };
+    peer.address = text(scan, key!(first "address"))?;
+    if of == Peer::Client {
+        peer.real_address = text(scan, key!("real_address"))?;
+    }
     pass!(scan: "name");
-    scan.find(key!("close"))?;
-    let close = code(scan)?;
-    let end = text(scan, key!("end"))?;
+    peer.close = close(scan)?;
+    peer.end = text(scan, key!("end"))?;
     pass!(scan: "end_at_ms");
-    scan.find(key!("saw"))?;
-    let saw = code(scan)?;
-    let (text_messages, binary_messages) =
-        (whole(scan, key!("text_messages"))??, whole(scan, key!("binary_messages"))??);
-    let frames = whole(scan, key!("frames"))??;
+    peer.saw = saw(scan)?;
+    peer.text_messages = whole(scan, key!("text_messages"))??;
+    peer.binary_messages = whole(scan, key!("binary_messages"))??;
+    peer.frames = whole(scan, key!("frames"))??;
     pass!(scan: "bytes" "pings" "pongs");
-    let silence_before_last_ms = number(scan, key!("silence_before_last_ms"))?;
-    let longest_silence_ms = number(scan, key!("longest_silence_ms"))?;
-    let last_frame_at_ms = number(scan, key!("last_frame_at_ms"))?;
-    let last_message_at_ms = number(scan, key!("last_message_at_ms"))?;
+    peer.silence_before_last_ms = number(scan, key!("silence_before_last_ms"))?;
+    peer.longest_silence_ms = number(scan, key!("longest_silence_ms"))?;
+    peer.last_frame_at_ms = number(scan, key!("last_frame_at_ms"))?;
+    peer.last_message_at_ms = number(scan, key!("last_message_at_ms"))?;
     pass!(scan: "last_pong_at_ms" "ping_rtt_ms" "ping_rtt_max_ms");
-    let unanswered_pings = whole(scan, key!("unanswered_pings"))??;
+    peer.unanswered_pings = whole(scan, key!("unanswered_pings"))??;
     pass!(scan: "unsolicited_pongs");
-    let violations = breaches(scan)?;
+    peer.violations = breaches(scan)?;
     pass!(scan: "frames_after_close");
-    let since_answered_ping_ms = number(scan, key!("since_answered_ping_ms"))?;
-    pass!(scan: "blind");
-    let stalled_ms = number(scan, key!("stalled_ms"))??;
-    let stalled_at_end_ms = number(scan, key!("stalled_at_end_ms"))?;
-    let undelivered_bytes = whole(scan, key!("undelivered_bytes"))??;
-    pass!(scan: "tcp" "reset_after_fin" "tls_alert");
-    let tls_version = tls_version(scan)?;
-    scan.leave()?;
-    Some(PeerLine {
-        address,
-        real_address,
-        close,
-        end,
-        saw,
-        text_messages,
-        binary_messages,
-        frames,
-        last_frame_at_ms,
-        last_message_at_ms,
-        unanswered_pings,
-        since_answered_ping_ms,
-        violations,
-        stalled_ms,
-        stalled_at_end_ms,
-        undelivered_bytes,
-        silence_before_last_ms,
-        longest_silence_ms,
-        tls_version,
-    })
+    peer.since_answered_ping_ms = number(scan, key!("since_answered_ping_ms"))?;
+    pass!(scan: "blind" = "false");
+    peer.stalled_ms = number(scan, key!("stalled_ms"))??;
+    peer.stalled_at_end_ms = number(scan, key!("stalled_at_end_ms"))?;
+    peer.undelivered_bytes = whole(scan, key!("undelivered_bytes"))??;
+    pass!(scan: "tcp" = "null" "reset_after_fin" = "false" "tls_alert" = "null");
+    peer.tls_version = tls_version(scan)?;
+    scan.leave()
 }
 
-fn request<'a>(scan: &mut Scan<'a>) -> Option<RequestLine<'a>> {
+fn request<'a>(scan: &mut Scan<'a>, request: &mut RequestLine<'a>) -> Option<()> {
     scan.enter()?;
     scan.pass(key!(first "method"))?;
-    let path = text(scan, key!("path"))?;
-    pass!(scan: "host" "http_version");
-    let request = RequestLine {
-        path,
-        user_agent: text(scan, key!("user_agent"))?,
-        origin: text(scan, key!("origin"))?,
-        subprotocol: text(scan, key!("subprotocol"))?,
-        extensions: {
-            let extensions = text(scan, key!("extensions"))?;
-            pass!(scan: "request_id");
-            extensions
-        },
-        forwarded_for: text(scan, key!("forwarded_for"))?,
-        subprotocols_offered: whole(scan, key!("subprotocols_offered"))?,
-    };
-    scan.leave()?;
-    Some(request)
+    request.path = text(scan, key!("path"))?;
+    pass!(scan: "host" "http_version" = "\"1.1\"");
+    request.user_agent = text(scan, key!("user_agent"))?;
+    request.origin = text(scan, key!("origin"))?;
+    request.subprotocol = text(scan, key!("subprotocol"))?;
+    request.extensions = text(scan, key!("extensions"))?;
+    pass!(scan: "request_id" = "null");
+    request.forwarded_for = text(scan, key!("forwarded_for"))?;
+    request.subprotocols_offered = whole(scan, key!("subprotocols_offered"))?;
+    scan.leave()
 }
 
-/// `close` or `saw`: an object with a code, or null.
-fn code(scan: &mut Scan<'_>) -> Option<Option<CloseLine>> {
+/// The Close that a peer sent: an object with a code, or null.
+fn close(scan: &mut Scan<'_>) -> Option<Option<CloseLine>> {
+    scan.find(key!("close"))?;
     if scan.null() {
         return Some(None);
     }
     scan.enter()?;
     let code = whole(scan, key!(first "code"))?;
+    pass!(scan: "reason" = "\"\"" "at_ms");
+    scan.leave()?;
+    Some(Some(CloseLine { code }))
+}
+
+/// The end that a peer saw: the same.
+fn saw(scan: &mut Scan<'_>) -> Option<Option<CloseLine>> {
+    scan.find(key!("saw"))?;
+    if scan.null() {
+        return Some(None);
+    }
+    scan.enter()?;
+    let code = whole(scan, key!(first "code"))?;
+    pass!(scan: "clean" "certain" = "true");
     scan.leave()?;
     Some(Some(CloseLine { code }))
 }
@@ -181,6 +169,9 @@ fn tls_version(scan: &mut Scan<'_>) -> Option<LegTls> {
 }
 
 fn breaches(scan: &mut Scan<'_>) -> Option<Breaches> {
+    if scan.is_at(key!("violations" = "{}")) {
+        return Some(Breaches::default());
+    }
     scan.find(key!("violations"))?;
     if scan.null() {
         return Some(Breaches::default());

@@ -8,13 +8,16 @@ use memchr::memchr;
 use super::digits;
 
 /// A field's name and what surrounds it, as [`Scan::find`] takes it: an array, whose length the compiler knows. The first field
-/// of an object has no comma before it.
+/// of an object has no comma before it. With a value the field has to have just that: a word, or an empty object.
 macro_rules! key {
     (first $name:literal) => {
         key!(@ concat!("\"", $name, "\":"))
     };
     ($name:literal) => {
         key!(@ concat!(",\"", $name, "\":"))
+    };
+    ($name:literal = $value:literal) => {
+        key!(@ concat!(",\"", $name, "\":", $value))
     };
     (@ $text:expr) => {{
         const TEXT: &str = $text;
@@ -39,11 +42,9 @@ const SHORT: usize = 4;
 // === impl Scan ===
 
 impl<'a> Scan<'a> {
-    /// At the beginning of `text`; none if it has an escape, or a byte that JSON has only escaped.
-    pub(super) fn new(text: &'a str) -> Option<Self> {
-        // Without an early exit, and in bytes: so the compiler does it for many of them at once.
-        let odd = text.bytes().fold(0, |odd, byte| odd | u8::from(byte < b' ') | u8::from(byte == b'\\'));
-        (odd == 0).then_some(Self { text, rest: text.as_bytes() })
+    /// At the beginning of `text`.
+    pub(super) const fn new(text: &'a str) -> Self {
+        Self { text, rest: text.as_bytes() }
     }
 
     /// Nothing is left.
@@ -84,7 +85,7 @@ impl<'a> Scan<'a> {
 
     /// Goes past a name, if it is the next.
     #[inline]
-    fn is_at<const N: usize>(&mut self, name: &[u8; N]) -> bool {
+    pub(super) fn is_at<const N: usize>(&mut self, name: &[u8; N]) -> bool {
         let Some(rest) = self.rest.strip_prefix(name) else { return false };
         self.rest = rest;
         true
@@ -223,20 +224,23 @@ impl<'a> Scan<'a> {
         Some(())
     }
 
-    /// Goes past the quote that ends a string.
+    /// Goes past the quote that ends a string; none if there is an escape before it, or a byte that JSON has only escaped.
     #[inline]
     fn pass_quote(&mut self) -> Option<()> {
         let mut rest = self.rest;
         for _ in 0..SHORT {
             let Some((eight, behind)) = rest.split_first_chunk() else { break };
-            if let Some(at) = quote(*eight) {
-                self.rest = rest.get(at + 1..)?;
+            if let Some(at) = special(*eight) {
+                self.rest = rest[at..].strip_prefix(b"\"")?;
                 return Some(());
             }
             rest = behind;
         }
-        self.rest = rest.get(memchr(b'"', rest)? + 1..)?;
-        Some(())
+        let (text, behind) = rest.split_at(memchr(b'"', rest)?);
+        self.rest = &behind[1..];
+        // Without an early exit, and in bytes: so the compiler does it for many of them at once.
+        let odd = text.iter().fold(0, |odd, byte| odd | u8::from(*byte < b' ') | u8::from(*byte == b'\\'));
+        (odd == 0).then_some(())
     }
 
     /// The place in the line.
@@ -246,13 +250,15 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// The first quote among eight bytes.
+/// The first quote, backslash or control character among eight bytes.
 #[inline]
-fn quote(bytes: [u8; 8]) -> Option<usize> {
+fn special(bytes: [u8; 8]) -> Option<usize> {
     const EACH: u64 = 0x0101_0101_0101_0101;
-    // A quote becomes zero, and zero the only byte whose highest bit is set below; bytes behind the first do not matter.
-    let zero = u64::from_le_bytes(bytes) ^ (EACH * 0x22);
-    let found = zero.wrapping_sub(EACH) & !zero & (EACH * 0x80);
+    // The highest bit of each byte that is less than `bound`; bytes behind the first of them do not matter.
+    let below = |word: u64, bound: u64| word.wrapping_sub(EACH * bound) & !word;
+    let word = u64::from_le_bytes(bytes);
+    let (quote, backslash) = (word ^ (EACH * 0x22), word ^ (EACH * 0x5c));
+    let found = (below(quote, 1) | below(backslash, 1) | below(word, 0x20)) & (EACH * 0x80);
     (found != 0).then(|| found.trailing_zeros() as usize / 8)
 }
 
@@ -267,7 +273,7 @@ mod tests {
             let number = &"987654321012345"[..digits];
             for behind in ["", ",", "}", ".5,\"next\":1", ",\"next\":12345678"] {
                 let line = format!("{{\"a\":{number}{behind}");
-                let mut scan = Scan::new(&line).unwrap();
+                let mut scan = Scan::new(&line);
                 scan.enter().unwrap();
                 scan.find(key!(first "a")).unwrap();
                 let place = scan;
@@ -282,7 +288,7 @@ mod tests {
                 assert_eq!(scan.rest, behind.as_bytes());
             }
         }
-        let mut scan = Scan::new("{\"a\":9876543210123456,").unwrap();
+        let mut scan = Scan::new("{\"a\":9876543210123456,");
         scan.enter().unwrap();
         scan.find(key!(first "a")).unwrap();
         assert_eq!(scan.number(), None, "more digits than are exact");

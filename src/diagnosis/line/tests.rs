@@ -2,14 +2,20 @@
 
 use proptest::prelude::*;
 
-use super::{Batch, named, ordered};
+use super::named::Line;
+use super::{Batch, named};
 use crate::close::TlsVersion;
 use crate::diagnosis::{Event, LegTls, Observation};
 
 /// Lines as closewatch writes them: the last has escapes.
 const GOLDEN: &str = include_str!("../../../tests/data/closes.golden");
 
-fn shown(line: super::Line<'_>) -> String {
+fn ordered(text: &str) -> Option<Line<'_>> {
+    let mut line = Line::default();
+    super::ordered::read(text, &mut line).map(|()| line)
+}
+
+fn shown(line: Line<'_>) -> String {
     format!("{:?}", Observation::of_fields(line))
 }
 
@@ -18,7 +24,7 @@ fn the_writers_own_lines_are_read_in_their_order() {
     let plain: Vec<&str> = GOLDEN.lines().filter(|line| !line.contains('\\')).collect();
     assert!(plain.len() >= 3 && plain.len() < GOLDEN.lines().count());
     for line in plain {
-        let read = ordered::read(line).unwrap_or_else(|| panic!("looked up by name: {line}"));
+        let read = ordered(line).unwrap_or_else(|| panic!("looked up by name: {line}"));
         assert_eq!(shown(read), shown(named(line).unwrap()));
     }
 }
@@ -31,9 +37,9 @@ fn a_field_that_is_new_is_passed_over() {
         .replace("\"frames\":", "\"new\":1.5,\"frames\":")
         .replace("\"hint\":null", "\"hint\":\"crash\",\"more\":true");
     // An array is left to the other way.
-    assert!(ordered::read(&newer).is_none());
+    assert!(ordered(&newer).is_none());
     let newer = newer.replace("\"a\":[]", "\"a\":{}");
-    assert_eq!(shown(ordered::read(&newer).unwrap()), shown(named(line).unwrap()));
+    assert_eq!(shown(ordered(&newer).unwrap()), shown(named(line).unwrap()));
 }
 
 #[test]
@@ -53,7 +59,42 @@ fn what_is_no_json_is_not_read() {
     ] {
         let wrong = line.replacen(from, to, 1);
         assert_ne!(wrong, line);
-        assert!(ordered::read(&wrong).is_none(), "{wrong}");
+        assert!(ordered(&wrong).is_none(), "{wrong}");
+    }
+}
+
+#[test]
+fn strings_with_escapes_or_control_characters_are_left_to_the_other_way() {
+    let line = GOLDEN.lines().next().unwrap();
+    for length in [0, 3, 7, 8, 30, 31, 32, 33, 100] {
+        for behind in [0, 1, 40] {
+            let around =
+                |odd: &str| format!("{}{odd}{}", "é".repeat(length / 2) + &"a".repeat(length % 2), "b".repeat(behind));
+            for name in ["reason", "opened_at", "user_agent"] {
+                let with = |odd: &str| {
+                    let (from, rest) = line.split_once(&format!("\"{name}\":\"")).unwrap();
+                    let (_, rest) = rest.split_once('"').unwrap();
+                    format!("{from}\"{name}\":\"{}\"{rest}", around(odd))
+                };
+                let plain = with("\u{7f} \u{80}");
+                assert_eq!(shown(ordered(&plain).unwrap()), shown(named(&plain).unwrap()), "{plain}");
+                for odd in ["\\n", "\\\"", "\0", "\n", "\u{1f}"] {
+                    assert!(ordered(&with(odd)).is_none(), "{odd:?} behind {length} bytes of {name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_number_may_have_a_sign() {
+    let line = GOLDEN.lines().next().unwrap();
+    let less = line.replace("_message_at_ms\":", "_message_at_ms\":-").replace("\"bytes\":", "\"bytes\":-");
+    assert_eq!(shown(ordered(&less).unwrap()), shown(named(&less).unwrap()));
+    for (number, wrong) in
+        [("-5000.0", "--5000.0"), ("-5000.0", "-"), ("-5000.0", "-05.0"), ("-812", "-"), ("-812", "-08")]
+    {
+        assert!(ordered(&less.replacen(number, wrong, 1)).is_none(), "{wrong}");
     }
 }
 
@@ -74,12 +115,12 @@ fn every_form_of_a_record_says_which_tls_there_was() {
              \"subprotocol\":null,\"extensions\":null,\"forwarded_for\":null,\"subprotocols_offered\":0}},\
              \"client\":{{\"address\":\"10.1.2.3:5\",\"real_address\":null{field}}},\"duration_ms\":1.0,\"tls_error\":null}}"
         );
-        for line in [ordered::read(&failed).unwrap(), named(&failed).unwrap()] {
+        for line in [ordered(&failed).unwrap(), named(&failed).unwrap()] {
             assert_eq!(Observation::of_fields(line).unwrap().client_tls, tls, "{failed}");
         }
         let word = "\"tls_version\":\"1.3\"";
         let closed = GOLDEN.lines().next().unwrap().replacen(&format!(",{word}"), field, 1);
-        for line in [ordered::read(&closed).unwrap(), named(&closed).unwrap()] {
+        for line in [ordered(&closed).unwrap(), named(&closed).unwrap()] {
             let seen = Observation::of_fields(line).unwrap();
             let Event::Closed(session) = &seen.event else { panic!("{seen:?}") };
             assert_eq!((seen.client_tls, session.upstream_tls), (tls, LegTls::None), "{closed}");
@@ -121,7 +162,7 @@ proptest! {
             _ => drop(line.remove(at)),
         }
         let Ok(line) = String::from_utf8(line) else { return Ok(()) };
-        if let Some(read) = ordered::read(&line) {
+        if let Some(read) = ordered(&line) {
             let other = named(&line);
             prop_assert!(other.is_ok(), "{other:?} for {line}");
             prop_assert_eq!(shown(read), shown(other.unwrap()));
