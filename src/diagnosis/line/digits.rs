@@ -1,5 +1,7 @@
 //! Digits at the beginning of bytes, up to seven of them at once: most numbers of a record have no more before or behind the point.
 
+#![expect(clippy::inline_always, reason = "numbers are half of a record, and are read where they stand")]
+
 /// Digits that a number may have so that it, and every power of ten in it, is exact.
 pub(super) const DIGITS: usize = 15;
 /// Powers of ten.
@@ -15,40 +17,34 @@ const TENS: [u64; DIGITS + 1] = {
 /// One in each byte of a word.
 const EACH: u64 = 0x0101_0101_0101_0101;
 
-/// The number at the beginning, without needless zeros, and what is behind it.
-#[inline]
-pub(super) fn whole(bytes: &[u8]) -> Option<(u64, &[u8])> {
+/// The number at the beginning, without needless zeros, and its length.
+#[inline(always)]
+pub(super) fn whole(bytes: &[u8]) -> Option<(u64, usize)> {
     let (number, count) = read(bytes)?;
     let is_needless = count > 1 && bytes[0] == b'0';
-    (!is_needless && count <= DIGITS).then(|| (number, &bytes[count..]))
+    (!is_needless && count <= DIGITS).then_some((number, count))
 }
 
-/// The number that `whole` and the digits behind its point make, and what is behind them. `from` is where its digits begin.
-#[inline]
-pub(super) fn fraction<'a>(whole: u64, from: &[u8], bytes: &'a [u8]) -> Option<(f64, &'a [u8])> {
-    let (part, count) = read(bytes)?;
-    let behind = &bytes[count..];
-    // All but the point.
-    let all = from.len() - behind.len() - 1;
-    (all <= DIGITS).then(|| ((whole * TENS[count] + part) as f64 / TENS[count] as f64, behind))
+/// The number that `whole`, of so many digits, and the digits behind its point make, and its length.
+#[inline(always)]
+pub(super) fn fraction(whole: u64, digits: usize, bytes: &[u8]) -> Option<(f64, usize)> {
+    let (part, count) = read(&bytes[digits + 1..])?;
+    let number = || (whole * TENS[count] + part) as f64 / TENS[count] as f64;
+    (digits + count <= DIGITS).then(|| (number(), digits + 1 + count))
 }
 
-/// Goes past a number, with or without a fraction.
+/// The length of a number, with or without a fraction.
 #[inline]
-pub(super) fn skip(bytes: &[u8]) -> Option<&[u8]> {
-    let count = count(bytes)?;
-    if count > 1 && bytes[0] == b'0' {
+pub(super) fn length(bytes: &[u8]) -> Option<usize> {
+    let whole = count(bytes)?;
+    if whole > 1 && bytes[0] == b'0' {
         return None;
     }
-    let behind = &bytes[count..];
-    match behind.strip_prefix(b".") {
-        Some(fraction) => Some(&fraction[self::count(fraction)?..]),
-        None => Some(behind),
-    }
+    if bytes.get(whole) == Some(&b'.') { Some(whole + 1 + count(&bytes[whole + 1..])?) } else { Some(whole) }
 }
 
 /// The number that digits make, and how many they are; none without any.
-#[inline]
+#[inline(always)]
 fn read(bytes: &[u8]) -> Option<(u64, usize)> {
     let Some(eight) = bytes.first_chunk() else { return one_by_one(bytes) };
     let (values, count) = leading(*eight);
@@ -82,7 +78,7 @@ fn one_by_one(bytes: &[u8]) -> Option<(u64, usize)> {
 }
 
 /// The values of the digits at the beginning of a word, a byte each, and how many they are.
-#[inline]
+#[inline(always)]
 fn leading(bytes: [u8; 8]) -> (u64, usize) {
     // A digit becomes its value. Any other byte is above 9, and has its highest bit in one of both; what it may carry over goes to
     // bytes behind it.
@@ -92,7 +88,7 @@ fn leading(bytes: [u8; 8]) -> (u64, usize) {
 }
 
 /// The number that eight values of digits make.
-#[inline]
+#[inline(always)]
 fn joined(values: u64) -> u64 {
     // Two digits make one number, then two of these, then two of those.
     let twos = (values.wrapping_mul(10).wrapping_add(values >> 8)) & 0x00ff_00ff_00ff_00ff;

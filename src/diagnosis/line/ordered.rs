@@ -3,6 +3,10 @@
 //! Fields in between that are not known are passed over. Any other order, and any line that [`Scan`] gives up on, is left to
 //! the reader that looks fields up by their names.
 
+#![expect(
+    clippy::inline_always,
+    reason = "the place in a line stays in registers only if what moves it is one function"
+)]
 #![expect(clippy::option_option, reason = "no value is another form of line, and a value of none a field that is null")]
 
 use super::named::{Breaches, CloseLine, Line, PeerLine, RequestLine, Str};
@@ -27,7 +31,7 @@ pub(super) fn read<'a>(text: &'a str, line: &mut Line<'a>) -> Option<()> {
     let event = scan.string()?;
     line.event = Some(Str::from(event));
     match event {
-        "websocket.closed" => closed(&mut scan, line)?,
+        "websocket.closed" => scan = closed(scan, line)?,
         "websocket.handshake_failed" => handshake_failed(&mut scan, line)?,
         _ => return None,
     }
@@ -35,7 +39,8 @@ pub(super) fn read<'a>(text: &'a str, line: &mut Line<'a>) -> Option<()> {
     scan.is_at_end().then_some(())
 }
 
-fn closed<'a>(scan: &mut Scan<'a>, line: &mut Line<'a>) -> Option<()> {
+fn closed<'a>(mut scan: Scan<'a>, line: &mut Line<'a>) -> Option<Scan<'a>> {
+    let scan = &mut scan;
     pass!(scan: "level");
     line.time = text(scan, key!("time"))?;
     line.instance = text(scan, key!("instance"))?;
@@ -56,13 +61,13 @@ fn closed<'a>(scan: &mut Scan<'a>, line: &mut Line<'a>) -> Option<()> {
     pass!(scan: "close_handshake_ms");
     line.handshake_ms = number(scan, key!("handshake_ms"))?;
     scan.find(key!("client"))?;
-    peer(scan, Peer::Client, line.client.insert(PeerLine::default()))?;
+    *scan = peer(*scan, Peer::Client, line.client.insert(PeerLine::default()))?;
     scan.find(key!("upstream"))?;
-    peer(scan, Peer::Upstream, line.upstream.insert(PeerLine::default()))?;
+    *scan = peer(*scan, Peer::Upstream, line.upstream.insert(PeerLine::default()))?;
     scan.find(key!("request"))?;
-    request(scan, line.request.insert(RequestLine::default()))?;
+    *scan = request(*scan, line.request.insert(RequestLine::default()))?;
     pass!(scan: "hint" = "null" "trace_id" = "null" "span_id" = "null" "handshake_trace_id" = "null");
-    Some(())
+    Some(*scan)
 }
 
 fn handshake_failed<'a>(scan: &mut Scan<'a>, line: &mut Line<'a>) -> Option<()> {
@@ -73,7 +78,7 @@ fn handshake_failed<'a>(scan: &mut Scan<'a>, line: &mut Line<'a>) -> Option<()> 
     line.status = whole(scan, key!("status"))?;
     line.route = text(scan, key!("route"))?;
     scan.find(key!("request"))?;
-    request(scan, line.request.insert(RequestLine::default()))?;
+    *scan = request(*scan, line.request.insert(RequestLine::default()))?;
     scan.find(key!("client"))?;
     scan.enter()?;
     let (address, real_address) = (text(scan, key!(first "address"))?, text(scan, key!("real_address"))?);
@@ -85,7 +90,8 @@ fn handshake_failed<'a>(scan: &mut Scan<'a>, line: &mut Line<'a>) -> Option<()> 
 }
 
 /// `client` or `upstream`; only a client can have a real address.
-fn peer<'a>(scan: &mut Scan<'a>, of: Peer, peer: &mut PeerLine<'a>) -> Option<()> {
+fn peer<'a>(mut scan: Scan<'a>, of: Peer, peer: &mut PeerLine<'a>) -> Option<Scan<'a>> {
+    let scan = &mut scan;
     scan.enter()?;
     peer.address = text(scan, key!(first "address"))?;
     if of == Peer::Client {
@@ -116,13 +122,19 @@ fn peer<'a>(scan: &mut Scan<'a>, of: Peer, peer: &mut PeerLine<'a>) -> Option<()
     peer.undelivered_bytes = whole(scan, key!("undelivered_bytes"))??;
     pass!(scan: "tcp" = "null" "reset_after_fin" = "false" "tls_alert" = "null");
     peer.tls_version = tls_version(scan)?;
-    scan.leave()
+    scan.leave()?;
+    Some(*scan)
 }
 
-fn request<'a>(scan: &mut Scan<'a>, request: &mut RequestLine<'a>) -> Option<()> {
+fn request<'a>(mut scan: Scan<'a>, request: &mut RequestLine<'a>) -> Option<Scan<'a>> {
+    let scan = &mut scan;
     scan.enter()?;
-    scan.pass(key!(first "method"))?;
-    request.path = text(scan, key!("path"))?;
+    request.path = if scan.is_at(key!(first "method")) {
+        scan.past()?;
+        text(scan, key!("path"))?
+    } else {
+        text(scan, key!(first "path"))?
+    };
     pass!(scan: "host" "http_version" = "\"1.1\"");
     request.user_agent = text(scan, key!("user_agent"))?;
     request.origin = text(scan, key!("origin"))?;
@@ -131,10 +143,12 @@ fn request<'a>(scan: &mut Scan<'a>, request: &mut RequestLine<'a>) -> Option<()>
     pass!(scan: "request_id" = "null");
     request.forwarded_for = text(scan, key!("forwarded_for"))?;
     request.subprotocols_offered = whole(scan, key!("subprotocols_offered"))?;
-    scan.leave()
+    scan.leave()?;
+    Some(*scan)
 }
 
 /// The Close that a peer sent: an object with a code, or null.
+#[inline(always)]
 fn close(scan: &mut Scan<'_>) -> Option<Option<CloseLine>> {
     scan.find(key!("close"))?;
     if scan.null() {
@@ -148,6 +162,7 @@ fn close(scan: &mut Scan<'_>) -> Option<Option<CloseLine>> {
 }
 
 /// The end that a peer saw: the same.
+#[inline(always)]
 fn saw(scan: &mut Scan<'_>) -> Option<Option<CloseLine>> {
     scan.find(key!("saw"))?;
     if scan.null() {
@@ -161,6 +176,7 @@ fn saw(scan: &mut Scan<'_>) -> Option<Option<CloseLine>> {
 }
 
 /// TLS on a leg; older records do not say.
+#[inline(always)]
 fn tls_version(scan: &mut Scan<'_>) -> Option<LegTls> {
     if !scan.find_if_any(key!("tls_version"))? {
         return Some(LegTls::Unknown);
@@ -168,6 +184,7 @@ fn tls_version(scan: &mut Scan<'_>) -> Option<LegTls> {
     if scan.null() { Some(LegTls::None) } else { scan.string().map(LegTls::of_word) }
 }
 
+#[inline(always)]
 fn breaches(scan: &mut Scan<'_>) -> Option<Breaches> {
     if scan.is_at(key!("violations" = "{}")) {
         return Some(Breaches::default());
@@ -176,28 +193,38 @@ fn breaches(scan: &mut Scan<'_>) -> Option<Breaches> {
     if scan.null() {
         return Some(Breaches::default());
     }
-    scan.enter()?;
-    let mut breaches = Breaches::default();
-    while let Some(kind) = scan.name() {
-        breaches.add(kind, scan.whole()?);
-    }
-    scan.leave()?;
+    let (breaches, behind) = kinds(*scan)?;
+    *scan = behind;
     Some(breaches)
 }
 
-#[inline]
+/// Counts of breaches by kind.
+#[cold]
+#[inline(never)]
+fn kinds(mut scan: Scan<'_>) -> Option<(Breaches, Scan<'_>)> {
+    scan.enter()?;
+    let mut breaches = Breaches::default();
+    let mut is_first = true;
+    while !scan.is_at(b"}") {
+        breaches.add(scan.name(is_first)?, scan.whole()?);
+        is_first = false;
+    }
+    Some((breaches, scan))
+}
+
+#[inline(always)]
 fn text<'a, const N: usize>(scan: &mut Scan<'a>, name: &[u8; N]) -> Option<Option<Str<'a>>> {
     scan.find(name)?;
     if scan.null() { Some(None) } else { scan.string().map(|text| Some(Str::from(text))) }
 }
 
-#[inline]
+#[inline(always)]
 fn number<const N: usize>(scan: &mut Scan<'_>, name: &[u8; N]) -> Option<Option<f64>> {
     scan.find(name)?;
     if scan.null() { Some(None) } else { scan.number().map(Some) }
 }
 
-#[inline]
+#[inline(always)]
 fn whole<T: TryFrom<u64>, const N: usize>(scan: &mut Scan<'_>, name: &[u8; N]) -> Option<Option<T>> {
     scan.find(name)?;
     if scan.null() { Some(None) } else { scan.whole().map(Some) }

@@ -3,6 +3,11 @@
 //! It allocates nothing and gives up on anything unusual: a space, an escape, an exponent. Nothing is skipped without
 //! being checked, so what it accepts is JSON.
 
+#![expect(
+    clippy::inline_always,
+    reason = "the place in a line stays in registers only if what moves it is one function"
+)]
+
 use memchr::memchr;
 
 use super::digits;
@@ -27,83 +32,93 @@ macro_rules! key {
 }
 pub(super) use key;
 
-/// A place in a line.
+/// A place in a line: what is left of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Scan<'a> {
-    text: &'a str,
-    rest: &'a [u8],
-}
+pub(super) struct Scan<'a>(&'a str);
 
 /// Objects and arrays in each other that are skipped; the record has four.
 const DEPTH: usize = 8;
 /// Strings that are longer are left to a search that takes a while to begin.
-const SHORT: usize = 4;
+const SHORT: usize = 32;
 
 // === impl Scan ===
 
 impl<'a> Scan<'a> {
     /// At the beginning of `text`.
     pub(super) const fn new(text: &'a str) -> Self {
-        Self { text, rest: text.as_bytes() }
+        Self(text)
     }
 
     /// Nothing is left.
     pub(super) fn is_at_end(&self) -> bool {
-        self.rest.is_empty()
+        self.0.is_empty()
     }
 
     /// Goes into an object.
-    #[inline]
+    #[inline(always)]
     pub(super) fn enter(&mut self) -> Option<()> {
         self.expect(b'{')
     }
 
     /// Goes to the value of the next field of this name, past others.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find<const N: usize>(&mut self, name: &[u8; N]) -> Option<()> {
-        if self.is_at(name) { Some(()) } else { self.seek(name) }
+        if !self.is_at(name) {
+            *self = self.seek(name)?;
+        }
+        Some(())
     }
 
     /// The same of a field that may be missing; `false` at the end of the object.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find_if_any<const N: usize>(&mut self, name: &[u8; N]) -> Option<bool> {
         while !self.is_at(name) {
-            if self.rest.first() == Some(&b'}') {
+            if self.0.starts_with('}') {
                 return Some(false);
             }
-            self.name()?;
-            self.skip()?;
+            *self = self.past_field()?;
         }
         Some(true)
     }
 
     /// Goes past the next field, if it has this name.
-    #[inline]
+    #[inline(always)]
     pub(super) fn pass<const N: usize>(&mut self, name: &[u8; N]) -> Option<()> {
-        if self.is_at(name) { self.skip() } else { Some(()) }
+        if self.is_at(name) { self.past() } else { Some(()) }
     }
 
-    /// Goes past a name, if it is the next.
-    #[inline]
+    /// Goes past any value.
+    #[inline(always)]
+    pub(super) fn past(&mut self) -> Option<()> {
+        *self = self.past_value(DEPTH)?;
+        Some(())
+    }
+
+    /// Goes past a name, or a name and its value, if it is the next.
+    #[inline(always)]
     pub(super) fn is_at<const N: usize>(&mut self, name: &[u8; N]) -> bool {
-        let Some(rest) = self.rest.strip_prefix(name) else { return false };
-        self.rest = rest;
+        if !self.0.as_bytes().starts_with(name) {
+            return false;
+        }
+        let Some(rest) = self.0.get(N..) else { return false };
+        self.0 = rest;
         true
     }
 
     #[cold]
     #[inline(never)]
-    fn seek(&mut self, name: &[u8]) -> Option<()> {
+    fn seek(mut self, name: &[u8]) -> Option<Self> {
+        let mut is_first = name.first() != Some(&b',');
         let name = name.strip_prefix(b",\"").or(name.strip_prefix(b"\""))?.strip_suffix(b"\":")?;
-        while self.name()?.as_bytes() != name {
-            self.skip()?;
+        while self.name(is_first)?.as_bytes() != name {
+            self = self.past_value(DEPTH)?;
+            is_first = false;
         }
-        Some(())
+        Some(self)
     }
 
     /// Goes to the value of the next field, whatever its name; none at the end of the object.
-    pub(super) fn name(&mut self) -> Option<&'a str> {
-        let is_first = self.text.as_bytes()[..self.at()].last() == Some(&b'{');
+    pub(super) fn name(&mut self, is_first: bool) -> Option<&'a str> {
         if !is_first {
             self.expect(b',')?;
         }
@@ -112,142 +127,122 @@ impl<'a> Scan<'a> {
     }
 
     /// Goes past the end of the object, and of what is left of it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn leave(&mut self) -> Option<()> {
-        if self.expect(b'}').is_some() { Some(()) } else { self.leave_at(DEPTH) }
+        if self.expect(b'}').is_none() {
+            *self = self.past_fields(DEPTH, false)?;
+        }
+        Some(())
     }
 
     /// Goes past `null`, if that is here.
-    #[inline]
+    #[inline(always)]
     pub(super) fn null(&mut self) -> bool {
-        self.word(b"null").is_some()
+        self.is_at(b"null")
     }
 
     /// Reads a string.
-    #[inline]
+    #[inline(always)]
     pub(super) fn string(&mut self) -> Option<&'a str> {
         self.expect(b'"')?;
-        let from = self.at();
-        self.pass_quote()?;
-        self.text.get(from..self.at() - 1)
+        let text = self.0;
+        self.0 = past_quote(text)?;
+        text.get(..text.len() - self.0.len() - 1)
     }
 
     /// Reads a number.
-    #[inline]
+    #[inline(always)]
     pub(super) fn number(&mut self) -> Option<f64> {
-        if self.rest.first() == Some(&b'-') {
-            return self.negative();
-        }
-        self.positive()
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn negative(&mut self) -> Option<f64> {
-        self.expect(b'-')?;
-        self.positive().map(|number| -number)
-    }
-
-    #[inline]
-    fn positive(&mut self) -> Option<f64> {
-        let (whole, behind) = digits::whole(self.rest)?;
-        let Some(fraction) = behind.strip_prefix(b".") else {
-            self.rest = behind;
-            return Some(whole as f64);
-        };
-        let (number, behind) = digits::fraction(whole, self.rest, fraction)?;
-        self.rest = behind;
+        let bytes = self.0.as_bytes();
+        let (number, length) = if bytes.first() == Some(&b'-') { negative(bytes)? } else { positive(bytes)? };
+        self.0 = self.0.get(length..)?;
         Some(number)
     }
 
     /// Reads a number without a fraction.
-    #[inline]
+    #[inline(always)]
     pub(super) fn whole<T: TryFrom<u64>>(&mut self) -> Option<T> {
-        let (number, behind) = digits::whole(self.rest)?;
-        self.rest = behind;
+        let (number, length) = digits::whole(self.0.as_bytes())?;
+        self.0 = self.0.get(length..)?;
         T::try_from(number).ok()
     }
 
-    fn leave_at(&mut self, depth: usize) -> Option<()> {
+    #[inline(never)]
+    fn past_fields(mut self, depth: usize, mut is_first: bool) -> Option<Self> {
         while self.expect(b'}').is_none() {
-            self.name()?;
-            self.skip_at(depth)?;
+            self.name(is_first)?;
+            self = self.past_value(depth)?;
+            is_first = false;
         }
-        Some(())
+        Some(self)
     }
 
-    /// Goes past any value.
-    #[inline]
-    fn skip(&mut self) -> Option<()> {
-        self.skip_at(DEPTH)
+    #[cold]
+    #[inline(never)]
+    fn past_field(mut self) -> Option<Self> {
+        self.name(false)?;
+        self.past_value(DEPTH)
     }
 
-    #[inline]
-    fn skip_at(&mut self, depth: usize) -> Option<()> {
-        match self.rest.first()? {
-            b'"' => {
-                self.expect(b'"')?;
-                self.pass_quote()
-            }
-            b'0'..=b'9' => {
-                self.rest = digits::skip(self.rest)?;
-                Some(())
-            }
-            b'-' => {
-                self.rest = digits::skip(&self.rest[1..])?;
-                Some(())
-            }
-            b'n' => self.word(b"null"),
-            b't' => self.word(b"true"),
-            b'f' => self.word(b"false"),
-            b'{' if depth > 0 => {
-                self.enter()?;
-                self.leave_at(depth - 1)
-            }
-            _ => None,
-        }
+    #[inline(always)]
+    fn past_value(mut self, depth: usize) -> Option<Self> {
+        let Some(rest) = past_plain(self.0) else {
+            self.expect(b'{')?;
+            return self.past_fields(depth.checked_sub(1)?, true);
+        };
+        Some(Self(rest))
     }
 
-    #[inline]
-    fn word<const N: usize>(&mut self, word: &[u8; N]) -> Option<()> {
-        self.rest = self.rest.strip_prefix(word)?;
-        Some(())
-    }
-
-    #[inline]
+    #[inline(always)]
     fn expect(&mut self, byte: u8) -> Option<()> {
-        let (first, rest) = self.rest.split_first()?;
-        if *first != byte {
-            return None;
-        }
-        self.rest = rest;
-        Some(())
+        self.is_at(&[byte]).then_some(())
     }
+}
 
-    /// Goes past the quote that ends a string; none if there is an escape before it, or a byte that JSON has only escaped.
-    #[inline]
-    fn pass_quote(&mut self) -> Option<()> {
-        let mut rest = self.rest;
-        for _ in 0..SHORT {
-            let Some((eight, behind)) = rest.split_first_chunk() else { break };
-            if let Some(at) = special(*eight) {
-                self.rest = rest[at..].strip_prefix(b"\"")?;
-                return Some(());
-            }
-            rest = behind;
-        }
-        let (text, behind) = rest.split_at(memchr(b'"', rest)?);
-        self.rest = &behind[1..];
-        // Without an early exit, and in bytes: so the compiler does it for many of them at once.
-        let odd = text.iter().fold(0, |odd, byte| odd | u8::from(*byte < b' ') | u8::from(*byte == b'\\'));
-        (odd == 0).then_some(())
+/// Goes past any value but an object; none if there is no such value.
+#[inline(never)]
+fn past_plain(rest: &str) -> Option<&str> {
+    let bytes = rest.as_bytes();
+    match bytes.first()? {
+        b'"' => past_quote(&rest[1..]),
+        b'0'..=b'9' => rest.get(digits::length(bytes)?..),
+        b'-' => rest.get(1 + digits::length(&bytes[1..])?..),
+        b'n' => rest.strip_prefix("null"),
+        b't' => rest.strip_prefix("true"),
+        b'f' => rest.strip_prefix("false"),
+        _ => None,
     }
+}
 
-    /// The place in the line.
-    #[inline]
-    fn at(&self) -> usize {
-        self.text.len() - self.rest.len()
+/// Goes past the quote that ends a string; none if there is an escape before it, or a byte that JSON has only escaped.
+#[inline(never)]
+fn past_quote(rest: &str) -> Option<&str> {
+    let bytes = rest.as_bytes();
+    let mut from = 0;
+    while from < SHORT {
+        let Some(eight) = bytes[from..].first_chunk() else { break };
+        if let Some(at) = special(*eight) {
+            return if bytes[from + at] == b'"' { rest.get(from + at + 1..) } else { None };
+        }
+        from += eight.len();
     }
+    let end = from + memchr(b'"', &bytes[from..])?;
+    // Without an early exit, and in bytes: so the compiler does it for many of them at once.
+    let odd = bytes[from..end].iter().fold(0, |odd, byte| odd | u8::from(*byte < b' ') | u8::from(*byte == b'\\'));
+    if odd == 0 { rest.get(end + 1..) } else { None }
+}
+
+/// The number at the beginning, and its length.
+#[inline(always)]
+fn positive(bytes: &[u8]) -> Option<(f64, usize)> {
+    let (whole, length) = digits::whole(bytes)?;
+    if bytes.get(length) == Some(&b'.') { digits::fraction(whole, length, bytes) } else { Some((whole as f64, length)) }
+}
+
+#[cold]
+#[inline(never)]
+fn negative(bytes: &[u8]) -> Option<(f64, usize)> {
+    positive(&bytes[1..]).map(|(number, length)| (-number, length + 1))
 }
 
 /// The first quote, backslash or control character among eight bytes.
@@ -285,7 +280,7 @@ mod tests {
                 );
                 let mut scan = place;
                 assert_eq!(scan.whole(), number.parse::<u64>().ok(), "{line}");
-                assert_eq!(scan.rest, behind.as_bytes());
+                assert_eq!(scan.0, behind);
             }
         }
         let mut scan = Scan::new("{\"a\":9876543210123456,");

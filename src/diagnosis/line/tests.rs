@@ -54,6 +54,10 @@ fn what_is_no_json_is_not_read() {
         ("\"bytes\":812", "\"bytes\":8.1.2"),
         ("\"blind\":false", "\"blind\":falsey"),
         ("{\"schema\"", "{,\"schema\""),
+        ("\"violations\":{}", "\"violations\":{\"mask\":1,}"),
+        ("\"violations\":{}", "\"violations\":{\"mask\":1,\"mask\"}"),
+        ("\"violations\":{}", "\"violations\":{,\"mask\":1}"),
+        ("{\"method\"", "{,\"method\""),
         ("null}", "null}}"),
         ("null}", "null"),
     ] {
