@@ -35,7 +35,7 @@ pub(super) fn heaviest(values: &[f64], least: usize) -> Option<Cluster> {
     let from = values.partition_point(|value| *value < LEAST);
     let mut best: Option<(f64, Cluster)> = None;
     for relative in WIDTHS {
-        let mut end = from;
+        let (mut end, mut beyond) = (from, from);
         for start in from..values.len() {
             let low = values[start];
             let width = low * relative + JITTER;
@@ -47,7 +47,8 @@ pub(super) fn heaviest(values: &[f64], least: usize) -> Option<Cluster> {
             if count < least || best.as_ref().is_some_and(|(score, _)| count as f64 <= *score) {
                 continue;
             }
-            if is_plain(values, start, end, width) {
+            beyond = beyond.max(end);
+            if is_plain(values, start, end, width, &mut beyond) {
                 continue;
             }
             let expected = beside(values, start, end, width);
@@ -64,12 +65,13 @@ pub(super) fn heaviest(values: &[f64], least: usize) -> Option<Cluster> {
     best.map(|(_, cluster)| cluster)
 }
 
-/// Whether its neighbours above alone make a window no cluster: so it is for most, and known at once.
-fn is_plain(values: &[f64], start: usize, end: usize, width: f64) -> bool {
+/// Whether its neighbours above alone make a window no cluster: so it is for most, and known at once. They begin at `from`, which is
+/// looked for from where those of the window below begin.
+fn is_plain(values: &[f64], start: usize, end: usize, width: f64, from: &mut usize) -> bool {
     let high = values[end - 1].max(values[start] + width);
-    let from = point_near(values, end, |value| value < high + width * GAP);
+    *from = point_near(values, *from, |value| value < high + width * GAP);
     let most = (end - start) as f64 / TIMES - CHANCE;
-    values.get(from + most.max(0.0) as usize).is_some_and(|value| *value <= high + width * (1.0 + GAP))
+    values.get(*from + most.max(0.0) as usize).is_some_and(|value| *value <= high + width * (1.0 + GAP))
 }
 
 /// How many a window of `width` would hold if it were as dense as the denser of its two sides: so the edge of a plateau, and

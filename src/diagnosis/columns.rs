@@ -24,10 +24,18 @@ impl Columns {
     pub(super) fn of(rows: &[&Row]) -> Self {
         let mut known = Trait::ALL.map(|_| HashMap::from_iter([(0, 0)]));
         let mut columns = Trait::ALL.map(|_| Vec::with_capacity(rows.len()));
+        // Many rows have the value of the one before.
+        let mut last = Trait::ALL.map(|_| (0, 0));
         for row in rows {
-            for ((property, known), column) in Trait::ALL.iter().zip(&mut known).zip(&mut columns) {
-                let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
-                column.push(*known.entry(property.of(row)).or_insert(next));
+            for (((property, known), column), last) in
+                Trait::ALL.iter().zip(&mut known).zip(&mut columns).zip(&mut last)
+            {
+                let value = property.of(row);
+                if value != last.0 {
+                    let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
+                    *last = (value, *known.entry(value).or_insert(next));
+                }
+                column.push(last.1);
             }
         }
         let mut known = known.into_iter();

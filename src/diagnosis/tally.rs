@@ -20,6 +20,8 @@ const WORDS: usize = 4096;
 const ADDRESSES: usize = 50_000;
 /// Room of the table of moments.
 const MOMENTS: usize = 20_000;
+/// Addresses that are looked up at once.
+const AT_ONCE: usize = 64;
 /// A moment, before there are too many: a minute.
 const MINUTE: u64 = 60;
 /// Rows of an address table that are shown.
@@ -36,6 +38,8 @@ struct Counts<K> {
     room: usize,
     known: HashMap<K, [u64; 2]>,
     beyond: [u64; 2],
+    /// Keys that are not counted yet: many at a time are looked up side by side, where one by one waits for memory.
+    waiting: Vec<(K, bool)>,
 }
 
 /// Times of sessions: a histogram, and what quantiles are made of.
@@ -115,7 +119,7 @@ impl Tally {
             self.mismatches.add([client, upstream], bad);
         }
         let client = if seen.real_address.is_empty() { &seen.address } else { &seen.real_address };
-        self.clients.add(address::read(client), bad);
+        self.clients.add_later(address::read(client), bad);
         self.upstreams.add(names.keep(&closed.upstream), bad);
         self.instances.add(names.keep(&seen.instance), bad);
         self.lifetimes.add(closed.duration);
@@ -188,9 +192,9 @@ impl Tally {
             lifetimes: self.lifetimes.bars(),
             idle: self.idle.bars(),
             busiest: self.busiest(),
-            clients: parts(&self.clients, |ip| if ip == 0 { "unknown".to_owned() } else { address::show(ip) }),
-            upstreams: parts(&self.upstreams, text),
-            instances: parts(&self.instances, text),
+            clients: parts(self.clients.clone(), |ip| if ip == 0 { "unknown".to_owned() } else { address::show(ip) }),
+            upstreams: parts(self.upstreams.clone(), text),
+            instances: parts(self.instances.clone(), text),
             mismatches: self
                 .mismatches
                 .sorted()
@@ -222,7 +226,8 @@ fn add_to(count: &mut [u64; 2], more: [u64; 2]) {
 }
 
 /// Those of most abnormal ends.
-fn parts<K: Copy + Eq + Hash + Ord>(counts: &Counts<K>, name: impl Fn(K) -> String) -> Vec<Part> {
+fn parts<K: Copy + Eq + Hash + Ord>(mut counts: Counts<K>, name: impl Fn(K) -> String) -> Vec<Part> {
+    counts.settle();
     let mut all: Vec<_> = counts.known.iter().map(|(key, count)| (*key, *count)).collect();
     all.sort_by(|a, b| b.1[1].cmp(&a.1[1]).then(b.1[0].cmp(&a.1[0])).then(a.0.cmp(&b.0)));
     let part = |name, [sessions, abnormal]: [u64; 2]| Part { name, sessions, abnormal };
@@ -261,11 +266,28 @@ impl Times {
 
 impl<K: Copy + Eq + Hash + Ord> Counts<K> {
     fn new(room: usize) -> Self {
-        Self { room, known: HashMap::new(), beyond: [0; 2] }
+        Self { room, known: HashMap::new(), beyond: [0; 2], waiting: vec![] }
     }
 
     fn add(&mut self, key: K, bad: bool) {
         self.add_many(key, [1, u64::from(bad)]);
+    }
+
+    /// Counts it with others that come.
+    fn add_later(&mut self, key: K, bad: bool) {
+        self.waiting.push((key, bad));
+        if self.waiting.len() >= AT_ONCE {
+            self.settle();
+        }
+    }
+
+    /// Counts all that wait.
+    fn settle(&mut self) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        for (key, bad) in waiting.drain(..) {
+            self.add(key, bad);
+        }
+        self.waiting = waiting;
     }
 
     fn add_many(&mut self, key: K, count: [u64; 2]) {
@@ -278,7 +300,9 @@ impl<K: Copy + Eq + Hash + Ord> Counts<K> {
         }
     }
 
-    fn merge(&mut self, other: Self) {
+    fn merge(&mut self, mut other: Self) {
+        self.settle();
+        other.settle();
         for (key, count) in other.known {
             self.add_many(key, count);
         }
