@@ -87,14 +87,9 @@ impl Process {
             self.virtual_memory.set(stat.virtual_memory);
             self.resident_memory.set(stat.resident_pages * page_size() as i64);
         }
-        files.descriptors.rewind();
-        // `.` and `..` are none.
-        let open = files
-            .descriptors
-            .by_ref()
-            .flatten()
-            .filter(|entry| entry.file_name() != c"." && entry.file_name() != c"..");
-        self.open_descriptors.set(open.count() as i64);
+        if let Some(open) = open_descriptors(&mut files.descriptors) {
+            self.open_descriptors.set(open);
+        }
         self.most_descriptors.set(getrlimit(Resource::Nofile).current.map_or(i64::MAX, |most| most as i64));
     }
 }
@@ -108,6 +103,23 @@ impl Collector for Process {
         self.look();
         self.collectors().into_iter().flat_map(Collector::collect).collect()
     }
+}
+
+/// The entries of `/proc/self/fd`. The kernel tells their number as its size since Linux 6.2, and going through them took 14 ms
+/// with 18,000.
+fn open_descriptors(folder: &mut Dir) -> Option<i64> {
+    match folder.stat().ok()?.st_size {
+        0 => Some(counted(folder)),
+        size => Some(size),
+    }
+}
+
+/// The same for older kernels.
+fn counted(folder: &mut Dir) -> i64 {
+    folder.rewind();
+    // `.` and `..` are none.
+    let open = folder.by_ref().flatten().filter(|entry| entry.file_name() != c"." && entry.file_name() != c"..");
+    open.count() as i64
 }
 
 // === impl Stat ===
@@ -166,6 +178,9 @@ mod tests {
         let opened = process.open_descriptors.get() - before;
         assert!(opened > 0 && before > 2, "{opened} more than {before}");
         assert!(process.threads.get() >= 1 && process.resident_memory.get() > 1_000_000);
+        let mut folder = Dir::new(File::open("/proc/self/fd").unwrap()).unwrap();
+        let (told, counted) = (open_descriptors(&mut folder).unwrap(), counted(&mut folder));
+        assert!(counted > 50 && (told - counted).abs() < 50, "{told} are told, {counted} counted");
         let age = jiff::Timestamp::now().as_second() - process.start.get();
         assert!((0..86_400).contains(&age), "started {age} s ago");
         drop(more);
