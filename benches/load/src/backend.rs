@@ -169,6 +169,7 @@ async fn answer_plainly(
         .into_bytes();
         answer.extend_from_slice(&frame::payload(size));
         stream.write_all(&answer).await?;
+        stream.flush().await?;
         bytes.drain(..end_of_head);
         if last {
             return stream.shutdown().await;
@@ -198,6 +199,8 @@ async fn pour(mut stream: impl AsyncRead + AsyncWrite + Unpin, order: &[u8]) -> 
         remaining -= here;
     }
     stream.write_all(&SERVER_CLOSE).await?;
+    // Of what TLS holds back nothing is sent by the read that follows.
+    stream.flush().await?;
     let mut reply = [0; frame::CLIENT_CLOSE.len()];
     stream.read_exact(&mut reply).await?;
     if reply != frame::CLIENT_CLOSE {

@@ -22,7 +22,7 @@ pub(crate) async fn run(
     let mut tasks = JoinSet::new();
     for _ in 0..sessions {
         let pace = rate.map(|rate| Duration::from_secs_f64(sessions as f64 / rate));
-        tasks.spawn_local(clients(to.clone(), Rc::clone(&round), pace));
+        tasks.spawn_local(clients(to.of_another_client(), Rc::clone(&round), pace));
     }
     let cpu = round.measure(&proxy, time).await?;
     while let Some(ended) = tasks.join_next().await {

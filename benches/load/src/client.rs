@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
-use tokio_rustls::TlsConnector;
 
 use crate::frame::{CLIENT_CLOSE, SERVER_CLOSE};
-use crate::tls::Stream;
+use crate::tls::{Stream, Tls};
 
 /// The most that an answer's head may take.
 const HEAD: usize = 4096;
@@ -19,20 +18,25 @@ const HEAD: usize = 4096;
 pub(crate) struct To {
     pub(crate) address: SocketAddr,
     /// If it speaks TLS.
-    pub(crate) tls: Option<TlsConnector>,
+    pub(crate) tls: Option<Tls>,
 }
 
 /// One WebSocket session. It has no buffer of its own.
 pub(crate) struct Client(Stream);
 
 impl To {
+    /// The same for another client, which shares no TLS tickets with this one.
+    pub(crate) fn of_another_client(&self) -> Self {
+        Self { tls: self.tls.as_ref().map(Tls::of_another_client), ..*self }
+    }
+
     /// Connects to it.
     async fn connect(&self) -> io::Result<Stream> {
         let stream = TcpSocket::new_v4()?.connect(self.address).await?;
         stream.set_nodelay(true)?;
         match &self.tls {
             None => Ok(Stream::Plain(stream)),
-            Some(tls) => Ok(Stream::Tls(Box::new(tls.connect(self.address.ip().into(), stream).await?))),
+            Some(tls) => tls.connect(self.address.ip(), stream).await,
         }
     }
 }

@@ -176,7 +176,7 @@ struct Target {
 
 impl Target {
     fn proxy(self) -> io::Result<(To, Processes)> {
-        let tls = self.ca.map(|ca| tls::connector(&ca, self.anew_tls)).transpose()?;
+        let tls = self.ca.map(|ca| tls::client(&ca, self.anew_tls)).transpose()?;
         Ok((To { address: self.to, tls }, Processes(self.pid)))
     }
 }

@@ -1,6 +1,7 @@
 //! TLS 1.3, as the clients and the backend speak it.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,17 +22,23 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+/// A client's TLS.
+#[derive(Clone)]
+pub(crate) struct Tls {
+    config: Arc<ClientConfig>,
+    /// It resumes no session.
+    anew: bool,
+}
+
 /// A client that trusts the certificates in a file; `anew`: it resumes no session.
-pub(crate) fn connector(ca: &Path, anew: bool) -> io::Result<TlsConnector> {
+pub(crate) fn client(ca: &Path, anew: bool) -> io::Result<Tls> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(ca).map_err(io::Error::other)? {
         roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
     }
     let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    if anew {
-        config.resumption = Resumption::disabled();
-    }
-    Ok(TlsConnector::from(Arc::new(config)))
+    config.resumption = Resumption::disabled();
+    Ok(Tls { config: Arc::new(config), anew }.of_another_client())
 }
 
 /// A server with the certificate and the key in these files.
@@ -42,6 +49,24 @@ pub(crate) fn acceptor(cert: &Path, key: &Path) -> io::Result<TlsAcceptor> {
     let config =
         ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).map_err(io::Error::other)?;
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+// === impl Tls ===
+
+impl Tls {
+    /// The same with tickets of its own: of few that many clients share, those that connect at once get none.
+    pub(crate) fn of_another_client(&self) -> Self {
+        let mut config = ClientConfig::clone(&self.config);
+        if !self.anew {
+            config.resumption = Resumption::in_memory_sessions(1);
+        }
+        Self { config: Arc::new(config), anew: self.anew }
+    }
+
+    pub(crate) async fn connect(&self, to: IpAddr, socket: TcpStream) -> io::Result<Stream> {
+        let connector = TlsConnector::from(Arc::clone(&self.config));
+        Ok(Stream::Tls(Box::new(connector.connect(to.into(), socket).await?)))
+    }
 }
 
 // === impl Stream ===
