@@ -85,6 +85,9 @@ fn code_page(Explained { code: known, classes }: &Explained) -> String {
         let (title, name, meaning) = (escaped(preset.title), escaped(preset.name), escaped(preset.meaning));
         let _ = write!(page, "<dt>{title}</dt><dd>{name} ({}): {meaning}</dd>", preset.class);
     }
+    for known in &known.products {
+        let _ = write!(page, "<dt>{}</dt><dd>{}</dd>", escaped(known.product), escaped(known.meaning));
+    }
     page.push_str("</dl><h2>What each API reports</h2><table>");
     for report in &known.reports {
         let (api, report) = (escaped(report.api), escaped(&report.report));

@@ -20,9 +20,10 @@ const WIDEST: usize = 110;
 const USUAL_WIDTH: usize = 100;
 
 /// The arguments of `explain`.
+#[expect(clippy::doc_markdown, reason = "this is the text of --help, which would show the backticks")]
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// A code from 0 to 4999, or a cause, class, outcome or hint: 1006, `upstream_reset`, abnormal, `dial_failed`, `idle_cut`
+    /// A code from 0 to 4999, or a cause, class, outcome or hint: 1006, upstream_reset, abnormal, dial_failed, idle_cut
     #[arg(value_name = "CODE")]
     pub one: String,
     /// A second code: the difference between the two
@@ -223,6 +224,9 @@ impl Page {
         for preset in &known.presets {
             let text = format!("{} ({}, {}): {}", preset.name, preset.preset, preset.class, preset.meaning);
             self.field("Preset", &text);
+        }
+        for known in &known.products {
+            self.field(known.product, known.meaning);
         }
         self.line("");
         self.line("What each API reports");

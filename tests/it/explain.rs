@@ -21,6 +21,22 @@ fn a_code_is_explained_on_standard_output() {
 }
 
 #[test]
+fn a_code_comes_with_the_use_that_products_make_of_it() {
+    for (code, product, said) in [
+        ("1000", "Phoenix", "heartbeat timeout"),
+        ("1000", "RabbitMQ", "MQTT died"),
+        ("1005", "Socket.IO", "Close without a code"),
+        ("1006", "mosquitto", "upstream_eof"),
+        ("1011", "SignalR", "ASP.NET Core"),
+        ("4004", "Preset", "discord"),
+    ] {
+        let text = printed(&[code]);
+        let (_, told) = text.split_once(&format!("\n{product}")).unwrap_or_else(|| panic!("{code}: {text}"));
+        assert!(told.split_whitespace().collect::<Vec<_>>().join(" ").contains(said), "{code}, {product}: {text}");
+    }
+}
+
+#[test]
 fn a_cause_and_a_hint_are_explained_like_codes() {
     let text = printed(&["upstream_reset"]);
     assert!(text.starts_with("upstream_reset (cause)\n") && text.contains("Seen when"), "{text}");

@@ -6,6 +6,7 @@ use super::advice::advice;
 use super::apis::APIS;
 use super::lookup::entry;
 use super::presets::PRESETS;
+use super::products::uses;
 use crate::close::{Class, CloseCode};
 
 /// The highest number that an endpoint can mean by a close code (RFC 6455 §7.4.2).
@@ -42,6 +43,8 @@ pub struct Explanation {
     pub reports: Vec<Report>,
     /// The meanings that presets give it.
     pub presets: Vec<PresetMeaning>,
+    /// How well-known products use it.
+    pub products: Vec<ProductUse>,
 }
 
 /// The report of one API.
@@ -66,6 +69,15 @@ pub struct PresetMeaning {
     pub meaning: &'static str,
     /// Its class there.
     pub class: Class,
+}
+
+/// The use that a product makes of a code.
+#[derive(Debug, Serialize)]
+pub struct ProductUse {
+    /// The product.
+    pub product: &'static str,
+    /// What the code says there.
+    pub meaning: &'static str,
 }
 
 // === impl Explanation ===
@@ -112,5 +124,6 @@ pub fn explanation(code: CloseCode) -> Explanation {
         operator: entry.action,
         reports: APIS.iter().map(|api| Report { api: api.name, report: api.reports(code) }).collect(),
         presets: in_presets.collect(),
+        products: uses(code).map(|(product, meaning)| ProductUse { product, meaning }).collect(),
     }
 }

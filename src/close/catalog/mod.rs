@@ -8,7 +8,7 @@
 //! speak them. [`DEVIATIONS`] says where a library *reports* another code than RFC 6455 §7.1.5 gives it, so that a
 //! difference between our record and an application's log can be explained.
 //!
-//! [`explanation`] joins them with advice and with the report of each API; [`pair`] tells two codes apart; [`words`]
+//! [`explanation`] joins them with advice, with how products use a code, and with the report of each API; [`pair`] tells two codes apart; [`words`]
 //! explains causes, classes and outcomes of handshakes.
 
 mod advice;
@@ -20,6 +20,7 @@ mod explanation;
 mod lookup;
 mod pairs;
 mod presets;
+mod products;
 mod words;
 
 pub use advice::{Advice, advice};
@@ -27,7 +28,7 @@ pub use apis::{APIS, Api};
 pub use deviations::{DEVIATIONS, Deviation, deviation};
 pub use entries::ENTRIES;
 pub use entry::{Codes, Entry};
-pub use explanation::{Explanation, HIGHEST_CODE, PresetMeaning, Report, explanation};
+pub use explanation::{Explanation, HIGHEST_CODE, PresetMeaning, ProductUse, Report, explanation};
 pub use lookup::{entry, is_registered, registered};
 pub use pairs::{PAIRS, Pair, pair};
 pub use presets::{PRESETS, Preset, PresetCode, preset};

@@ -24,6 +24,7 @@ use crate::export::Row;
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The arguments of `tail`.
+#[expect(clippy::doc_markdown, reason = "this is the text of --help, which would show the backticks")]
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// The operator's address of the instance
@@ -42,7 +43,7 @@ pub struct Args {
     #[arg(long, value_name = "ROUTE", value_delimiter = ',')]
     pub route: Vec<String>,
 
-    /// Only these causes, or outcomes of failed upgrades: `upstream_reset`, `dial_failed` and so on
+    /// Only these causes, or outcomes of failed upgrades: upstream_reset, dial_failed and so on
     #[arg(long, value_name = "CAUSE", value_delimiter = ',')]
     pub cause: Vec<String>,
 
@@ -54,7 +55,7 @@ pub struct Args {
     #[arg(long, value_name = "NET", value_delimiter = ',')]
     pub client: Vec<String>,
 
-    /// Only sessions whose end diagnosis puts down to these mechanisms: `idle_cut`, crash and so on
+    /// Only sessions whose end diagnosis puts down to these mechanisms: idle_cut, crash and so on
     #[arg(long, value_name = "HINT", value_delimiter = ',')]
     pub hint: Vec<String>,
 
@@ -89,7 +90,9 @@ pub fn execute(args: &Args) -> ExitCode {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     match runtime.map_or_else(End::System, |runtime| runtime.block_on(tail.run())) {
         End::Interrupted => {
-            say(&tail.summary.to_string());
+            // A terminal has just shown the ^C of the keys.
+            let line = if io::stderr().is_terminal() { "\n" } else { "" };
+            say(&format!("{line}{}", tail.summary));
             ExitCode::SUCCESS
         }
         End::Unread => ExitCode::SUCCESS,

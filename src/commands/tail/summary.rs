@@ -38,22 +38,28 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sessions: u64 = self.closed.iter().sum();
-        write!(f, "{sessions} sessions ended in {} s", self.began.elapsed().as_secs())?;
+        write!(f, "{} ended in {} s", counted(sessions, "session"), self.began.elapsed().as_secs())?;
         let counts = Class::ALL.iter().zip(&self.closed).filter(|(_, count)| **count > 0);
         for (number, (class, count)) in counts.enumerate() {
             write!(f, "{} {count} {class}", if number == 0 { ":" } else { "," })?;
         }
-        for (count, what) in [
-            (self.handshakes, "upgrades failed"),
-            (self.missed, "were missed"),
-            (self.left_out, "were left out where too many came at once"),
-        ] {
+        if self.handshakes > 0 {
+            write!(f, "; {} failed", counted(self.handshakes, "upgrade"))?;
+        }
+        for (count, what) in
+            [(self.missed, "were missed"), (self.left_out, "were left out where too many came at once")]
+        {
             if count > 0 {
                 write!(f, "; {count} {what}")?;
             }
         }
         Ok(())
     }
+}
+
+/// `1 session`, `2 sessions`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
@@ -71,7 +77,7 @@ mod tests {
         let text = summary.to_string();
         assert!(
             text.starts_with("3 sessions ended in ")
-                && text.contains(": 2 clean, 1 abnormal; 1 upgrades failed; 7 were")
+                && text.contains(": 2 clean, 1 abnormal; 1 upgrade failed; 7 were")
         );
     }
 }
