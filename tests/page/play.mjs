@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
@@ -81,6 +82,20 @@ try {
     assert.ok((await top('Findings')) < (await top('Endings in the last 15 minutes')));
   });
 
+  await check('a finding names sessions, each one click from its record, and its word is explained', async () => {
+    const findings = page.getByRole('region', { name: 'Findings' });
+    const example = findings.locator('button.id').first();
+    const session = await example.innerText();
+    await example.click();
+    const dialog = page.getByRole('dialog');
+    await dialog.waitFor();
+    assert.ok((await dialog.innerText()).includes(session));
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+    const explained = await page.request.get(await findings.locator('a').first().evaluate((link) => link.href));
+    assert.equal(explained.status(), 200);
+  });
+
   await check('an ending shows within two seconds, with its session', async () => {
     const client = await context.newPage();
     await client.evaluate(
@@ -154,6 +169,42 @@ try {
     assert.equal(await rows.first().innerText(), before);
     await resume.click();
     await page.waitForFunction((before) => document.querySelector('.endings tbody tr').innerText !== before, before);
+  });
+
+  await check('a time line has pings with their pongs, and what was left unanswered', async () => {
+    const filter = page.getByRole('form', { name: 'Filters' });
+    await filter.getByRole('textbox', { name: 'Code' }).fill('1011');
+    await filter.getByRole('combobox', { name: 'Cause', exact: true }).selectOption('client_unresponsive');
+    await rows.first().waitFor();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await rows.first().getByRole('button').press('Enter');
+    const line = page.getByRole('table', { name: 'Time line' });
+    await line.waitFor();
+    const [first, ...rest] = await line.locator('tbody tr').all();
+    assert.match(await first.innerText(), /^0ms\s+open\s+open$/);
+    const told = (await Promise.all(rest.map((row) => row.innerText()))).join('\n');
+    for (const part of [/last answered ping/, /its pong, after \d/, /a ping unanswered by then/, /Close 1011 .*the end/s]) {
+      assert.match(told, part);
+    }
+    assert.ok(told.indexOf('unanswered') < told.indexOf('Close 1011'), told);
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: /^Resume/ }).click();
+    await filter.getByRole('button', { name: 'Clear' }).click();
+  });
+
+  await check('an upgrade that failed says what the client was given, and why', async () => {
+    const filter = page.getByRole('form', { name: 'Filters' });
+    await filter.getByRole('combobox', { name: 'Cause', exact: true }).selectOption('bad_response');
+    await rows.first().waitFor();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await rows.first().getByRole('button').press('Enter');
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('link', { name: 'bad_response' }).waitFor();
+    assert.match(await dialog.innerText(), /Failed upgrade: bad_response.*On route chat at .*was given 502; a browser/s);
+    assert.match(await dialog.locator('q').innerText(), /101 is not a valid WebSocket handshake/);
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: /^Resume/ }).click();
+    await filter.getByRole('button', { name: 'Clear' }).click();
   });
 
   await check('each filter leaves what it takes', async () => {
@@ -270,10 +321,50 @@ try {
 
   await check('nothing was refused by the policy, and nothing failed', () => assert.deepEqual(complaints, []));
 
+  await check('a record of which little is known opens, too', async () => {
+    const odd = await context.newPage();
+    const failures = [];
+    odd.on('pageerror', (error) => failures.push(String(error)));
+    const events = little(await endings(admin)).map((ending, id) => `id: ${id}\ndata: ${JSON.stringify(ending)}\n\n`);
+    await odd.route('**/closes/stream?*', (route) => route.fulfill({ contentType: 'text/event-stream', body: events.join('') }));
+    await odd.goto(`http://${admin}/`);
+    const rows = odd.locator('.endings tbody tr');
+    const opens = async (text, ...parts) => {
+      await rows.filter({ hasText: text }).first().getByRole('button').press('Enter');
+      // What the cause means comes last, from the instance.
+      await odd.getByRole('dialog').getByText('seen when').waitFor();
+      const said = await odd.getByRole('dialog').innerText();
+      for (const part of parts) assert.match(said, part);
+      await accessible(odd, text);
+      if (screenshots) await odd.screenshot({ path: join(screenshots, `odd-${text}.png`) });
+      await odd.keyboard.press('Escape');
+    };
+    await opens('client_timeout', /Code Unknown, unknown/, /ended by the client/, /ping RTT\s+none/, /client_timeout\s+the end/);
+    await opens('tls_failed', /On no route/, /given no answer/, /TLS failed\s+unknown_ca/);
+    assert.deepEqual(failures, []);
+    await odd.close();
+  });
+
+  await check('without room for another stream the page says so, and still counts', async () => {
+    const held = [];
+    // The page that looks on has one of the sixteen.
+    while (held.length < 15) held.push(await follow(admin));
+    const other = await context.newPage();
+    await other.goto(`http://${admin}/`);
+    await other.locator('.status.refused').waitFor();
+    await other.locator('.tile strong', { hasText: /^\d/ }).first().waitFor();
+    held.forEach((stream) => stream.destroy());
+    await other.locator('.status.live').waitFor({ timeout: 20_000 });
+    await other.close();
+  });
+
   await check('it finds an instance again that was started anew', async () => {
     await running.stop();
     await page.locator('.status.lost').waitFor();
+    await page.getByRole('alert').getByText(/No answer from this address. All below is as it was at \d/).waitFor();
+    if (screenshots) await page.screenshot({ path: join(screenshots, 'lost.png') });
     running = await demo(port);
+    await page.getByRole('alert').waitFor({ state: 'hidden' });
     await page.locator('.status.live').waitFor({ timeout: 20_000 });
     const latest = async () => (await endings(admin)).at(-1)?.time;
     await page.waitForFunction(async (latest) => latest !== undefined, await latest());
@@ -290,9 +381,53 @@ try {
   await running.stop();
 }
 
+/** A session and an upgrade of which closewatch knows as little as it can. */
+function little(records) {
+  const closed = records.find((record) => record.event === 'websocket.closed');
+  const failed = records.find((record) => record.event === 'websocket.handshake_failed');
+  const leg = (end) => ({
+    ...closed.client,
+    close: null,
+    end,
+    end_at_ms: end === 'local' ? null : closed.duration_ms,
+    saw: { code: null, clean: false, certain: false },
+    last_frame_at_ms: null,
+    last_message_at_ms: null,
+    last_pong_at_ms: null,
+    ping_rtt_ms: null,
+    ping_rtt_max_ms: null,
+    since_answered_ping_ms: null,
+    unanswered_pings: 0,
+    tcp: null,
+  });
+  const request = { ...closed.request, host: null, user_agent: null, path: '' };
+  return [
+    {
+      ...closed,
+      ...{ class: 'unknown', code: null, code_name: 'Unknown', initiator: 'client', cause: 'client_timeout', reason: null },
+      ...{ hint: null, request, client: leg('local'), upstream: leg('local') },
+    },
+    {
+      ...failed,
+      ...{ route: 'none', outcome: 'tls_failed', status: null, tls_error: 'unknown_ca', detail: null, request },
+    },
+  ];
+}
+
+/** A stream that is held, once it has begun. */
+async function follow(admin) {
+  const [host, port] = admin.split(':');
+  const stream = connect(port, host);
+  stream.on('error', () => {});
+  stream.write(`GET /closes/stream HTTP/1.1\r\nHost: ${admin}\r\n\r\n`);
+  await once(stream, 'data');
+  return stream;
+}
+
 /** Pictures of the page and of an abnormal record. */
 async function picture(page, name) {
   mkdirSync(screenshots, { recursive: true });
+  await page.evaluate(() => scrollTo(0, 0));
   await page.screenshot({ path: join(screenshots, `page-${name}.png`) });
   if (!/^(390|1440)/.test(name)) return;
   await page.screenshot({ path: join(screenshots, `whole-${name}.png`), fullPage: true });

@@ -1,12 +1,15 @@
 import { Bars } from './bars';
 import { Chart } from './chart';
+import { moment } from './format';
 import { resume } from './feed';
 import { Findings } from './findings';
 import { Now } from './now';
 import { Recent } from './recent';
 import { RecordDialog } from './record';
 import { LiveSessions } from './sessions';
-import { activity, connection, findings, paused, waiting } from './state';
+import { activity, connection, findings, paused, stale, waiting } from './state';
+
+const PATHS = ['closes', 'sessions', 'activity', 'diagnosis', 'metrics'];
 
 export function App() {
   const numbers = activity.value;
@@ -24,6 +27,11 @@ export function App() {
         >
           {paused.value ? `Resume${waiting.value > 0 ? ` (${waiting.value} new)` : ''}` : 'Pause'}
         </button>
+        {stale.value !== null && !paused.value && (
+          <p class="stale" role="alert">
+            No answer from this address. All below is as it was at {moment(stale.value)}.
+          </p>
+        )}
       </header>
       <main>
         <Findings />
@@ -48,6 +56,9 @@ export function App() {
         <Recent />
         <LiveSessions />
       </main>
+      <footer>
+        Behind this page: {PATHS.map((path) => [<a key={path} href={path}>{path}</a>, ' '])}
+      </footer>
       <RecordDialog />
     </>
   );
@@ -59,6 +70,7 @@ function Status() {
     connecting: 'connecting',
     live: 'live',
     lost: 'connection lost, trying again',
+    refused: 'no room for another stream: numbers only',
     paused: 'paused',
   }[state];
   return (

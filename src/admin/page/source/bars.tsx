@@ -1,5 +1,5 @@
 import { roughly } from './format';
-import type { Bar, Finding } from './model';
+import { keyOf, type Bar, type Finding } from './model';
 
 /** The axis goes from a tenth of a second over six decades, with a bar for what is below and one for what is above. */
 const PER_DECADE = 8;
@@ -115,7 +115,7 @@ export function Bars({ id, title, hint, bars, findings }: Props) {
             </li>
           ))}
           {known.map(({ ms, finding }) => (
-            <li key={`${finding.route} ${finding.culprit} ${finding.mechanism}`}>
+            <li key={keyOf(finding)}>
               <b>{finding.sessions}</b> at <b>{roughly(ms)}</b>: {finding.mechanism}
             </li>
           ))}

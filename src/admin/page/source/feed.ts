@@ -1,18 +1,21 @@
 // What the admin address says: a stream of endings, and two answers that are asked for again and again.
 
 import { effect } from '@preact/signals';
-import type { Activity, Diagnosis, Ending, Entry, Sessions } from './model';
+import { keyOf, type Activity, type Diagnosis, type Ending, type Entry, type Sessions } from './model';
 import {
   KEPT,
   activity,
   connection,
+  earlier,
   entries,
   filters,
   findings,
   notice,
+  opened,
   paused,
   rates,
   sessions,
+  stale,
   takes,
   waiting,
   type Filters,
@@ -84,15 +87,17 @@ export function resume(): void {
 }
 
 function connect(query: string): void {
-  const opened = new EventSource(`closes/stream?${query}`);
-  stream = opened;
+  const source = new EventSource(`closes/stream?${query}`);
+  stream = source;
   stream.onopen = () => {
     connection.value = 'live';
   };
   stream.onerror = () => {
     connection.value = 'lost';
-    // Refused: the browser does not try again by itself.
-    if (opened.readyState === EventSource.CLOSED) asking = window.setTimeout(connect, RETRY_MS, query);
+    if (source.readyState !== EventSource.CLOSED) return;
+    // Answered, but not by a stream: the browser does not try again by itself.
+    connection.value = 'refused';
+    asking = window.setTimeout(connect, RETRY_MS, query);
   };
   stream.onmessage = (message) => {
     add({ id: message.lastEventId, ending: JSON.parse(message.data) as Ending });
@@ -144,20 +149,33 @@ async function poll(): Promise<void> {
     activity.value = numbers;
     sessions.value = live;
     findings.value = diagnosis?.windows[0]?.findings ?? null;
+    const present = new Set(findings.value?.map(keyOf));
+    earlier.value = diagnosis?.windows.at(-1)?.findings.filter((finding) => !present.has(keyOf(finding))) ?? [];
+    answered = new Date().toISOString();
+    stale.value = null;
   } catch {
-    // The stream says that the connection is lost.
     last = null;
+    stale.value = answered;
   }
   clearTimeout(poller);
   poller = window.setTimeout(poll, POLL_MS);
 }
 
 let poller = 0;
+/** Time of the last answer. */
+let answered: string | null = null;
 
 async function json<T>(path: string): Promise<T> {
   const answer = await fetch(path, { headers: { accept: 'application/json' } });
   if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
   return (await answer.json()) as T;
+}
+
+/** Opens the record of a session. Says whether the page or the instance still has it. */
+export async function openSession(session: string): Promise<boolean> {
+  const here = entries.peek().find(({ ending }) => ending.event === 'websocket.closed' && ending.session === session);
+  opened.value = here?.ending ?? (await optional<Ending>(`closes?limit=1&session=${session}`));
+  return opened.value !== null;
 }
 
 /** What a code, or another word of a record, means. */

@@ -36,7 +36,19 @@ export function rate(perSecond: number): string {
   return perSecond < 10 ? perSecond.toFixed(1) : String(Math.round(perSecond));
 }
 
+/** As `duration`, with a decimal or two where milliseconds alone would make two instants one. */
+export function exactly(ms: number): string {
+  if (ms <= 0 || ms >= 10) return duration(ms);
+  return ms < 0.1 ? `${Number(ms.toPrecision(1))}ms` : `${ms.toFixed(1)}ms`;
+}
+
 /** The clock, in the browser's time zone. */
 export function clock(time: string): string {
   return new Date(time).toLocaleTimeString(undefined, { hour12: false });
+}
+
+/** The clock, with the day if it is not today. */
+export function moment(time: string): string {
+  const day = new Date(time).toLocaleDateString();
+  return day === new Date().toLocaleDateString() ? clock(time) : `${day} ${clock(time)}`;
 }

@@ -31,11 +31,15 @@ export interface Leg {
   last_frame_at_ms: number | null;
   last_message_at_ms: number | null;
   last_pong_at_ms: number | null;
+  since_answered_ping_ms: number | null;
   ping_rtt_ms: number | null;
   unanswered_pings: number;
   violations: Record<string, number>;
   stalled_ms: number;
+  stalled_at_end_ms: number;
   undelivered_bytes: number;
+  tls_alert: string | null;
+  tls_version: string | null;
 }
 
 export interface UpgradeRequest {
@@ -73,8 +77,9 @@ export interface HandshakeFailed extends Common {
   event: 'websocket.handshake_failed';
   outcome: string;
   status: number | null;
-  client: { address: string; real_address?: string | null };
+  client: { address: string; real_address?: string | null; tls_version: string | null };
   duration_ms: number;
+  tls_error: string | null;
   detail: string | null;
 }
 
@@ -138,6 +143,7 @@ export interface Explanation {
   server: string;
   operator: string;
   presets: { title: string; name: string; meaning: string }[];
+  products: { product: string; meaning: string }[];
   /** In the configuration of the instance. */
   classes: { route: string; class: Kind }[];
 }
@@ -161,9 +167,17 @@ export interface Finding {
   sessions: number;
   confidence: number;
   first_at: string;
+  last_at: string;
+  /** Sessions. */
+  examples: string[];
   evidence: { fact: string; value: number | string }[];
   sentence: string;
   action: string;
+}
+
+/** Of one route there can be two findings with the same mechanism: two timers. */
+export function keyOf({ route, culprit, mechanism, limit_s }: Finding): string {
+  return [route, culprit, mechanism, limit_s].join(' ');
 }
 
 export interface Diagnosis {

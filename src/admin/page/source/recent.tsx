@@ -22,7 +22,7 @@ export function Recent() {
     <section aria-labelledby="recent-title">
       <h2 id="recent-title">Recent endings</h2>
       <FilterBar />
-      <p class="hint" role="status">
+      <p class="hint">
         {rows.length} of the last {entries.value.length}
         {rows.length > SHOWN ? `, the latest ${SHOWN} below` : ''}. {notice.value}
       </p>

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { explained } from './feed';
-import { bytes, clock, duration } from './format';
+import { bytes, clock, duration, exactly } from './format';
 import { kindOf, type Closed, type Ending, type Explanation, type HandshakeFailed, type Leg, type Word } from './model';
 import { opened } from './state';
 import { Timeline } from './timeline';
@@ -46,7 +46,7 @@ export function RecordDialog() {
 }
 
 function title(ending: Ending): string {
-  if (ending.event === 'websocket.closed') return `${ending.code ?? 'Unknown'} ${ending.code_name}, ${ending.class}`;
+  if (ending.event === 'websocket.closed') return `${ending.code ?? 'Code'} ${ending.code_name}, ${ending.class}`;
   return `Failed upgrade: ${ending.outcome}`;
 }
 
@@ -79,13 +79,32 @@ function Session({ closed }: { closed: Closed }) {
 }
 
 function Handshake({ failed }: { failed: HandshakeFailed }) {
+  const { address, real_address, tls_version } = failed.client;
+  const facts = [
+    ['client', real_address ? `${real_address} by ${address}` : address],
+    ['TLS', tls_version ?? ''],
+    ['TLS failed', failed.tls_error ?? ''],
+  ].filter(([, value]) => value !== '');
   return (
     <>
       <p>
-        On route <b>{failed.route}</b> at {clock(failed.time)}, after {duration(failed.duration_ms)}. The client was given{' '}
-        {failed.status === null ? 'nothing' : <b>{failed.status}</b>}; a browser reports that as 1006.
+        {failed.route === 'none' ? 'On no route' : <>On route <b>{failed.route}</b></>} at {clock(failed.time)}, after{' '}
+        {exactly(failed.duration_ms)}. The client was given {failed.status === null ? 'no answer' : <b>{failed.status}</b>}; a browser
+        reports that as 1006.
       </p>
-      {failed.detail && <p>{failed.detail}</p>}
+      {failed.detail && (
+        <p>
+          Why: <q>{failed.detail}</q>
+        </p>
+      )}
+      <dl class="facts">
+        {facts.map(([term, value]) => (
+          <div key={term}>
+            <dt>{term}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
       <Behind word={failed.outcome} title="The outcome" />
       <h3>Request</h3>
       <Request ending={failed} />
@@ -105,6 +124,9 @@ function LegFacts({ name, leg }: { name: string; leg: Leg }) {
     ['undelivered', bytes(leg.undelivered_bytes)],
     ['address', leg.real_address ? `${leg.real_address} by ${leg.address}` : leg.address],
   ];
+  if (leg.stalled_at_end_ms > 0) facts.push(['stalled at the end', duration(leg.stalled_at_end_ms)]);
+  if (leg.tls_version) facts.push(['TLS', leg.tls_version]);
+  if (leg.tls_alert) facts.push(['TLS alert', leg.tls_alert]);
   const violations = Object.entries(leg.violations).map(([kind, count]) => `${kind} ${count}`);
   if (violations.length > 0) facts.push(['violations', violations.join(', ')]);
   return (
@@ -199,6 +221,7 @@ function Meaning({ code, route }: { code: number; route: string }) {
     ['client', known.client],
     ['server', known.server],
     ['operator', known.operator],
+    ...known.products.map(({ product, meaning }): [string, string] => [product, meaning]),
     ['class here', `${configured?.class ?? known.class}, on route ${route}`],
     ...known.presets.map((preset): [string, string] => [preset.title, `${preset.name}: ${preset.meaning}`]),
   ];

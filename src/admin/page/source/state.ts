@@ -16,7 +16,8 @@ export const KEPT = 500;
 /** Endings in the table at once. */
 export const SHOWN = 100;
 
-export type Connection = 'connecting' | 'live' | 'lost';
+/** `refused`: the instance answers, and has no room for another stream. */
+export type Connection = 'connecting' | 'live' | 'lost' | 'refused';
 
 export interface Filters {
   class: string;
@@ -41,6 +42,8 @@ export const NO_FILTERS: Filters = {
 };
 
 export const connection = signal<Connection>('connecting');
+/** Time of the last numbers, if none have come since. */
+export const stale = signal<string | null>(null);
 export const paused = signal(false);
 /** Endings that came while the page was paused. */
 export const waiting = signal(0);
@@ -56,6 +59,8 @@ export const rates = signal<{ opened: number; ended: number } | null>(null);
 export const sessions = signal<Sessions | null>(null);
 /** Of the shortest window; null if there is no diagnosis. */
 export const findings = signal<readonly Finding[] | null>(null);
+/** Of the longest window, what is in the shortest no more. */
+export const earlier = signal<readonly Finding[]>([]);
 
 export function causeOf(ending: Ending): string {
   return ending.event === 'websocket.closed' ? ending.cause : ending.outcome;
