@@ -83,7 +83,10 @@ pub(super) async fn speak_http(
         .max_header_size(limits.header_bytes)
         .timer(TokioTimer::new())
         .header_read_timeout(None)
-        .serve_connection(TokioIo::new(ClientStream::new(leg, Arc::clone(&state))), service);
+        .serve_connection(
+            TokioIo::new(ClientStream::new(leg, Arc::clone(&state), Arc::clone(upstreams.early()))),
+            service,
+        );
     let ended = drive(&proxy.shutdown, &state, &upstreams, &mut connection).await;
     let parts = connection.into_parts();
     let stream = parts.io.into_inner();
@@ -342,7 +345,7 @@ mod tests {
                 Ok::<_, Infallible>(Response::new(AnswerBody::new(body, begun.in_flight).boxed()))
             })
         });
-        let stream = ClientStream::new(Rewind::new(Leg::Unix(ours)), Arc::clone(&state));
+        let stream = ClientStream::new(Rewind::new(Leg::Unix(ours)), Arc::clone(&state), Arc::default());
         let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         client.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
         {
@@ -379,7 +382,7 @@ mod tests {
                 Ok::<_, Infallible>(Response::new(AnswerBody::new(body, begun.in_flight).boxed()))
             })
         });
-        let stream = ClientStream::new(Rewind::new(Leg::Unix(ours)), Arc::clone(&state));
+        let stream = ClientStream::new(Rewind::new(Leg::Unix(ours)), Arc::clone(&state), Arc::default());
         let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         client.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\nGET /half").await.unwrap();
         let ended = drive(&shutdown, &state, &none(), &mut connection).await;

@@ -3,12 +3,13 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::last_words::say_last;
 use super::request::RequestState;
+use crate::proxy::http::early::EarlyAnswers;
 use crate::proxy::transport::leg::Leg;
 use crate::proxy::transport::rewind::Rewind;
 
@@ -16,6 +17,7 @@ use crate::proxy::transport::rewind::Rewind;
 pub(super) struct ClientStream {
     leg: Rewind,
     request: Arc<RequestState>,
+    early: Arc<EarlyAnswers>,
     /// hyper holds no bytes that the leg has not taken.
     flushed: bool,
 }
@@ -23,8 +25,8 @@ pub(super) struct ClientStream {
 // === impl ClientStream ===
 
 impl ClientStream {
-    pub(super) const fn new(leg: Rewind, request: Arc<RequestState>) -> Self {
-        Self { leg, request, flushed: true }
+    pub(super) const fn new(leg: Rewind, request: Arc<RequestState>, early: Arc<EarlyAnswers>) -> Self {
+        Self { leg, request, early, flushed: true }
     }
 
     /// Says `words`, if any, behind everything that hyper had to say, and ends the connection.
@@ -67,7 +69,9 @@ impl AsyncRead for ClientStream {
 
 impl AsyncWrite for ClientStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.leg).poll_write(cx, bytes);
+        let Self { leg, early, .. } = &mut *self;
+        ready!(early.poll_rest(leg, cx))?;
+        let written = Pin::new(leg).poll_write(cx, bytes);
         self.wrote(written)
     }
 
@@ -76,7 +80,9 @@ impl AsyncWrite for ClientStream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.leg).poll_write_vectored(cx, slices);
+        let Self { leg, early, .. } = &mut *self;
+        ready!(early.poll_rest(leg, cx))?;
+        let written = Pin::new(leg).poll_write_vectored(cx, slices);
         self.wrote(written)
     }
 
@@ -86,9 +92,13 @@ impl AsyncWrite for ClientStream {
 
     /// hyper flushes the stream when it has written everything, and not before.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.flushed = true;
-        self.request.flushed();
-        Pin::new(&mut self.leg).poll_flush(cx)
+        let Self { leg, request, early, flushed } = &mut *self;
+        // Part of one is as part of an answer.
+        *flushed = false;
+        ready!(early.poll_send(leg, cx))?;
+        *flushed = true;
+        request.flushed();
+        Pin::new(leg).poll_flush(cx)
     }
 
     /// The leg goes on behind hyper: as a session, or for the last words.

@@ -4,16 +4,17 @@
 //! upstream asks, and not at all if the upstream refuses at once.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{Request, StatusCode, header};
+use http::{Request, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
 use tokio::sync::Notify;
 
 use super::answer::Body;
+use super::early::EarlyAnswers;
 
 /// An upstream that does not know the expectation never answers it. Behind this pause it is given the body all the same, as
 /// clients do too (RFC 9110 §10.1.1: they do not wait "for an indefinite period").
@@ -21,17 +22,31 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A body that is not polled before the upstream's word has come.
 struct AwaitedBody {
-    body: Incoming,
+    /// Since the upstream's word.
+    body: Option<Incoming>,
+    size: SizeHint,
     word: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
+    withheld: Withheld,
 }
 
-/// The request, whose body waits if it says so.
-pub(super) fn await_word(request: Request<Incoming>) -> Request<Body> {
+/// The body that a client waits to be asked for, until it is.
+#[derive(Clone, Default)]
+pub(super) struct Withheld(Arc<Mutex<Option<Incoming>>>);
+
+/// The request, whose body waits if it says so. Other answers before the answer go to the client through `early`.
+pub(super) fn await_word(
+    mut request: Request<Incoming>,
+    early: Option<&Arc<EarlyAnswers>>,
+) -> (Request<Body>, Withheld) {
     let expectation = request.headers().get(header::EXPECT).map(header::HeaderValue::as_bytes);
     let expects = expectation.is_some_and(|expect| expect.eq_ignore_ascii_case(b"100-continue"));
     if !expects || request.body().is_end_stream() {
-        return request.map(BodyExt::boxed);
+        if let Some(early) = early {
+            early.pass_those_to(&mut request, || false);
+        }
+        return (request.map(BodyExt::boxed), Withheld::default());
     }
+    let withheld = Withheld::default();
     let asked = Arc::new(Notify::new());
     let word = Arc::clone(&asked);
     let mut request = request.map(|body| {
@@ -39,14 +54,34 @@ pub(super) fn await_word(request: Request<Incoming>) -> Request<Body> {
             // Either way the body goes on.
             let _ = tokio::time::timeout(PATIENCE, word.notified()).await;
         };
-        AwaitedBody { body, word: Some(Box::pin(word)) }
+        let size = body.size_hint();
+        *withheld.slot() = Some(body);
+        AwaitedBody { body: None, size, word: Some(Box::pin(word)), withheld: withheld.clone() }
     });
-    hyper::ext::on_informational(&mut request, move |answer| {
-        if answer.status() == StatusCode::CONTINUE {
-            asked.notify_one();
-        }
+    let early = early.cloned().unwrap_or_default();
+    early.pass_those_to(&mut request, move || {
+        asked.notify_one();
+        true
     });
-    request.map(BodyExt::boxed)
+    (request.map(BodyExt::boxed), withheld)
+}
+
+// === impl Withheld ===
+
+impl Withheld {
+    fn slot(&self) -> MutexGuard<'_, Option<Incoming>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Option<Incoming> {
+        self.slot().take()
+    }
+
+    /// The answer has come: a body that is not on its way is not waited for. Gives whether that is so; the client may send it all the
+    /// same, so nothing that it sends can be another request.
+    pub(super) fn give_up(&self) -> bool {
+        self.take().is_some()
+    }
 }
 
 // === impl AwaitedBody ===
@@ -59,15 +94,17 @@ impl hyper::body::Body for AwaitedBody {
         if let Some(word) = &mut self.word {
             ready!(word.as_mut().poll(cx));
             self.word = None;
+            self.body = self.withheld.take();
         }
-        Pin::new(&mut self.body).poll_frame(cx)
+        // Given up, it never comes; its connection is closed behind the answer.
+        self.body.as_mut().map_or(Poll::Pending, |body| Pin::new(body).poll_frame(cx))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_some_and(Incoming::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or(self.size, Incoming::size_hint)
     }
 }

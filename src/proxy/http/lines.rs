@@ -1,8 +1,8 @@
 //! Heads of plain HTTP that pass line by line: each line as it was written and in its place, but for those that belong to one
 //! connection, and `X-Forwarded-…`.
 //!
-//! Taken are a request without a body that changes nothing, and an answer whose length is known, if every reader reads them
-//! alike. All others are hyper's.
+//! Taken are a request without a body that changes nothing, an answer whose length is known, and answers before the answer
+//! (1xx), if every reader reads them alike. All others are hyper's.
 
 use httparse::{Header, ParserConfig, Status};
 
@@ -50,7 +50,7 @@ enum Part {
     Other,
 }
 
-/// The head that `bytes` are, with nothing behind it. `None` if it is not one that passes line by line.
+/// The head at the beginning of `bytes`. `None` if it is not a whole one that passes line by line.
 pub(in crate::proxy) fn request<'h, 'b>(bytes: &'b [u8], room: &'h mut Room<'b>) -> Option<PlainRequest<'h, 'b>> {
     let mut request = httparse::Request::new(&mut []);
     let parsed = request.parse_with_uninit_headers(bytes, &mut room.0);
@@ -62,9 +62,10 @@ pub(in crate::proxy) fn request<'h, 'b>(bytes: &'b [u8], room: &'h mut Room<'b>)
         "HEAD" => true,
         _ => return None,
     };
-    // Behind an empty line, or with another request behind it, it is hyper's.
-    let alone = len == bytes.len() && bytes.starts_with(method.as_bytes()) && request.version == Some(1);
-    if !alone || !is_visible_path(target) || Target::of(target).is_some() || !has_strict_lines(bytes) {
+    let bytes = &bytes[..len];
+    // Behind an empty line it is hyper's.
+    let begins = bytes.starts_with(method.as_bytes()) && request.version == Some(1);
+    if !begins || !is_visible_path(target) || Target::of(target).is_some() || !has_strict_lines(bytes) {
         return None;
     }
     let lines = Lines { bytes, headers: request.headers };
@@ -100,7 +101,7 @@ pub(in crate::proxy) fn answer<'h, 'b>(
         Err(_) => return Parsed::Other,
     };
     let bytes = &bytes[..len];
-    let (Some(status @ 200..=599), Some(1)) = (answer.code, answer.version) else { return Parsed::Other };
+    let (Some(status @ (100 | 102..=599)), Some(1)) = (answer.code, answer.version) else { return Parsed::Other };
     let lines = Lines { bytes, headers: answer.headers };
     if !bytes.starts_with(b"HTTP/1.1 ") || !has_strict_lines(bytes) {
         return Parsed::Other;
@@ -119,9 +120,10 @@ pub(in crate::proxy) fn answer<'h, 'b>(
     }
     // RFC 9112 §6.3: without a length there is a body all the same, and it ends with the connection.
     let body = match (status, length) {
-        (204, None) | (304, _) => 0,
+        (..200, None) | (204, None | Some(0)) | (304, _) => 0,
+        (..200 | 204, Some(_)) => return Parsed::Other,
         (_, _) if to_head => 0,
-        (204, Some(_)) | (_, None) => return Parsed::Other,
+        (_, None) => return Parsed::Other,
         (_, Some(length)) => length,
     };
     Parsed::Whole(PlainAnswer { lines, status, body })
@@ -159,6 +161,11 @@ impl Part {
 // === impl PlainRequest ===
 
 impl PlainRequest<'_, '_> {
+    /// Number of its bytes.
+    pub(in crate::proxy) const fn len(&self) -> usize {
+        self.lines.bytes.len()
+    }
+
     /// Number of its headers.
     pub(in crate::proxy) const fn headers(&self) -> usize {
         self.lines.headers.len()
@@ -195,6 +202,11 @@ impl PlainAnswer<'_, '_> {
     /// Number of its headers.
     pub(in crate::proxy) const fn headers(&self) -> usize {
         self.lines.headers.len()
+    }
+
+    /// Whether the answer itself is still to come behind it (RFC 9110 §15.2).
+    pub(in crate::proxy) const fn is_early(&self) -> bool {
+        self.status < 200
     }
 
     /// Writes it as the client gets it.
@@ -299,13 +311,22 @@ mod tests {
             ("x-b:2", "Expect: 100-continue"),
             ("x-b:2", "Upgrade: h2c"),
             ("3\r\n\r\n", "3\r\n"),
-            ("3\r\n\r\n", "3\r\n\r\nGET"),
         ] {
             assert!(ASKED.contains(from), "{from:?}");
             let other = ASKED.replacen(from, to, 1);
             assert!(request(other.as_bytes(), &mut Room::new()).is_none(), "{from:?} as {to:?}");
         }
         assert!(request(ASKED.as_bytes(), &mut Room::new()).is_some());
+    }
+
+    #[test]
+    fn a_request_ends_where_the_next_begins() {
+        let ahead = format!("{ASKED}POST / HTTP/1.1\nX : 1\n\n");
+        let mut out = Vec::new();
+        let mut room = Room::new();
+        let first = request(ahead.as_bytes(), &mut room).unwrap();
+        first.write(&mut out, &client(), &forwarded(XForwarded::Pass, false), "http");
+        assert_eq!((first.len(), &*out), (ASKED.len(), ASKED.as_bytes()));
     }
 
     #[test]
@@ -322,13 +343,18 @@ mod tests {
             ("200 OK", "Content-Length: 5\r\n", true, Some((200, 0))),
             ("200 OK", "", true, Some((200, 0))),
             ("204 No", "", false, Some((204, 0))),
+            ("204 No", "Content-Length: 0\r\n", false, Some((204, 0))),
+            ("100 Continue", "", false, Some((100, 0))),
+            ("103 Early", "Link: </a>\r\n", true, Some((103, 0))),
             ("304 No", "", false, Some((304, 0))),
             ("304 No", "Content-Length: 5\r\n", false, Some((304, 0))),
             ("200 OK", "", false, None),
             ("204 No", "Content-Length: 5\r\n", false, None),
-            ("100 Continue", "", false, None),
+            ("204 No", "Content-Length: 5\r\n", true, None),
+            ("101 Switching", "", false, None),
             ("101 Switching", "Content-Length: 5\r\n", false, None),
-            ("103 Early", "", false, None),
+            ("103 Early", "Content-Length: 0\r\n", false, None),
+            ("103 Early", "Connection: close\r\n", false, None),
             ("600 Odd", "Content-Length: 5\r\n", false, None),
             ("200 OK", "Content-Length: 5\r\nContent-Length: 5\r\n", false, None),
             ("200 OK", "Content-Length: +5\r\n", false, None),

@@ -1,6 +1,7 @@
 //! HTTP/1.1 messages: their heads read and changed, plain requests passed on, answers of closewatch's own.
 
 pub(super) mod answer;
+pub(super) mod early;
 mod expect;
 pub(super) mod facts;
 pub(super) mod head;

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 
 use super::answer::{Body, empty};
-use super::expect;
+use super::expect::{self, Withheld};
 use super::headers;
 use super::upstream::Unanswered;
 use super::upstreams::{Given, OpenError, Upstream, Upstreams};
@@ -44,16 +44,20 @@ pub(in crate::proxy) async fn forward(
     request: Request<Incoming>,
     given: Option<Given>,
 ) -> Result<Response<Body>, PlainError> {
-    let mut request = expect::await_word(prepare(request, upstream.authority)?);
+    let early = upstreams.early();
+    // A client of HTTP/1.0 does not know them (RFC 9110 §15.2).
+    let knows_early = request.version() == http::Version::HTTP_11;
+    let (mut request, withheld) =
+        expect::await_word(prepare(request, upstream.authority)?, knows_early.then_some(early));
     let given = given.filter(|given| Arc::ptr_eq(&given.dialer, upstream.dialer));
     if given.is_none()
         && let Some(mut connection) = upstreams.take(upstream).await.filter(|kept| kept.takes(&request))
     {
         let (first, again) = with_copy(request);
-        match connection.send(first).await {
+        match early.before(connection.send(first)).await {
             Ok(response) => {
                 upstreams.keep(upstream, connection);
-                return finish(response);
+                return finish(response, &withheld);
             }
             Err(Unanswered::NotSent(unsent, _)) => request = *unsent,
             Err(Unanswered::Silent(error)) => request = again.ok_or(PlainError::Ended(error))?,
@@ -64,9 +68,9 @@ pub(in crate::proxy) async fn forward(
         Some(given) => given.result?,
         None => upstreams.open(upstream).await?,
     };
-    let response = connection.send(request).await.map_err(|error| unanswered(error.into_error()))?;
+    let response = early.before(connection.send(request)).await.map_err(|error| unanswered(error.into_error()))?;
     upstreams.keep(upstream, connection);
-    finish(response)
+    finish(response, &withheld)
 }
 
 fn unanswered(error: hyper::Error) -> PlainError {
@@ -102,7 +106,7 @@ fn with_copy(request: Request<Body>) -> (Request<Body>, Option<Request<Body>>) {
 }
 
 /// The answer as the client gets it.
-fn finish(mut response: Response<Incoming>) -> Result<Response<Body>, PlainError> {
+fn finish(mut response: Response<Incoming>, withheld: &Withheld) -> Result<Response<Body>, PlainError> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(PlainError::Switched);
     }
@@ -120,6 +124,9 @@ fn finish(mut response: Response<Incoming>) -> Result<Response<Body>, PlainError
     let upgrade = headers::required_upgrade(&response);
     headers::remove_hop_by_hop(response.headers_mut());
     headers::require_upgrade(response.headers_mut(), upgrade);
+    if withheld.give_up() {
+        headers::say_close(response.headers_mut());
+    }
     *response.version_mut() = http::Version::HTTP_11;
     Ok(response.map(BodyExt::boxed))
 }

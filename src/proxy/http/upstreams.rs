@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::uri::Authority;
 use tokio::time::Instant;
 
+use super::early::EarlyAnswers;
 use super::upstream::{UpstreamConnection, UpstreamPlace};
 use crate::close::{RouteFacts, RouteSink};
 use crate::config::Limits;
@@ -22,6 +23,8 @@ pub(in crate::proxy) struct Upstreams {
     kept: Mutex<Vec<Kept>>,
     /// For the next request.
     given: Mutex<Option<Given>>,
+    /// What comes over them before an answer.
+    early: Arc<EarlyAnswers>,
     /// Number of upstream connections of all clients.
     open: Arc<AtomicUsize>,
     keep_alive: Duration,
@@ -68,8 +71,13 @@ struct Kept {
 
 impl Upstreams {
     /// None yet. `open` counts those of all clients; one that is idle for `keep_alive` is closed.
-    pub(in crate::proxy) const fn new(open: Arc<AtomicUsize>, keep_alive: Duration) -> Self {
-        Self { kept: Mutex::new(Vec::new()), given: Mutex::new(None), open, keep_alive }
+    pub(in crate::proxy) fn new(open: Arc<AtomicUsize>, keep_alive: Duration) -> Self {
+        Self { kept: Mutex::default(), given: Mutex::default(), early: Arc::default(), open, keep_alive }
+    }
+
+    /// Answers before the answer to the client's present request.
+    pub(in crate::proxy) const fn early(&self) -> &Arc<EarlyAnswers> {
+        &self.early
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Vec<Kept>) -> T) -> T {

@@ -61,7 +61,7 @@ pub(in crate::proxy) async fn upgrade(
         let Asked { route, permit, handshake, answer } = *asked;
         let answer = match (answer, websocket::check_upgrade(&request).cloned()) {
             (Ok((leg, address, read)), Ok(key)) => {
-                exchange(proxy, Rewind::answer(leg, read), address, upstream_head(request), &key).await
+                exchange(proxy, upstreams, Rewind::answer(leg, read), address, upstream_head(request), &key).await
             }
             (Ok(_), Err(bad)) => Err(bad.into()),
             (Err(error), _) => Err(error),
@@ -160,7 +160,7 @@ async fn ask(
     let kept = upstreams.take(route.upstream(&proxy.config.limits)).await.filter(|kept| kept.takes(&request));
     let head = upstream_head(request);
     if let Some(mut connection) = kept {
-        match put(proxy, &mut connection, head.clone()).await? {
+        match put(proxy, upstreams, &mut connection, head.clone()).await? {
             Ok(response) => return judge(connection, response, &key).await,
             // It ended while nothing was under way. A GET can be sent again (RFC 9112 §9.3.1).
             Err(Unanswered::NotSent(..) | Unanswered::Silent(_)) => {}
@@ -168,12 +168,13 @@ async fn ask(
         }
     }
     let Reached { leg, address, .. } = route.dialer.dial(&[]).await?;
-    exchange(proxy, Rewind::new(leg), address, head, &key).await
+    exchange(proxy, upstreams, Rewind::new(leg), address, head, &key).await
 }
 
 /// One request, one answer, on a connection that is new to hyper.
 async fn exchange(
     proxy: &Shared,
+    upstreams: &Upstreams,
     upstream: Rewind,
     address: Address,
     head: request::Parts,
@@ -181,18 +182,22 @@ async fn exchange(
 ) -> Result<UpstreamAnswer, UpgradeError> {
     let connection = UpstreamConnection::new(upstream, address, &proxy.config.limits).await;
     let mut connection = connection.map_err(UpgradeError::Closed)?;
-    let response = put(proxy, &mut connection, head).await?.map_err(|error| unanswered(error.into_error()))?;
+    let response =
+        put(proxy, upstreams, &mut connection, head).await?.map_err(|error| unanswered(error.into_error()))?;
     judge(connection, response, key).await
 }
 
 /// Sends an upgrade request, and waits for its answer within `timeouts.handshake`.
 async fn put(
     proxy: &Shared,
+    upstreams: &Upstreams,
     connection: &mut UpstreamConnection,
     head: request::Parts,
 ) -> Result<Result<Response<Incoming>, Unanswered>, UpgradeError> {
     let patience = proxy.config.timeouts.handshake;
-    let exchange = connection.send_upgrade(Request::from_parts(head, empty()));
+    let (early, mut request) = (upstreams.early(), Request::from_parts(head, empty()));
+    early.pass_those_to(&mut request, || false);
+    let exchange = early.before(connection.send_upgrade(request));
     tokio::time::timeout(patience, exchange).await.map_err(|_| UpgradeError::Timeout(patience))
 }
 

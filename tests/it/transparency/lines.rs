@@ -177,6 +177,32 @@ async fn requests_that_are_sent_ahead_are_answered_in_their_order() {
     rig.done().await;
 }
 
+/// Targets that hyper cannot read are among them, and requests that hyper goes on with.
+#[tokio::test]
+async fn requests_that_come_in_one_piece_pass_as_they_were_written() {
+    let rig = by_lines();
+    let mut client = rig.connect().await;
+    let odd = "GET /?filter={\"room\":<1>} HTTP/1.1\r\nX-b: 1\r\nX-a: 2\r\nHost: chat.test\r\nX-b: 3\r\n\r\n";
+    let post = "POST /c HTTP/1.1\r\nHost: chat.test\r\nContent-Length: 2\r\n\r\nhi";
+    client.send(&[ASKED, ASKED, odd.as_bytes(), post.as_bytes()].concat()).await;
+    let mut upstream = rig.accept().await;
+    for _ in 0..2 {
+        assert!(upstream.receive_head().await.starts_with(PASSED));
+        upstream.send(ANSWER).await;
+        client.expect(ANSWER).await;
+    }
+    for (asked, body) in [("GET /?filter={\"room\":<1>} HTTP/1.1\r\n", ""), ("POST /c HTTP/1.1\r\n", "hi")] {
+        assert!(upstream.receive_head().await.starts_with(asked));
+        upstream.expect(body.as_bytes()).await;
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
+        upstream.send(answer).await;
+        client.expect(answer).await;
+    }
+    assert!(rig.was_never_dialled(), "a second time");
+    drop(client);
+    rig.done().await;
+}
+
 #[tokio::test]
 async fn a_drain_that_begins_before_an_answer_lets_it_say_that_it_is_the_last() {
     let rig = Rig::new();

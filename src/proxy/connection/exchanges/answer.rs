@@ -20,6 +20,8 @@ pub(super) struct Exchange<'u> {
     is_head: bool,
     stage: Stage,
     out: Outgoing,
+    /// An answer before the answer was passed on, so the request must not be put again.
+    begun: bool,
 }
 
 /// The stage of an exchange.
@@ -28,6 +30,8 @@ enum Stage {
     Asking,
     /// These bytes of the answer's head have come.
     Head(Vec<u8>),
+    /// An answer before the answer (1xx) is on its way to the client, and these bytes came behind it.
+    Early(Vec<u8>),
     /// The head was passed on, and so many bytes of the body are to come. `clean`: nothing has come behind it.
     Body { left: u64, clean: bool },
 }
@@ -49,7 +53,7 @@ pub(super) enum Ended {
 impl<'u> Exchange<'u> {
     /// The request in `head` is put to `upstream`.
     pub(super) fn new(upstream: &'u mut Kept, is_head: bool, head: Vec<u8>) -> Self {
-        Self { upstream, is_head, stage: Stage::Asking, out: Outgoing { bytes: head, sent: 0 } }
+        Self { upstream, is_head, stage: Stage::Asking, out: Outgoing { bytes: head, sent: 0 }, begun: false }
     }
 
     /// The buffer that it used.
@@ -68,7 +72,7 @@ impl<'u> Exchange<'u> {
 
     fn poll_answer(&mut self, front: &mut Front<'_>, cx: &mut Context<'_>) -> Poll<Ended> {
         loop {
-            match &self.stage {
+            match &mut self.stage {
                 Stage::Asking => {
                     if ready!(self.out.poll_send(&mut self.upstream.leg, cx)).is_err() {
                         // An answer may be there all the same, for whoever reads it.
@@ -93,6 +97,21 @@ impl<'u> Exchange<'u> {
                     }
                 }
                 Stage::Head(_) => {}
+                // It goes out before anything else is read: the upstream could send any number of them.
+                Stage::Early(behind) => match self.out.poll_send(&mut front.leg, cx) {
+                    Poll::Ready(Ok(())) => {
+                        let behind = std::mem::take(behind);
+                        self.stage = Stage::Head(Vec::new());
+                        if !behind.is_empty() {
+                            if let Some(ended) = self.pass_head(front, &behind, cx) {
+                                return Poll::Ready(ended);
+                            }
+                            continue;
+                        }
+                    }
+                    Poll::Ready(Err(_)) => return Poll::Ready(Ended::Over),
+                    Poll::Pending => return Poll::Pending,
+                },
             }
             let ended = read_buffer::lend(|buffer, _| {
                 let mut read = ReadBuf::new(buffer);
@@ -100,7 +119,8 @@ impl<'u> Exchange<'u> {
                 // A connection that breaks ends as well.
                 let bytes = if came.is_ok() { read.filled() } else { &[] };
                 Poll::Ready(match &mut self.stage {
-                    Stage::Head(before) if bytes.is_empty() => Some(Ended::of_connection(std::mem::take(before))),
+                    Stage::Head(before) if bytes.is_empty() && before.is_empty() && !self.begun => Some(Ended::Silent),
+                    Stage::Head(before) if bytes.is_empty() => Some(Ended::Begun(std::mem::take(before))),
                     Stage::Head(before) if before.is_empty() => self.pass_head(front, bytes, cx),
                     Stage::Head(before) => {
                         let known = before.len();
@@ -113,8 +133,8 @@ impl<'u> Exchange<'u> {
                             self.pass_head(front, &bytes, cx)
                         }
                     }
-                    Stage::Asking | Stage::Body { .. } if bytes.is_empty() => Some(Ended::Over),
-                    Stage::Asking | Stage::Body { .. } => self.pass_body(front, bytes, cx),
+                    Stage::Asking | Stage::Early(_) | Stage::Body { .. } if bytes.is_empty() => Some(Ended::Over),
+                    Stage::Asking | Stage::Early(_) | Stage::Body { .. } => self.pass_body(front, bytes, cx),
                 })
             });
             if let Some(ended) = ready!(ended) {
@@ -135,8 +155,12 @@ impl<'u> Exchange<'u> {
             Parsed::Whole(head)
                 if head.len() <= limits.header_bytes && head.headers() <= limits.header_lines && front.is_running() =>
             {
-                self.out.bytes.clear();
                 head.write(&mut self.out.bytes);
+                if head.is_early() {
+                    self.begun = true;
+                    self.stage = Stage::Early(bytes[head.len()..].to_vec());
+                    return None;
+                }
                 self.stage = Stage::Body { left: head.body, clean: true };
                 self.upstream.route.sink.http_response(head.status);
                 self.pass_body(front, &bytes[head.len()..], cx)
@@ -159,14 +183,5 @@ impl<'u> Exchange<'u> {
                 None
             }
         }
-    }
-}
-
-// === impl Ended ===
-
-impl Ended {
-    /// The upstream's connection has ended behind these bytes of a head.
-    fn of_connection(came: Vec<u8>) -> Self {
-        if came.is_empty() { Self::Silent } else { Self::Begun(came) }
     }
 }

@@ -84,21 +84,19 @@ async fn pass_one(
 ) -> Next {
     let limits = &proxy.config.limits;
     // From then on an answer says that it is the last, or that there is none.
-    if !front.is_running() || front.read.len() > limits.header_bytes.min(LONGEST_HEAD) {
+    if !front.is_running() {
         return Next::Hyper;
     }
-    let (route, is_head) = {
+    let (route, len, is_head) = {
         let mut room = Room::new();
-        let Some(request) = lines::request(&front.read, &mut room).filter(|it| it.headers() <= limits.header_lines)
-        else {
-            return Next::Hyper;
-        };
+        let longest = limits.header_bytes.min(LONGEST_HEAD);
+        let fits = |it: &lines::PlainRequest<'_, '_>| it.len() <= longest && it.headers() <= limits.header_lines;
+        let Some(request) = lines::request(&front.read, &mut room).filter(fits) else { return Next::Hyper };
         let Some(route) = proxy.routes.find(Some(request.host), request.path) else { return Next::Hyper };
         out.clear();
         request.write(out, client, &proxy.config.forwarded, proxy.scheme());
-        (Arc::clone(route), request.is_head)
+        (Arc::clone(route), request.len(), request.is_head)
     };
-    let len = front.read.len();
     let given = |result| {
         upstreams.give(Given { dialer: Arc::clone(&route.dialer), result });
         Next::Hyper
