@@ -29,35 +29,54 @@ const GAP: f64 = 0.1;
 const CHANCE: f64 = 0.3;
 /// Values below this are no limit of a box: they are answers.
 const LEAST: f64 = 1.5;
+/// Windows of so many values have much in common with those that follow: a part of them is looked at together.
+const MANY: usize = 64;
+/// That part.
+const TOGETHER: usize = 4;
+
+/// The values from one on that are not above it by more than a width.
+#[derive(Clone, Copy)]
+struct Window {
+    start: usize,
+    end: usize,
+    /// The end, as a value.
+    high: f64,
+    width: f64,
+}
 
 /// The weightiest cluster of at least `least` values; `values` in order.
 pub(super) fn heaviest(values: &[f64], least: usize) -> Option<Cluster> {
     let from = values.partition_point(|value| *value < LEAST);
     let mut best: Option<(f64, Cluster)> = None;
     for relative in WIDTHS {
-        let (mut end, mut beyond) = (from, from);
-        for start in from..values.len() {
-            let low = values[start];
-            let width = low * relative + JITTER;
-            end = end.max(start);
-            while end < values.len() && values[end] <= low + width {
-                end += 1;
+        let (mut start, mut end, mut beyond, mut next_try) = (from, from, from, from);
+        while start < values.len() {
+            let window = Window::of(values, start, relative, end);
+            let (low, count) = (values[start], window.end - start);
+            end = window.end;
+            if count >= MANY && start >= next_try {
+                let farther = Window::of(values, start + count / TOGETHER, relative, end);
+                if are_plain(values, [&window, &farther], &mut beyond) {
+                    (start, end) = (farther.start + 1, farther.end);
+                    continue;
+                }
+                // The next ones are hardly different.
+                next_try = start + count / TOGETHER / TOGETHER;
             }
-            let count = end - start;
+            start += 1;
             if count < least || best.as_ref().is_some_and(|(score, _)| count as f64 <= *score) {
                 continue;
             }
-            beyond = beyond.max(end);
-            if is_plain(values, start, end, width, &mut beyond) {
+            if are_plain(values, [&window, &window], &mut beyond) {
                 continue;
             }
-            let expected = beside(values, start, end, width);
+            let expected = beside(values, &window);
             // Ties go to the narrower: it is tried first, and what a wider one adds must be worth its width.
             let score = (count as f64 - 2.0 * expected) * (1.0 - 0.5 * relative);
             let sure = surprise(count as f64, expected);
             if count as f64 >= TIMES * expected && sure >= SURE && best.as_ref().is_none_or(|(best, _)| score > *best) {
-                let cluster =
-                    Cluster { low, high: values[end - 1], center: values[start + count / 2], count, expected };
+                let center = values[window.start + count / 2];
+                let cluster = Cluster { low, high: values[end - 1], center, count, expected };
                 best = Some((score, cluster));
             }
         }
@@ -65,20 +84,21 @@ pub(super) fn heaviest(values: &[f64], least: usize) -> Option<Cluster> {
     best.map(|(_, cluster)| cluster)
 }
 
-/// Whether its neighbours above alone make a window no cluster: so it is for most, and known at once. They begin at `from`, which is
-/// looked for from where those of the window below begin.
-fn is_plain(values: &[f64], start: usize, end: usize, width: f64, from: &mut usize) -> bool {
-    let high = values[end - 1].max(values[start] + width);
-    *from = point_near(values, *from, |value| value < high + width * GAP);
-    let most = (end - start) as f64 / TIMES - CHANCE;
-    values.get(*from + most.max(0.0) as usize).is_some_and(|value| *value <= high + width * (1.0 + GAP))
+/// Whether their neighbours above alone make all windows from `first` to `last` no cluster: so it is for most, and known at once. They
+/// begin at `beyond`, which is looked for from where those of the window below begin.
+fn are_plain(values: &[f64], [first, last]: [&Window; 2], beyond: &mut usize) -> bool {
+    *beyond = point_near(values, *beyond, |value| value < last.high + last.width * GAP);
+    let most = (last.end - first.start) as f64 / TIMES - CHANCE;
+    let reach = first.high + first.width * (1.0 + GAP);
+    values.get(*beyond + most.max(0.0) as usize).is_some_and(|value| *value <= reach)
 }
 
-/// How many a window of `width` would hold if it were as dense as the denser of its two sides: so the edge of a plateau, and
-/// the head of a tail, are no cluster.
-fn beside(values: &[f64], start: usize, end: usize, width: f64) -> f64 {
+/// How many a window would hold if it were as dense as the denser of its two sides: so the edge of a plateau, and the head of a tail,
+/// are no cluster.
+fn beside(values: &[f64], window: &Window) -> f64 {
     const REACHES: [f64; 2] = [1.0, 2.5];
-    let (low, high) = (values[start], values[end - 1].max(values[start] + width));
+    let Window { start, end, high, width } = *window;
+    let low = values[start];
     let count = |near: usize, from: f64, to: f64| {
         (point_near(values, near, |value| value <= to) - point_near(values, near, |value| value < from)) as f64
     };
@@ -89,6 +109,17 @@ fn beside(values: &[f64], start: usize, end: usize, width: f64) -> f64 {
         left.max(right)
     };
     REACHES.into_iter().map(dense).fold(0.0, f64::max) * width + CHANCE
+}
+
+// === impl Window ===
+
+impl Window {
+    /// The one that begins at `start`; its end is looked for from `near` on.
+    fn of(values: &[f64], start: usize, relative: f64, near: usize) -> Self {
+        let width = values[start] * relative + JITTER;
+        let high = values[start] + width;
+        Self { start, end: point_near(values, near.max(start), |value| value <= high).max(start), high, width }
+    }
 }
 
 /// The partition point of `values`, looked for from `near` on in steps that double: it is not far away.
@@ -182,6 +213,44 @@ mod tests {
         let values = sorted(spread(0.0, 300.0, 200).chain(spread(55.0, 65.0, 120)));
         let found = heaviest(&values, 10).unwrap();
         assert!(found.count > 100 && (found.center - 60.0).abs() < 3.0, "{found:?}");
+    }
+
+    /// Each window by itself.
+    fn one_by_one(values: &[f64], least: usize) -> Option<Cluster> {
+        let mut best: Option<(f64, Cluster)> = None;
+        for relative in WIDTHS {
+            for start in values.partition_point(|value| *value < LEAST)..values.len() {
+                let window = Window::of(values, start, relative, 0);
+                let (end, count) = (window.end, window.end - start);
+                let expected = beside(values, &window);
+                let score = (count as f64 - 2.0 * expected) * (1.0 - 0.5 * relative);
+                let is_one = count >= least
+                    && count as f64 >= TIMES * expected
+                    && surprise(count as f64, expected) >= SURE
+                    && best.is_none_or(|(best, _)| score > best);
+                if is_one {
+                    let (low, high, center) = (values[start], values[end - 1], values[start + count / 2]);
+                    best = Some((score, Cluster { low, high, center, count, expected }));
+                }
+            }
+        }
+        best.map(|(_, cluster)| cluster)
+    }
+
+    #[test]
+    fn the_cluster_is_that_which_a_look_at_each_window_finds() {
+        let mut random = fastrand::Rng::with_seed(15);
+        let mut found = 0;
+        for round in 0..60 {
+            let (scale, limit) = (random.f64() * 100.0 + 5.0, random.f64() * 200.0 + 2.0);
+            let mut some: Vec<f64> = (0..1500).map(|_| -scale * random.f64().ln()).collect();
+            some.extend((0..round * 5).map(|_| limit + random.f64() * limit * 0.05));
+            let values = sorted(some.into_iter());
+            let cluster = heaviest(&values, 10);
+            assert_eq!(cluster, one_by_one(&values, 10), "{scale} {limit}");
+            found += usize::from(cluster.is_some());
+        }
+        assert!((10..60).contains(&found), "{found}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The engine: takes records one by one, in any order, and says what they mean together.
 
 use super::cohort::{LEAST, common, others};
+use super::cores::Cores;
 use super::finding::{Finding, Note, Report};
 use super::log::Log;
 use super::names::{self, Names};
@@ -54,24 +55,27 @@ impl Engine {
 
     /// Findings and notes. Does not depend on the order in which the records came, nor on which engine they came to first.
     pub fn report(&self) -> Report {
-        self.report_with_patterns().0
+        self.report_on(1)
     }
 
-    /// The same, and for each finding what its sessions look like.
+    /// The same, by so many threads.
+    pub fn report_on(&self, threads: usize) -> Report {
+        self.report_by(Cores::new(threads)).0
+    }
+
+    /// The same by this thread alone, and for each finding what its sessions look like.
     pub(super) fn report_with_patterns(&self) -> (Report, Vec<Pattern>) {
-        let mut log = Log::new(&self.sample, &self.names);
-        let (causes, mut found) = rules::apply(&mut log);
+        self.report_by(Cores::ONE)
+    }
+
+    fn report_by(&self, cores: Cores) -> (Report, Vec<Pattern>) {
+        let log = Log::new(&self.sample, &self.names, cores);
+        let (beside, (causes, mut found)) =
+            log.cores.both(|| (reconnects::of(&log), self.tally.tables(&self.names)), || rules::apply(&log));
+        let ((reconnects, back_off), tables) = beside;
         found.retain(|note| !note.sentence.is_empty());
-        let (reconnects, back_off) = reconnects::of(&log);
-        let mut report = Report {
-            schema: SCHEMA,
-            unread_lines: 0,
-            findings: vec![],
-            notes: found,
-            tables: self.tally.tables(&self.names),
-            reconnects,
-            back_off,
-        };
+        let mut report =
+            Report { schema: SCHEMA, unread_lines: 0, findings: vec![], notes: found, tables, reconnects, back_off };
         let mut findings = vec![];
         for cause in merge::merged(&log, causes) {
             let finding = finding(&log, &cause);

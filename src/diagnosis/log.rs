@@ -1,9 +1,12 @@
 //! The log as the rules see it: rows by time, what each stands for, and which a rule has already explained.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use foldhash::{HashMap, HashSet};
 
 use super::clients::Clients;
 use super::columns::Columns;
+use super::cores::Cores;
 use super::names::{Name, Names};
 use super::openings::Openings;
 use super::row::{Row, Session};
@@ -22,39 +25,62 @@ pub(super) struct Log<'a> {
     pub(super) clients: Clients,
     pub(super) columns: Columns,
     pub(super) openings: Openings,
+    /// Those that rules may use.
+    pub(super) cores: Cores,
     /// The session of each row that is one. Rows lie apart in memory: what is asked for often is kept close together.
     sessions: Vec<Option<&'a Session>>,
     /// The sign of each of them.
     signs: Vec<Option<Sign>>,
     /// Rows that a rule has explained.
-    explained: Vec<bool>,
-    all: Vec<usize>,
-    of_route: HashMap<Name, Vec<usize>>,
+    explained: Vec<AtomicBool>,
+    all: Rows,
+    of_route: HashMap<Name, Rows>,
     routes: Vec<Name>,
 }
 
+/// Rows of a route, or all, each list in the order of time.
+#[derive(Debug, Default)]
+struct Rows {
+    all: Vec<usize>,
+    sessions: Vec<usize>,
+    /// The same by sign: most rules ask for few of them.
+    of_sign: Vec<(Option<Sign>, Vec<usize>)>,
+}
+
+/// Fewer rows are not worth a second thread.
+const FEW: usize = 5000;
 /// A client may open its next session so long before the end of the last one is over.
 const CROSSED: f64 = 0.1;
 
 // === impl Log ===
 
 impl<'a> Log<'a> {
-    pub(super) fn new(sample: &'a Sample, names: &'a Names) -> Self {
+    pub(super) fn new(sample: &'a Sample, names: &'a Names, cores: Cores) -> Self {
         let (rows, weight): (Vec<&Row>, Vec<f64>) = sample.rows().into_iter().unzip();
         let sessions: Vec<Option<&Session>> = rows.iter().map(|row| row.session()).collect();
-        let mut of_route: HashMap<Name, Vec<usize>> = HashMap::default();
-        for (at, row) in rows.iter().enumerate() {
-            of_route.entry(row.route).or_default().push(at);
-        }
+        let signs: Vec<Option<Sign>> = sessions.iter().map(|session| session.map(|session| session.sign)).collect();
+        let cores = if rows.len() < FEW { Cores::ONE } else { cores };
+        let lists = || {
+            let mut all = Rows::default();
+            let mut of_route: HashMap<Name, Rows> = HashMap::default();
+            for (at, row) in rows.iter().enumerate() {
+                all.push(at, signs[at]);
+                of_route.entry(row.route).or_default().push(at, signs[at]);
+            }
+            (all, of_route)
+        };
+        let (columns, (clients, openings, (all, of_route))) =
+            cores.both(|| Columns::of(&rows), || (Clients::of(&rows), Openings::of(&rows), lists()));
         let mut routes: Vec<Name> = of_route.keys().copied().collect();
         routes.sort_unstable();
         Self {
-            clients: Clients::of(&rows),
-            columns: Columns::of(&rows),
-            openings: Openings::of(&rows),
-            signs: sessions.iter().map(|session| session.map(|session| session.sign)).collect(),
-            explained: vec![false; rows.len()],
-            all: (0..rows.len()).collect(),
+            clients,
+            columns,
+            openings,
+            cores,
+            signs,
+            explained: rows.iter().map(|_| AtomicBool::new(false)).collect(),
+            all,
             of_route,
             routes,
             rows,
@@ -77,12 +103,27 @@ impl<'a> Log<'a> {
         scopes
     }
 
+    /// The work of each route, side by side, then that of all of them together; in this order.
+    pub(super) fn by_scope<R: Send>(&self, work: impl Fn(Scope) -> R + Sync) -> Vec<R> {
+        let scopes = self.scopes();
+        let (routes, all) = scopes.split_at(self.routes.len());
+        let mut found = self.cores.map(routes, |scope| work(*scope));
+        found.extend(all.iter().map(|scope| work(*scope)));
+        found
+    }
+
     /// The rows of a route, or all.
     pub(super) fn rows_of(&self, scope: Scope) -> &[usize] {
-        match scope {
-            Some(route) => self.of_route.get(&route).map_or(&[], |rows| rows),
-            None => &self.all,
-        }
+        self.of_scope(scope).map_or(&[], |rows| &rows.all)
+    }
+
+    /// All sessions of a route, or of all.
+    pub(super) fn sessions_of(&self, scope: Scope) -> &[usize] {
+        self.of_scope(scope).map_or(&[], |rows| &rows.sessions)
+    }
+
+    fn of_scope(&self, scope: Scope) -> Option<&Rows> {
+        scope.map_or(Some(&self.all), |route| self.of_route.get(&route))
     }
 
     /// The session of a row; rules ask only for rows that are sessions.
@@ -102,24 +143,33 @@ impl<'a> Log<'a> {
 
     /// Sessions that are not explained yet and bear such a sign.
     pub(super) fn open(&self, scope: Scope, sign: impl Fn(Sign) -> bool) -> Vec<usize> {
-        let fits = |row: &usize| !self.explained[*row] && self.signs[*row].is_some_and(&sign);
-        self.rows_of(scope).iter().copied().filter(fits).collect()
-    }
-
-    /// Rows of any kind that are not explained yet.
-    pub(super) fn unexplained(&self, scope: Scope) -> Vec<usize> {
-        self.rows_of(scope).iter().copied().filter(|row| !self.explained[*row]).collect()
+        self.unexplained_of(scope, |of| of.is_some_and(&sign))
     }
 
     /// Handshakes that failed and are not explained yet and fit.
     pub(super) fn handshakes(&self, scope: Scope, fits: impl Fn(&Row) -> bool) -> Vec<usize> {
-        let failed = |row: &usize| self.signs[*row].is_none() && !self.explained[*row];
-        self.rows_of(scope).iter().copied().filter(|row| failed(row) && fits(self.rows[*row])).collect()
+        let mut rows = self.unexplained_of(scope, |sign| sign.is_none());
+        rows.retain(|row| fits(self.rows[*row]));
+        rows
     }
 
-    /// All sessions.
-    pub(super) fn sessions_of(&self, scope: Scope) -> Vec<usize> {
-        self.rows_of(scope).iter().copied().filter(|row| self.signs[*row].is_some()).collect()
+    /// Rows that are not explained yet and have such a sign, or none.
+    pub(super) fn unexplained_of(&self, scope: Scope, fits: impl Fn(Option<Sign>) -> bool) -> Vec<usize> {
+        let Some(rows) = self.of_scope(scope) else { return vec![] };
+        let lists: Vec<&Vec<usize>> =
+            rows.of_sign.iter().filter(|(sign, _)| fits(*sign)).map(|(_, rows)| rows).collect();
+        let mut found: Vec<usize> =
+            lists.iter().copied().flatten().copied().filter(|row| !self.is_explained(*row)).collect();
+        if lists.len() > 1 {
+            #[expect(clippy::stable_sort_primitive, reason = "it sees that there are lists in order, and merges them")]
+            found.sort();
+        }
+        found
+    }
+
+    /// Rows of any kind that are not explained yet.
+    pub(super) fn unexplained(&self, scope: Scope) -> Vec<usize> {
+        self.rows_of(scope).iter().copied().filter(|row| !self.is_explained(*row)).collect()
     }
 
     /// Those of some rows, in the order of time, that were over between these instants.
@@ -129,14 +179,14 @@ impl<'a> Log<'a> {
         &rows[first..end.max(first)]
     }
 
-    pub(super) fn explain(&mut self, members: &[usize]) {
+    pub(super) fn explain(&self, members: &[usize]) {
         for row in members {
-            self.explained[*row] = true;
+            self.explained[*row].store(true, Ordering::Relaxed);
         }
     }
 
     pub(super) fn is_explained(&self, row: usize) -> bool {
-        self.explained[row]
+        self.explained[row].load(Ordering::Relaxed)
     }
 
     /// The number of records that these rows stand for.
@@ -199,6 +249,21 @@ impl<'a> Log<'a> {
         match (self.rows.first(), self.rows.last()) {
             (Some(first), Some(last)) => (last.at - first.at).max(1.0),
             _ => 1.0,
+        }
+    }
+}
+
+// === impl Rows ===
+
+impl Rows {
+    fn push(&mut self, row: usize, sign: Option<Sign>) {
+        self.all.push(row);
+        if sign.is_some() {
+            self.sessions.push(row);
+        }
+        match self.of_sign.iter_mut().find(|(known, _)| *known == sign) {
+            Some((_, rows)) => rows.push(row),
+            None => self.of_sign.push((sign, vec![row])),
         }
     }
 }

@@ -16,6 +16,7 @@ mod clients;
 mod cluster;
 mod cohort;
 mod columns;
+mod cores;
 mod engine;
 mod explained;
 mod finding;

@@ -21,11 +21,10 @@ pub(super) fn read(files: &[PathBuf], filter: &Filter, anonymise: bool) -> Resul
     let standard = [PathBuf::from("-")];
     let files = if files.is_empty() { &standard } else { files };
     let anonymous = anonymise.then(Anonymous::default);
-    let threads = thread::available_parallelism().map_or(1, usize::from);
     let input = Mutex::new(Input::of(files));
     let outcomes: Vec<_> = thread::scope(|scope| {
         let readers: Vec<_> =
-            (0..threads).map(|_| scope.spawn(|| read_blocks(&input, files, filter, anonymous.as_ref()))).collect();
+            (0..threads()).map(|_| scope.spawn(|| read_blocks(&input, files, filter, anonymous.as_ref()))).collect();
         let outcome = |reader: thread::ScopedJoinHandle<'_, _>| {
             reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
@@ -38,6 +37,11 @@ pub(super) fn read(files: &[PathBuf], filter: &Filter, anonymise: bool) -> Resul
         whole.bad.merge(bad);
     }
     Ok(whole)
+}
+
+/// Threads that read, and reason.
+pub(super) fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn read_blocks(

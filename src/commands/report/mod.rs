@@ -53,7 +53,7 @@ pub fn execute(args: &Args) -> ExitCode {
             return ExitCode::from(FAILURE);
         }
     };
-    let mut found = outcome.engine.report();
+    let mut found = outcome.engine.report_on(files::threads());
     found.unread_lines = outcome.bad.total();
     for line in outcome.bad.named(NAMED_LINES) {
         // If standard error is gone there is nobody to tell.

@@ -50,14 +50,14 @@ struct Burst {
 type Seat = (Name, Name);
 
 /// Finds crashes and restarts; explains their rows.
-pub(super) fn causes(log: &mut Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
+pub(super) fn causes(log: &Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
     announced(log, notes);
     upstreams(log, causes, notes);
     fronts(log, causes, notes);
 }
 
 /// Restarts that the upstream announced: notes.
-fn announced(log: &mut Log<'_>, notes: &mut Vec<Note>) {
+fn announced(log: &Log<'_>, notes: &mut Vec<Note>) {
     let rows = log.open(None, |sign| sign == Sign::Announced);
     if rows.len() >= 5 {
         notes.push(Note {
@@ -78,7 +78,7 @@ fn is_upstreams_end(sign: Sign) -> bool {
     )
 }
 
-fn upstreams(log: &mut Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
+fn upstreams(log: &Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
     let ends = log.open(None, is_upstreams_end);
     let mut seats: BTreeMap<Seat, Vec<usize>> = BTreeMap::new();
     for row in ends {
@@ -235,7 +235,7 @@ fn behind(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>, outcomes: &[Ou
 }
 
 /// An effect of a burst is its consequence, and no cause of its own.
-fn consequences(log: &mut Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>, cause: &mut Cause) {
+fn consequences(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>, cause: &mut Cause) {
     let mut outcomes = Outcome::ALL.to_vec();
     outcomes.retain(|outcome| {
         matches!(
@@ -285,7 +285,7 @@ fn said_goodbye(log: &Log<'_>, burst: &Burst, here: impl Fn(usize) -> bool) -> b
 }
 
 /// Many ends of the clients' legs at one instant: a hop in front, or the clients' network.
-fn fronts(log: &mut Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
+fn fronts(log: &Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
     let is_end =
         |sign: Sign| matches!(sign, Sign::Fin(Peer::Client) | Sign::Reset(Peer::Client) | Sign::Vanished(Peer::Client));
     let ends = log.open(None, is_end);

@@ -6,6 +6,7 @@ use super::{CLIENTS, Cause};
 use crate::diagnosis::address::Ip;
 use crate::diagnosis::cluster::{self, Cluster, quantile};
 use crate::diagnosis::cohort::{LEAST, Trait, others, shared, shared_by};
+use crate::diagnosis::cores::Cores;
 use crate::diagnosis::finding::{Culprit, Mechanism, Note};
 use crate::diagnosis::limits;
 use crate::diagnosis::log::{Log, Scope};
@@ -60,6 +61,13 @@ impl Clock {
     }
 }
 
+/// The word of these rules on one scope.
+#[derive(Default)]
+struct Found {
+    causes: Vec<Cause>,
+    notes: Vec<Note>,
+}
+
 /// A timer that was found.
 pub(super) struct Timer {
     clock: Clock,
@@ -68,31 +76,59 @@ pub(super) struct Timer {
 }
 
 /// Finds cuts by boxes, and limits and policies of the peers; explains their rows.
-pub(super) fn causes(log: &mut Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
-    for route in log.scopes() {
-        for leg in Peer::ALL {
-            for _ in 0..TIMERS {
-                let Some(timer) = best(log, route, leg) else { break };
-                log.explain(&timer.members);
-                cut(log, route, leg, timer, causes, notes);
-            }
-        }
-        heartbeats(log, route, causes);
-        limits_of_upstream(log, route, causes, notes);
-        habits_of_clients(log, route, notes);
+pub(super) fn causes(log: &Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
+    for found in log.by_scope(|scope| of_scope(log, scope)) {
+        causes.extend(found.causes);
+        notes.extend(found.notes);
+    }
+}
+
+fn of_scope(log: &Log<'_>, route: Scope) -> Found {
+    // None of these looks at a session that another one may explain.
+    const PARTS: [fn(&Log<'_>, Scope, &mut Found); 4] = [
+        |log, route, found| cuts(log, route, Peer::Client, found),
+        |log, route, found| cuts(log, route, Peer::Upstream, found),
+        |log, route, found| heartbeats(log, route, Peer::Client, found),
+        |log, route, found| {
+            heartbeats(log, route, Peer::Upstream, found);
+            limits_of_upstream(log, route, found);
+        },
+    ];
+    // Routes are side by side already.
+    let cores = if route.is_none() { log.cores } else { Cores::ONE };
+    let parts = cores.map(&PARTS, |part| {
+        let mut found = Found::default();
+        part(log, route, &mut found);
+        found
+    });
+    let mut all = Found::default();
+    for found in parts {
+        all.causes.extend(found.causes);
+        all.notes.extend(found.notes);
+    }
+    habits_of_clients(log, route, &mut all.notes);
+    all
+}
+
+/// Timers behind ends of this leg's transport.
+fn cuts(log: &Log<'_>, route: Scope, leg: Peer, found: &mut Found) {
+    for _ in 0..TIMERS {
+        let Some(timer) = best(log, route, leg) else { return };
+        log.explain(&timer.members);
+        cut(log, route, leg, timer, found);
     }
 }
 
 /// A timer behind ends without a Close: of a box, or, if all of them are of one program, of the client.
-fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
+fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, found: &mut Found) {
     let Timer { clock, cluster, ref members } = timer;
     let mechanism = if clock == Clock::Age { Mechanism::MaxLifetime } else { Mechanism::IdleCut };
-    let bystanders = others(&log.sessions_of(route), members);
+    let bystanders = others(log.sessions_of(route), members);
     let has = |property| shared(log, members, &bystanders, property).is_some();
     let of_program = || shared_by(log, members, &bystanders, Trait::UserAgent, MAINLY).is_some();
     let (culprit, or): (_, &[_]) = match leg {
         Peer::Client if of_program() && spares_others(log, &timer, &bystanders) => {
-            notes.push(Note {
+            found.notes.push(Note {
                 mechanism: "client_idle_policy",
                 sentence: format!(
                     "{} sessions of one client program were left by it at {:.1} s: its own timer.",
@@ -127,7 +163,7 @@ fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, causes: &mut Vec<Ca
     if let Some(known) = limits::known(mechanism, cause.limit.unwrap_or(0.0)) {
         cause.detail = Some(format!("{}; a limit of {known}", cause.detail.as_deref().unwrap_or("age")));
     }
-    causes.push(cause);
+    found.causes.push(cause);
 }
 
 /// Whether a timer that ends by FIN lets others go on beyond it: then it is the program's own, and nobody's between.
@@ -166,89 +202,67 @@ fn is_own_will(log: &Log<'_>, members: &[usize], bystanders: &[usize]) -> bool {
 }
 
 /// A peer that closes because the other has been silent for so long while it spoke: a heartbeat without words.
-fn heartbeats(log: &mut Log<'_>, route: Scope, causes: &mut Vec<Cause>) {
-    for closer in Peer::ALL {
-        let silent = closer.other();
-        let closes = |session: &Session| match closer {
-            Peer::Client => {
-                let by_client = session.sign == Sign::Normal && !session.upstream_closed;
-                session.sign == Sign::Application(closer) || by_client && matches!(session.code, 1000 | 1005)
-            }
-            Peer::Upstream => {
-                matches!(session.sign, Sign::Application(Peer::Upstream) | Sign::Announced)
-                    && !says_restart(log, session)
-                    || session.sign == Sign::Normal && session.upstream_closed
-            }
-        };
-        let spoke = |session: &Session| {
-            let (mine, theirs) = (session.since_message[closer.index()], session.silent[silent.index()]);
-            mine < 0.9 * theirs && theirs > 2.0
-        };
-        let rows = log.open(route, |_| true);
-        let rows: Vec<usize> =
-            rows.into_iter().filter(|row| log.session(*row).is_some_and(|s| closes(s) && spoke(s))).collect();
-        let clock = if silent == Peer::Client { Clock::SilentClient } else { Clock::SilentUpstream };
-        let Some(timer) = timer(log, &rows, clock, LEAST) else { continue };
-        // Ages explain the same, if they do, more simply.
-        if self::timer(log, &rows, Clock::Age, LEAST)
-            .is_some_and(|age| age.cluster.count * 5 >= timer.cluster.count * 4)
-        {
-            continue;
+fn heartbeats(log: &Log<'_>, route: Scope, closer: Peer, found: &mut Found) {
+    let silent = closer.other();
+    let by_closer = |session: &Session| match closer {
+        Peer::Client => {
+            let by_client = session.sign == Sign::Normal && !session.upstream_closed;
+            session.sign == Sign::Application(closer) || by_client && matches!(session.code, 1000 | 1005)
         }
-        // A day's closing times would make any cluster once; a heartbeat is exact.
-        if timer.cluster.high - timer.cluster.low > 0.08 * timer.cluster.center + 1.0 {
-            continue;
+        Peer::Upstream => {
+            matches!(session.sign, Sign::Application(Peer::Upstream) | Sign::Announced) && !says_restart(log, session)
+                || session.sign == Sign::Normal && session.upstream_closed
         }
-        let limit = limit_of(log, &timer.members, clock);
-        log.explain(&timer.members);
-        let (culprit, or) = match silent {
-            Peer::Client => (Culprit::Client, Culprit::NetworkClientSide),
-            Peer::Upstream => (Culprit::Upstream, Culprit::NetworkUpstreamSide),
-        };
-        causes.push(
-            Cause::new(Mechanism::HeartbeatTimeout, culprit, &[or], timer.members)
-                .with_limit(Some(limit))
-                .sure(0.85)
-                .because("sessions closed at that silence of the other side", timer.cluster.count as f64),
-        );
+    };
+    let spoke = |session: &Session| {
+        let (mine, theirs) = (session.since_message[closer.index()], session.silent[silent.index()]);
+        mine < 0.9 * theirs && theirs > 2.0
+    };
+    let mut rows = log.open(route, |sign| matches!(sign, Sign::Application(_) | Sign::Announced | Sign::Normal));
+    rows.retain(|row| log.session(*row).is_some_and(|session| by_closer(session) && spoke(session)));
+    let clock = if silent == Peer::Client { Clock::SilentClient } else { Clock::SilentUpstream };
+    let Some(timer) = timer(log, &rows, clock, LEAST) else { return };
+    // Ages explain the same, if they do, more simply.
+    if self::timer(log, &rows, Clock::Age, LEAST).is_some_and(|age| age.cluster.count * 5 >= timer.cluster.count * 4) {
+        return;
     }
+    // A day's closing times would make any cluster once; a heartbeat is exact.
+    if timer.cluster.high - timer.cluster.low > 0.08 * timer.cluster.center + 1.0 {
+        return;
+    }
+    let limit = limit_of(log, &timer.members, clock);
+    log.explain(&timer.members);
+    let (culprit, or) = match silent {
+        Peer::Client => (Culprit::Client, Culprit::NetworkClientSide),
+        Peer::Upstream => (Culprit::Upstream, Culprit::NetworkUpstreamSide),
+    };
+    found.causes.push(
+        Cause::new(Mechanism::HeartbeatTimeout, culprit, &[or], timer.members)
+            .with_limit(Some(limit))
+            .sure(0.85)
+            .because("sessions closed at that silence of the other side", timer.cluster.count as f64),
+    );
 }
 
 /// Closes of the upstream at one silence or one age.
-fn limits_of_upstream(log: &mut Log<'_>, route: Scope, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
+fn limits_of_upstream(log: &Log<'_>, route: Scope, found: &mut Found) {
     for unmeant in [true, false] {
-        let rows = log.open(route, |_| true);
-        let fits = |session: &Session| match session.sign {
-            // A Close that says why outranks the time at which it comes.
-            Sign::Announced if says_restart(log, session) => false,
-            Sign::Announced | Sign::Application(Peer::Upstream) => unmeant,
-            // Codes alone, at an age: the rule of what was said comes later, and has nothing of a timer.
-            Sign::Refused(Peer::Client) => unmeant && session.code == 1008 && session.reason == 0,
-            Sign::Normal => !unmeant && session.upstream_closed && session.code == 1000,
-            Sign::OwnIdle
-            | Sign::Drain
-            | Sign::Internal
-            | Sign::Application(Peer::Client)
-            | Sign::BadHandshake
-            | Sign::Violated(_)
-            | Sign::Vanished(_)
-            | Sign::Stalled(_)
-            | Sign::Unanswered(_)
-            | Sign::Heartbeat(_)
-            | Sign::Expired(_)
-            | Sign::TooBig(_)
-            | Sign::Refused(Peer::Upstream)
-            | Sign::Protocol(_)
-            | Sign::Compression(_)
-            | Sign::Overloaded(_)
-            | Sign::Failed(_)
-            | Sign::GaveUp
-            | Sign::Fin(_)
-            | Sign::Reset(_)
-            | Sign::Unknown => false,
+        let signs: &[Sign] = if unmeant {
+            &[Sign::Announced, Sign::Application(Peer::Upstream), Sign::Refused(Peer::Client)]
+        } else {
+            &[Sign::Normal]
         };
-        let rows: Vec<usize> = rows.into_iter().filter(|row| log.session(*row).is_some_and(fits)).collect();
-        let found = [Clock::Idle, Clock::SilentClient, Clock::Age]
+        let fits = |session: &Session| {
+            let is = |sign: Sign| session.sign == sign;
+            // A Close that says why outranks the time at which it comes. Codes alone, at an age: the rule of what was said comes
+            // later, and has nothing of a timer.
+            !(is(Sign::Announced) && says_restart(log, session)
+                || is(Sign::Refused(Peer::Client)) && (session.code != 1008 || session.reason != 0)
+                || is(Sign::Normal) && (!session.upstream_closed || session.code != 1000))
+        };
+        let mut rows = log.open(route, |sign| signs.contains(&sign));
+        rows.retain(|row| log.session(*row).is_some_and(fits));
+        let timer = [Clock::Idle, Clock::SilentClient, Clock::Age]
             .into_iter()
             .filter_map(|clock| timer(log, &rows, clock, LEAST))
             .reduce(
@@ -256,18 +270,18 @@ fn limits_of_upstream(log: &mut Log<'_>, route: Scope, causes: &mut Vec<Cause>, 
                     if next.cluster.count as f64 > BETTER * best.cluster.count as f64 { next } else { best }
                 },
             );
-        let Some(timer) = found else { continue };
+        let Some(timer) = timer else { continue };
         let limit = limit_of(log, &timer.members, timer.clock);
         log.explain(&timer.members);
         if !unmeant {
-            notes.push(Note {
+            found.notes.push(Note {
                 mechanism: "upstream_policy",
                 sentence: format!("The upstream closed {} sessions with 1000 at {limit:.1} s.", timer.members.len()),
             });
             continue;
         }
         let mechanism = if timer.clock == Clock::Age { Mechanism::MaxLifetime } else { Mechanism::IdleCut };
-        causes.push(
+        found.causes.push(
             Cause::new(mechanism, Culprit::Upstream, &[], timer.members)
                 .with_limit(Some(limit))
                 .sure(0.88)
@@ -277,7 +291,7 @@ fn limits_of_upstream(log: &mut Log<'_>, route: Scope, causes: &mut Vec<Cause>, 
 }
 
 /// Closes of clients at one silence or age: their own business.
-fn habits_of_clients(log: &mut Log<'_>, route: Scope, notes: &mut Vec<Note>) {
+fn habits_of_clients(log: &Log<'_>, route: Scope, notes: &mut Vec<Note>) {
     let rows = log.open(route, |sign| sign == Sign::Normal || sign == Sign::Application(Peer::Client));
     for clock in [Clock::Idle, Clock::Age] {
         if let Some(timer) = timer(log, &rows, clock, LEAST) {

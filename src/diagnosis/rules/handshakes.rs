@@ -6,7 +6,7 @@ use super::{CLIENTS, Cause};
 use crate::close::Outcome;
 use crate::diagnosis::cohort::{LEAST, Trait, notable, others, shared};
 use crate::diagnosis::finding::{Culprit, Mechanism};
-use crate::diagnosis::log::Log;
+use crate::diagnosis::log::{Log, Scope};
 use crate::diagnosis::row::{Row, What};
 use crate::diagnosis::sign::Sign;
 
@@ -52,28 +52,33 @@ const CERTIFICATE: [&str; 7] =
     ["certif", "wrong_name", "unknown_ca", "unknownca", "unknown ca", "expired", "not valid for name"];
 
 /// Finds them, and explains their rows.
-pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
+pub(super) fn causes(log: &Log<'_>) -> Vec<Cause> {
+    log.by_scope(|route| of_scope(log, route)).into_iter().flatten().collect()
+}
+
+fn of_scope(log: &Log<'_>, route: Scope) -> Vec<Cause> {
     let mut causes = vec![];
-    for route in log.scopes() {
-        for (kind, floor) in FLOORS {
-            let is_one = |row: &usize| may_fail(log, *row) && kind_of(log, log.rows[*row]) == kind;
-            let scope = log.unexplained(route);
-            let members: Vec<usize> = scope.iter().copied().filter(is_one).collect();
-            let Some(members) = notable(log, &members, &scope, floor) else { continue };
-            if log.clients(&members) < CLIENTS {
-                continue;
-            }
-            let cause = cause(log, kind, members, &scope);
-            log.explain(&cause.members);
-            causes.push(cause);
+    for (kind, floor) in FLOORS {
+        let mut members = log.unexplained_of(route, may_fail);
+        members.retain(|row| kind_of(log, log.rows[*row]) == kind);
+        if members.len() < LEAST {
+            continue;
         }
+        let scope = log.unexplained(route);
+        let Some(members) = notable(log, &members, &scope, floor) else { continue };
+        if log.clients(&members) < CLIENTS {
+            continue;
+        }
+        let cause = cause(log, kind, members, &scope);
+        log.explain(&cause.members);
+        causes.push(cause);
     }
     causes
 }
 
-/// Whether a row can be of any kind: most sessions cannot, and are not looked at any closer.
-fn may_fail(log: &Log<'_>, row: usize) -> bool {
-    log.sign(row).is_none_or(|sign| sign == Sign::GaveUp)
+/// Whether a row of this sign can be of any kind: most sessions cannot, and are not looked at any closer.
+fn may_fail(sign: Option<Sign>) -> bool {
+    sign.is_none_or(|sign| sign == Sign::GaveUp)
 }
 
 fn kind_of(log: &Log<'_>, row: &Row) -> Kind {

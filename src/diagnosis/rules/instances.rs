@@ -6,6 +6,7 @@ use super::{CLIENTS, Cause};
 use crate::close::Outcome;
 use crate::diagnosis::cluster::surprise;
 use crate::diagnosis::cohort::{LEAST, Trait};
+use crate::diagnosis::cores::Cores;
 use crate::diagnosis::finding::{Culprit, Mechanism};
 use crate::diagnosis::log::{Log, Scope};
 use crate::diagnosis::names::Name;
@@ -62,17 +63,22 @@ struct Unit {
 }
 
 /// Finds them, and explains their rows.
-pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
-    let mut causes = vec![];
-    // A unit that serves several routes falls ill on all of them at once, and each of them alone may be too thin.
-    for scope in log.scopes().into_iter().rev() {
+pub(super) fn causes(log: &Log<'_>) -> Vec<Cause> {
+    let of_scope = |scope: Scope| {
+        let mut causes = vec![];
         for (property, illness) in ILLNESSES {
             while let Some(cause) = sick(log, scope, property, illness) {
                 log.explain(&cause.members);
                 causes.push(cause);
             }
         }
-    }
+        causes
+    };
+    // A unit that serves several routes falls ill on all of them at once, and each of them alone may be too thin.
+    let mut scopes = log.scopes();
+    let mut causes = if scopes.len() > 1 { scopes.pop().map(of_scope).unwrap_or_default() } else { vec![] };
+    scopes.reverse();
+    causes.extend(log.cores.map(&scopes, |scope| of_scope(*scope)).into_iter().flatten());
     causes
 }
 
@@ -141,7 +147,8 @@ fn sick(log: &Log<'_>, scope: Scope, property: Trait, illness: Illness) -> Optio
 /// Each unit, by its number, beside its siblings: those that serve the same routes, on those routes.
 fn beside(log: &Log<'_>, scope: Scope, property: Trait, illness: Illness) -> BTreeMap<u32, Unit> {
     let routes = scope.map_or_else(|| log.routes().to_vec(), |route| vec![route]);
-    let places: Vec<_> = routes.iter().map(|route| places(log, *route, property, illness)).collect();
+    let cores = if scope.is_none() { log.cores } else { Cores::ONE };
+    let places = cores.map(&routes, |route| places(log, *route, property, illness));
     let mut totals = BTreeMap::<u32, f64>::new();
     for (unit, place) in places.iter().flatten() {
         *totals.entry(*unit).or_default() += place.all;

@@ -14,7 +14,7 @@ const FEW: usize = 2;
 const CLIENTS: usize = 5;
 
 /// Explains what clients in a loop did.
-pub(super) fn notes(log: &mut Log<'_>) -> Vec<Note> {
+pub(super) fn notes(log: &Log<'_>) -> Vec<Note> {
     let mut counts: Vec<usize> = log.clients.each().map(<[usize]>::len).collect();
     counts.sort_unstable();
     let usual = counts[counts.len() / 2..].first().copied().unwrap_or(1).max(1);

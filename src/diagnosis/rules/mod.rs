@@ -18,7 +18,7 @@ use super::log::Log;
 pub(super) use cause::{CLIENTS, Cause};
 
 /// All causes, and what is notable besides.
-pub(super) fn apply(log: &mut Log<'_>) -> (Vec<Cause>, Vec<Note>) {
+pub(super) fn apply(log: &Log<'_>) -> (Vec<Cause>, Vec<Note>) {
     let mut notes = loops::notes(log);
     let mut causes = vec![];
     causes.extend(instances::causes(log));

@@ -39,16 +39,17 @@ const LONG: f64 = 0.1;
 struct Sleepy(Vec<bool>);
 
 /// Finds them, and explains their rows.
-pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
-    let mut causes = vec![];
-    for route in log.scopes() {
+pub(super) fn causes(log: &Log<'_>) -> Vec<Cause> {
+    let of_scope = |route: Scope| {
+        let mut causes = vec![];
         causes.extend(both_legs(log, route));
         causes.extend(upstream(log, route, Sign::Vanished(Peer::Upstream), UPSTREAM_TIMEOUTS));
         causes.extend(upstream(log, route, Sign::Reset(Peer::Upstream), UPSTREAM_ENDS));
         causes.extend(client(log, route, Sign::Reset(Peer::Client), CLIENT_RESETS));
         causes.extend(client(log, route, Sign::Vanished(Peer::Client), CLIENT_TIMEOUTS));
-    }
-    causes
+        causes
+    };
+    log.by_scope(of_scope).into_iter().flatten().collect()
 }
 
 /// Programs that leave by FIN and no Close day by day: phones that fall asleep. Their networks reset and time out, too.
@@ -77,21 +78,21 @@ fn awake(log: &Log<'_>, rows: &[usize], sleepy: &Sleepy) -> Vec<usize> {
 }
 
 /// Both legs failing at any age: closewatch's own host.
-fn both_legs(log: &mut Log<'_>, route: Scope) -> Option<Cause> {
+fn both_legs(log: &Log<'_>, route: Scope) -> Option<Cause> {
     let leg = |peer: Peer| log.open(route, |sign| sign == Sign::Reset(peer) || sign == Sign::Vanished(peer));
     let (front, back) = (leg(Peer::Client), leg(Peer::Upstream));
     if front.len() < FEW || back.len() < LEAST {
         return None;
     }
     let scope = log.sessions_of(route);
-    let sleepy = sleepy(log, &scope);
-    let awake_scope = awake(log, &scope, &sleepy);
+    let sleepy = sleepy(log, scope);
+    let awake_scope = awake(log, scope, &sleepy);
     let front = awake(log, &front, &sleepy);
     let of_awake = awake(log, &back, &sleepy).len();
     let few =
         || front.len() >= FEW.max(of_awake / 2) && log.count(&front) >= 2.5 * CLIENT_LEG * log.count(&awake_scope);
     let front = notable(log, &front, &awake_scope, CLIENT_LEG).or_else(|| few().then(|| front.clone()))?;
-    let back = notable(log, &back, &scope, UPSTREAM_ENDS)?;
+    let back = notable(log, &back, scope, UPSTREAM_ENDS)?;
     // Of the same sessions: those of programs that are awake.
     let ratio = log.count(&front) / log.count(&awake(log, &back, &sleepy)).max(1.0);
     let ((from, to), (back_from, back_to)) = (log.span(&front), log.span(&back));
@@ -109,11 +110,11 @@ fn both_legs(log: &mut Log<'_>, route: Scope) -> Option<Cause> {
     Some(cause.sure(0.85).because("of the client's leg, for one of the upstream's", ratio))
 }
 
-fn upstream(log: &mut Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> {
+fn upstream(log: &Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> {
     let scope = log.sessions_of(route);
     let is_reset = sign == Sign::Reset(Peer::Upstream);
     let rows = log.open(route, |other| other == sign || is_reset && other == Sign::Fin(Peer::Upstream));
-    let members = notable(log, &rows, &scope, floor)?;
+    let members = notable(log, &rows, scope, floor)?;
     if log.clients(&members) < CLIENTS {
         return None;
     }
@@ -124,7 +125,7 @@ fn upstream(log: &mut Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<C
         .filter(|since| **since < 1.0)
         .count() as f64
         / members.len() as f64;
-    let bystanders = others(&scope, &members);
+    let bystanders = others(scope, &members);
     let usually =
         log.values(&bystanders, |session| session.since_message[0]).iter().filter(|since| **since < 1.0).count() as f64
             / bystanders.len().max(1) as f64;
@@ -147,36 +148,36 @@ fn is_beyond_chance(log: &Log<'_>, found: &[usize], all: &[usize]) -> bool {
     !is_everywhere || count - count.sqrt() >= ASLEEP * whole
 }
 
-fn client(log: &mut Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> {
+fn client(log: &Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> {
     let rows = log.open(route, |other| other == sign);
     if rows.len() < LEAST {
         return None;
     }
     let all = log.sessions_of(route);
-    let sleepy = sleepy(log, &all);
-    let scope = awake(log, &all, &sleepy);
+    let sleepy = sleepy(log, all);
+    let scope = awake(log, all, &sleepy);
     let found = notable(log, &awake(log, &rows, &sleepy), &scope, floor);
     // Of programs that sleep a few are reset or time out every day: many more are not.
     let vanished = sign == Sign::Vanished(Peer::Client);
     let (mut members, scope, least) = match found {
         Some(members) => (members, scope, NOT_PHONES),
-        None if vanished => (notable(log, &rows, &all, floor)?, all.clone(), NOT_PHONES),
+        None if vanished => (notable(log, &rows, all, floor)?, all.to_vec(), NOT_PHONES),
         None => (
-            notable(log, &rows, &all, ASLEEP).filter(|found| is_beyond_chance(log, found, &all))?,
-            all.clone(),
+            notable(log, &rows, all, ASLEEP).filter(|found| is_beyond_chance(log, found, all))?,
+            all.to_vec(),
             NOT_ASLEEP,
         ),
     };
     let is_spread = |members: &[usize]| {
         let (from, to) = log.span(members);
-        let bystanders = others(&all, members);
+        let bystanders = others(all, members);
         to - from > LONG * log.length() && shared_by(log, members, &bystanders, Trait::Subnet, MAINLY).is_none()
     };
     // Here and there one falls asleep all the time. Many at one time, or of one network, do not.
     if vanished && log.count(&members) < GONE * log.count(&scope) && is_spread(&members) {
-        members = stretch(log, &rows, &all, GONE).filter(|members| !is_spread(members))?;
+        members = stretch(log, &rows, all, GONE).filter(|members| !is_spread(members))?;
     }
-    let bystanders = others(&all, &members);
+    let bystanders = others(all, &members);
     let network = shared_by(log, &members, &bystanders, Trait::Subnet, MAINLY);
     let program = shared_by(log, &members, &bystanders, Trait::UserAgent, MAINLY);
     let of_same = |row: &usize| {

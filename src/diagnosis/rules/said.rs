@@ -44,26 +44,30 @@ const STORM: f64 = 180.0;
 const ATTEMPTS: f64 = 2.0;
 
 /// Finds them, and explains their rows.
-pub(super) fn causes(log: &mut Log<'_>, causes: &mut Vec<Cause>) {
-    for route in log.scopes() {
-        let scope = log.sessions_of(route);
-        for rule in RULES {
-            let mut peers = Peer::ALL.to_vec();
-            if (rule.sign)(Peer::Client) == (rule.sign)(Peer::Upstream) {
-                peers.truncate(1);
+pub(super) fn causes(log: &Log<'_>, causes: &mut Vec<Cause>) {
+    causes.extend(log.by_scope(|route| of_scope(log, route)).into_iter().flatten());
+}
+
+fn of_scope(log: &Log<'_>, route: Scope) -> Vec<Cause> {
+    let mut causes = vec![];
+    let scope = log.sessions_of(route);
+    for rule in RULES {
+        let mut peers = Peer::ALL.to_vec();
+        if (rule.sign)(Peer::Client) == (rule.sign)(Peer::Upstream) {
+            peers.truncate(1);
+        }
+        for peer in peers {
+            let members = log.open(route, |sign| sign == (rule.sign)(peer));
+            let Some(members) = notable(log, &members, scope, rule.floor) else { continue };
+            if log.clients(&members) < CLIENTS {
+                continue;
             }
-            for peer in peers {
-                let members = log.open(route, |sign| sign == (rule.sign)(peer));
-                let Some(members) = notable(log, &members, &scope, rule.floor) else { continue };
-                if log.clients(&members) < CLIENTS {
-                    continue;
-                }
-                let cause = cause(log, route, rule, peer, &members, &scope);
-                log.explain(&cause.members);
-                causes.push(cause);
-            }
+            let cause = cause(log, route, rule, peer, &members, scope);
+            log.explain(&cause.members);
+            causes.push(cause);
         }
     }
+    causes
 }
 
 fn cause(log: &Log<'_>, route: Scope, rule: &Rule, peer: Peer, members: &[usize], scope: &[usize]) -> Cause {

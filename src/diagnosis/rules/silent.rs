@@ -27,20 +27,17 @@ const TOOK: f64 = 0.6;
 const SPREAD: f64 = 3.0;
 
 /// Finds them, and explains their rows.
-pub(super) fn causes(log: &mut Log<'_>) -> Vec<Cause> {
+pub(super) fn causes(log: &Log<'_>) -> Vec<Cause> {
     let mut causes = vec![];
     if let Some(cause) = flushed(log) {
         log.explain(&cause.members);
         causes.push(cause);
     }
-    for route in log.scopes() {
-        for leg in Peer::ALL {
-            if let Some(cause) = forgets(log, route, leg) {
-                log.explain(&cause.members);
-                causes.push(cause);
-            }
-        }
-    }
+    let of_scope = |route: Scope| {
+        let of_leg = |leg: Peer| forgets(log, route, leg).inspect(|cause| log.explain(&cause.members));
+        Peer::ALL.map(of_leg)
+    };
+    causes.extend(log.by_scope(of_scope).into_iter().flatten().flatten());
     causes
 }
 
@@ -70,9 +67,10 @@ fn flushed(log: &Log<'_>) -> Option<Cause> {
     }
     // Of one subnet, if it is only one's.
     let all = log.sessions_of(None);
-    let subnet = shared(log, &members, &others(&all, &members), Trait::Subnet);
+    let subnet = shared(log, &members, &others(all, &members), Trait::Subnet);
     let open: Vec<usize> = all
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|row| {
             (log.rows[*row].opened()..=log.rows[*row].at).contains(&moment)
                 && subnet.is_none_or(|subnet| Trait::Subnet.of(log.rows[*row]) == subnet)
@@ -126,7 +124,7 @@ fn forgets(log: &Log<'_>, route: Scope, leg: Peer) -> Option<Cause> {
     if clusters::at_instants(log, &members, |session| session.gap) || at_packet < 0.7 && timer * 2 > members.len() {
         return None;
     }
-    let bystanders = others(&log.sessions_of(route), &hit);
+    let bystanders = others(log.sessions_of(route), &hit);
     let longer: Vec<usize> = bystanders.iter().copied().filter(|row| is_longer(row)).collect();
     let by_chance = (log.count(&longer) / log.count(&bystanders).max(1.0)).clamp(0.005, 0.99);
     // Had silence nothing to do with it, those with shorter ones would tell how many there are with longer.
