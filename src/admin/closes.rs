@@ -76,11 +76,27 @@ fn table(events: &[Arc<Event>], query: &str, style: &JsonStyle) -> String {
             }
         };
         let cells = Row::of(event, style).cells();
-        for cell in cells.iter().chain(&[hint.to_owned(), client.to_string(), session]) {
-            let _ = write!(page, "<td>{}</td>", escaped(cell));
+        let closed = matches!(**event, Event::Closed(_));
+        for (head, cell) in HEADS.iter().zip(cells.iter().chain(&[hint.to_owned(), client.to_string(), session])) {
+            let text = escaped(cell);
+            let _ = if is_explained(head, cell, closed) {
+                write!(page, "<td><a href=\"explain/{text}\">{text}</a></td>")
+            } else {
+                write!(page, "<td>{text}</td>")
+            };
         }
         page.push_str("</tr>");
     }
     page.push_str("</tbody></table></div></main></html>\n");
     page
+}
+
+/// Whether `/explain` knows the word in this column. A failed handshake has a status there, and no class.
+fn is_explained(head: &str, cell: &str, closed: bool) -> bool {
+    match head {
+        "Class" => closed,
+        "Code" => closed && cell.bytes().all(|byte| byte.is_ascii_digit()),
+        "Cause" | "Hint" => !cell.is_empty(),
+        _ => false,
+    }
 }

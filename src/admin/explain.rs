@@ -97,7 +97,7 @@ fn code_page(Explained { code: known, classes }: &Explained) -> String {
     for RouteClass { route, class } in classes {
         let _ = write!(page, "<tr><th scope=\"row\">{}</th><td>{class}</td></tr>", escaped(route));
     }
-    page.push_str("</table></main></html>\n");
+    page.push_str("</table><p><a href=\"../\">Live page</a></p></main></html>\n");
     page
 }
 
@@ -110,6 +110,6 @@ fn word_page(words: &[Word]) -> String {
         }
         page.push_str("</dl>");
     }
-    page.push_str("</main></html>\n");
+    page.push_str("<p><a href=\"../\">Live page</a></p></main></html>\n");
     page
 }

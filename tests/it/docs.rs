@@ -316,7 +316,7 @@ async fn help(command: Option<&str>) -> String {
 }
 
 /// The commands that a help lists.
-fn commands(help: &str) -> BTreeSet<&str> {
+pub(crate) fn commands(help: &str) -> BTreeSet<&str> {
     let (_, list) = help.split_once("\nCommands:\n").unwrap();
     let lines = list.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.strip_prefix("  "));
     let names = lines.filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(' ').next());

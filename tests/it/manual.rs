@@ -2,6 +2,8 @@
 
 use std::process::{Command, Output};
 
+use crate::docs::commands;
+
 fn closewatch(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_closewatch")).args(arguments).output().unwrap()
 }
@@ -30,7 +32,14 @@ fn each_shell_completes_commands_and_flags() {
 fn the_manual_has_a_page_for_closewatch_and_for_each_command() {
     let page = printed(&["man"]);
     assert!(page.contains(".TH closewatch 1") && page.contains("close\\-log"), "{page}");
-    assert!(printed(&["man", "tail"]).contains(".TH closewatch-tail 1"));
+    let help = printed(&["--help"]);
+    let commands = commands(&help);
+    assert!(commands.len() > 6, "{help}");
+    for command in commands {
+        let named = format!(".TH closewatch-{command} 1");
+        assert!(printed(&["man", command]).contains(&named), "{named}");
+        assert!(page.contains(&format!("closewatch\\-{command}(1)")), "the first page names {command}: {page}");
+    }
 }
 
 #[test]

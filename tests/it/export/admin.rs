@@ -103,6 +103,7 @@ async fn closes_are_the_latest_lines_of_the_log() {
     }
     let answer = rig.get("/closes").await;
     assert!(answer.head.contains("content-type: application/x-ndjson"), "{}", answer.head);
+    assert!(!answer.head.contains("content-disposition"), "shown, never downloaded: {}", answer.head);
     let codes: Vec<_> = lines(&answer.body).iter().map(|line| line["code"].as_u64()).collect();
     assert_eq!(codes, [None, Some(1011), Some(1006), Some(1006), Some(1001)], "oldest first, no 101 among them");
     assert!(answer.body.contains("\\u202e"));
@@ -147,7 +148,15 @@ async fn a_browser_gets_closes_as_a_table_in_which_all_is_text() {
     assert!(page.head.contains("content-type: text/html") && page.head.contains("default-src 'none'"), "{}", page.head);
     assert!(!page.head.contains("content-disposition"), "{}", page.head);
     let rows: Vec<_> = page.body.split("<tr>").skip(2).collect();
-    assert!(rows.len() == 3 && rows[0].contains("refused") && rows[2].contains("<td>1011</td>"), "{}", page.body);
+    assert!(rows.len() == 3 && rows[0].contains("refused") && rows[2].contains(">1011</a></td>"), "{}", page.body);
+    // What can be explained is one click away: of a failed handshake its outcome, and not its status.
+    for link in ["<a href=\"explain/refused\">", "<a href=\"explain/1011\">", "<a href=\"explain/abnormal\">"] {
+        assert!(page.body.contains(link), "{link}: {}", page.body);
+    }
+    assert!(rows[0].contains("<td>403</td>") && rows[0].contains("<td>handshake</td>"), "{}", page.body);
+    for link in page.body.split("href=\"explain/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert_eq!(rig.get(&format!("/explain/{link}")).await.status, 200, "{link}");
+    }
     assert!(!page.body.chars().any(|character| character != '\n' && is_unprintable(character)), "{}", page.body);
 
     let query = "/closes?route=%3Cimg%20src=x%3E&route=<b>\"";
@@ -384,7 +393,7 @@ async fn sessions_are_found_by_their_hint() {
     assert!(answer.status == 400 && answer.body.contains("idle_cut"), "{}", answer.body);
     let head = "GET /closes HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\nConnection: close\r\n\r\n";
     let page = rig.request(head).await;
-    assert!(page.body.contains("<td>idle_cut</td>"), "{}", page.body);
+    assert!(page.body.contains(">idle_cut</a></td>"), "{}", page.body);
     assert!(!page.head.contains("content-disposition"), "shown, never downloaded: {}", page.head);
 }
 
