@@ -295,6 +295,7 @@ try {
 
   await check('bars and chart have what ended', async () => {
     assert.ok((await page.locator('.bars rect').count()) > 4);
+    assert.match(await page.locator('.bars').first().getAttribute('aria-label'), /^Idle time at the end: \d+ around \d/);
     assert.match(await page.locator('.plot').getAttribute('aria-label'), /15 minutes: \d+ clean, /);
     const green = await page.locator('.plot canvas').evaluate((canvas) => {
       const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);

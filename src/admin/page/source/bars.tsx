@@ -67,6 +67,13 @@ function clusters(counts: number[], bars: Bar[]): Cluster[] {
   return found.sort((one, other) => other.bar.count - one.bar.count).slice(0, 3);
 }
 
+/** The highest bars, for those who do not see them. */
+function described(title: string, bars: Bar[]): string {
+  const highest = bars.toSorted((one, other) => other.count - one.count).slice(0, 5);
+  const told = highest.toSorted((one, other) => one.mean_ms - other.mean_ms).map((bar) => `${bar.count} around ${roughly(bar.mean_ms)}`);
+  return `${title}: ${told.join(', ') || 'no session yet'}`;
+}
+
 interface Props {
   id: keyof typeof MECHANISMS;
   title: string;
@@ -88,7 +95,7 @@ export function Bars({ id, title, hint, bars, findings }: Props) {
     <section aria-labelledby={id}>
       <h2 id={id}>{title}</h2>
       <p class="hint">{hint}</p>
-      <svg class="bars" viewBox={`0 0 ${COUNT * 10} 120`} preserveAspectRatio="none" aria-hidden="true">
+      <svg class="bars" viewBox={`0 0 ${COUNT * 10} 120`} preserveAspectRatio="none" role="img" aria-label={described(title, bars)}>
         {bars.map((bar) => {
           const at = position(bar);
           const height = Math.max(2, (110 * bar.count) / most);

@@ -76,7 +76,7 @@ function Example({ session }: { session: string }) {
   const [gone, setGone] = useState(false);
   return (
     <>
-      <button type="button" class="open id" disabled={gone} onClick={() => void openSession(session).then((kept) => setGone(!kept))}>
+      <button type="button" class="open id" aria-label={`Open the record of ${session}`} disabled={gone} onClick={() => void openSession(session).then((kept) => setGone(!kept))}>
         {session}
       </button>
       {gone && ' (in the close log only) '}
