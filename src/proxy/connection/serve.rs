@@ -110,18 +110,22 @@ async fn shake_hands(proxy: &Arc<Shared>, leg: Leg, client: &Client) -> Option<(
     } else {
         (leg, Vec::new(), None, None)
     };
-    // With keep-alive it may stay idle for long.
-    leg.keep_alive(proxy.config.timeouts.dead_peer);
     let timeouts = &proxy.config.timeouts;
     let upstreams = Upstreams::new(Arc::clone(&proxy.upstream_connections), timeouts.keep_alive);
-    // A whole head that hyper reads as it was written, and that was put to no upstream yet.
-    let as_written = |head: &HeadFacts| head.target.is_none() && !head.ambiguous;
-    let (leg, read, request) = if asked.is_none() && head.as_ref().is_some_and(as_written) {
-        let Rest { leg, read, answered } = Box::pin(pass_requests(proxy, client, &upstreams, leg, read)).await?;
+    // A whole head that hyper reads as it was written and that was put to no upstream yet, or an upgrade that was, alone.
+    let passes = |head: &HeadFacts| match &asked {
+        None => head.target.is_none() && !head.ambiguous,
+        Some(_) => head.len == read.len(),
+    };
+    let (leg, read, request) = if head.as_ref().is_some_and(passes) {
+        let passing = Box::pin(pass_requests(proxy, client, &upstreams, leg, read, asked));
+        let Rest { leg, read, answered, asked } = passing.await?;
         let request =
-            if answered { RequestState::behind(timeouts) } else { RequestState::new(began, timeouts, head, None) };
+            if answered { RequestState::behind(timeouts) } else { RequestState::new(began, timeouts, head, asked) };
         (leg, read, request)
     } else {
+        // With keep-alive it may stay idle for long.
+        leg.keep_alive(timeouts.dead_peer);
         (leg, read, RequestState::new(began, timeouts, head, asked))
     };
     // A box of its own: its future is several times the size of an upgrade's.

@@ -7,7 +7,7 @@
 use httparse::{Header, ParserConfig, Status};
 
 use super::head::{Room, has_strict_lines, is_visible_path};
-use super::rewrite::{self, HOPS};
+use super::rewrite::{self, HOPS, LAST_HOPS};
 use super::target::Target;
 use crate::config::{Forwarded, XForwarded};
 use crate::proxy::parsed::Parsed;
@@ -19,6 +19,8 @@ pub(in crate::proxy) struct PlainRequest<'h, 'b> {
     lines: Lines<'h, 'b>,
     /// Its answer has no body.
     pub(in crate::proxy) is_head: bool,
+    /// Its answer is the last on its client's connection.
+    pub(in crate::proxy) is_last: bool,
     pub(in crate::proxy) host: &'b str,
     /// Its target without the query.
     pub(in crate::proxy) path: &'b str,
@@ -30,6 +32,8 @@ pub(in crate::proxy) struct PlainAnswer<'h, 'b> {
     pub(in crate::proxy) status: u16,
     /// Bytes of its body.
     pub(in crate::proxy) body: u64,
+    /// It is the last on its upstream's connection.
+    pub(in crate::proxy) is_last: bool,
 }
 
 /// A whole head.
@@ -69,7 +73,7 @@ pub(in crate::proxy) fn request<'h, 'b>(bytes: &'b [u8], room: &'h mut Room<'b>)
         return None;
     }
     let lines = Lines { bytes, headers: request.headers };
-    let mut host = None;
+    let (mut host, mut is_last) = (None, false);
     for header in lines.headers {
         match Part::of(header.name) {
             Part::Host => {
@@ -78,13 +82,13 @@ pub(in crate::proxy) fn request<'h, 'b>(bytes: &'b [u8], room: &'h mut Room<'b>)
                     return None;
                 }
             }
-            Part::Connection if !keeps_alive(header.value) => return None,
+            Part::Connection => is_last |= ends_with_it(header.value)?,
             Part::Length | Part::Special => return None,
-            Part::Connection | Part::Other => {}
+            Part::Other => {}
         }
     }
     let path = target.split('?').next().unwrap_or(target);
-    Some(PlainRequest { lines, is_head, host: host?, path })
+    Some(PlainRequest { lines, is_head, is_last, host: host?, path })
 }
 
 /// The head of an answer at the beginning of `bytes`; `to_head` if it answers a HEAD. `Other` if it does not pass line by line.
@@ -106,32 +110,37 @@ pub(in crate::proxy) fn answer<'h, 'b>(
     if !bytes.starts_with(b"HTTP/1.1 ") || !has_strict_lines(bytes) {
         return Parsed::Other;
     }
-    let mut length = None;
+    let (mut length, mut is_last) = (None, false);
     for header in lines.headers {
         match Part::of(header.name) {
             Part::Length => match (length, decimal(header.value)) {
                 (None, Some(bytes)) => length = Some(bytes),
                 (_, _) => return Parsed::Other,
             },
-            Part::Connection if !keeps_alive(header.value) => return Parsed::Other,
+            Part::Connection => match ends_with_it(header.value) {
+                Some(ends) => is_last |= ends,
+                None => return Parsed::Other,
+            },
             Part::Special => return Parsed::Other,
-            Part::Host | Part::Connection | Part::Other => {}
+            Part::Host | Part::Other => {}
         }
     }
     // RFC 9112 §6.3: without a length there is a body all the same, and it ends with the connection.
     let body = match (status, length) {
+        (..200, None) if is_last => return Parsed::Other,
         (..200, None) | (204, None | Some(0)) | (304, _) => 0,
         (..200 | 204, Some(_)) => return Parsed::Other,
         (_, _) if to_head => 0,
         (_, None) => return Parsed::Other,
         (_, Some(length)) => length,
     };
-    Parsed::Whole(PlainAnswer { lines, status, body })
+    Parsed::Whole(PlainAnswer { lines, status, body, is_last })
 }
 
-/// Whether a `Connection` says what is so without it.
-fn keeps_alive(connection: &[u8]) -> bool {
-    connection.trim_ascii().eq_ignore_ascii_case(b"keep-alive")
+/// Whether a `Connection` says that its own ends with this exchange. `None` if it says anything but that or its contrary.
+fn ends_with_it(connection: &[u8]) -> Option<bool> {
+    let is = |option: &[u8]| connection.trim_ascii().eq_ignore_ascii_case(option);
+    if is(b"close") { Some(true) } else { is(b"keep-alive").then_some(false) }
 }
 
 /// A length, written in digits and nothing else.
@@ -209,9 +218,9 @@ impl PlainAnswer<'_, '_> {
         self.status < 200
     }
 
-    /// Writes it as the client gets it.
-    pub(in crate::proxy) fn write(&self, out: &mut Vec<u8>) {
-        self.lines.write(out);
+    /// Writes it as the client gets it. `last`: it is the last answer on the client's connection, and says so.
+    pub(in crate::proxy) fn write(&self, out: &mut Vec<u8>, last: bool) {
+        rewrite::write(out, self.lines.bytes, if last && !self.is_early() { &LAST_HOPS } else { &HOPS });
     }
 }
 
@@ -268,7 +277,7 @@ mod tests {
         let mut out = Vec::new();
         let mut room = Room::new();
         let Parsed::Whole(head) = answer(with.as_bytes(), false, &mut room) else { panic!("not taken") };
-        head.write(&mut out);
+        head.write(&mut out, false);
         assert_eq!(String::from_utf8(out).unwrap(), ANSWERED);
     }
 
@@ -303,8 +312,9 @@ mod tests {
             ("x-b:2\r\n", "x-b:2\n"),
             ("x-b:2\r\n", "x-b:2\r\n folded\r\n"),
             ("x-b:", "x-b :"),
-            ("x-b:2", "Connection: close"),
+            ("x-b:2", "Connection: close, x-odd"),
             ("x-b:2", "Connection: keep-alive, x-odd"),
+            ("x-b:2", "Connection:"),
             ("x-b:2", "Content-Length: 0"),
             ("x-b:2", "Transfer-Encoding: chunked"),
             ("x-b:2", "TE: trailers"),
@@ -363,7 +373,9 @@ mod tests {
             ("200 OK", "Content-Length: 99999999999999999999\r\n", false, None),
             ("200 OK", "Transfer-Encoding: chunked\r\n", false, None),
             ("200 OK", "Transfer-Encoding: chunked\r\n", true, None),
-            ("200 OK", "Content-Length: 5\r\nConnection: close\r\n", false, None),
+            ("200 OK", "Content-Length: 5\r\nConnection: close\r\n", false, Some((200, 5))),
+            ("200 OK", "Connection: close\r\n", false, None),
+            ("200 OK", "Content-Length: 5\r\nConnection: close, x-odd\r\n", false, None),
             ("426 No", "Content-Length: 5\r\nUpgrade: h2c\r\n", false, None),
             ("200 OK", "Content-Length: 5\n", false, None),
         ] {

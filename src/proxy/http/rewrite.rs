@@ -6,6 +6,10 @@ use memchr::memchr_iter;
 pub(in crate::proxy) const HOPS: [(&str, &[u8]); 3] =
     [("connection", b""), ("keep-alive", b""), ("proxy-connection", b"")];
 
+/// The same of an answer behind which its connection ends.
+pub(in crate::proxy) const LAST_HOPS: [(&str, &[u8]); 3] =
+    [("connection", b"close"), ("keep-alive", b""), ("proxy-connection", b"")];
+
 /// Writes a whole head, whose lines all end with CR LF, with the values of `set`: each in the place of the first line of its name
 /// and in that line's spelling, or behind all others. With an empty value a header goes, if it is there.
 pub(in crate::proxy) fn write(out: &mut Vec<u8>, head: &[u8], set: &[(&str, &[u8])]) {

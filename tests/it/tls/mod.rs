@@ -5,6 +5,7 @@ mod endings;
 mod handshakes;
 mod openssl;
 mod reload;
+mod resumption;
 mod streams;
 mod versions;
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use closewatch::close::Outcome;
 use closewatch::shutdown::Phase;
 
-use crate::rig::{Legs, Rig};
+use crate::rig::{Legs, REQUEST, Rig};
 
 const ASKED: &[u8] = b"GET /a HTTP/1.1\r\nhost: chat.test\r\nX-b:1\r\nX-A:  2 \r\nx-B: 3\r\n\r\n";
 const PASSED: &str = "GET /a HTTP/1.1\r\nhost: chat.test\r\nX-b:1\r\nX-A:  2 \r\nx-B: 3\r\n";
@@ -224,5 +225,146 @@ async fn a_drain_that_begins_before_an_answer_lets_it_say_that_it_is_the_last() 
     }
     client.expect_fin().await;
     drop(client);
+    rig.done().await;
+}
+
+/// The request with a line that makes it the last of its connection.
+fn last(line: &str) -> Vec<u8> {
+    [&ASKED[..ASKED.len() - 2], line.as_bytes(), b"\r\n\r\n"].concat()
+}
+
+#[tokio::test]
+async fn a_client_that_asks_for_no_more_than_this_gets_its_answer_and_the_end() {
+    let rig = by_lines();
+    for (line, keep) in [
+        ("Connection: close", "Connection: keep-alive\r\nKeep-Alive: timeout=5\r\n"),
+        ("CONNECTION:Close ", ""),
+        ("Connection: keep-alive\r\nConnection: close", "Connection: close\r\n"),
+    ] {
+        let mut client = rig.connect().await;
+        client.send(&last(line)).await;
+        let mut upstream = rig.accept().await;
+        let head = upstream.receive_head().await;
+        assert!(head.starts_with(PASSED) && !head.to_lowercase().contains("connection"), "{head:?}");
+        // Nobody reads it as a request (RFC 9112 §9.6).
+        client.send(b"GET /behind HTTP/1.1\r\nHost: chat.test\r\n\r\n").await;
+        upstream.send(b"HTTP/1.1 200 OK\r\nX-b:1\r\nX-A: 2\r\n").await;
+        upstream.send(format!("{keep}Content-Length: 2\r\n\r\nhi").as_bytes()).await;
+        let head = client.receive_head().await;
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\nX-b:1\r\nX-A: 2\r\n") && !head.contains("imeout"), "{head:?}");
+        let said: Vec<_> = head.lines().filter(|line| line.to_lowercase().starts_with("connection:")).collect();
+        assert!(matches!(said[..], [said] if said.eq_ignore_ascii_case("connection: close")), "{head:?}");
+        client.expect(b"hi").await;
+        client.expect_fin().await;
+        upstream.expect_end().await;
+        assert!(rig.was_never_dialled(), "a second time");
+    }
+    assert_eq!(rig.seen().statuses, [200, 200, 200]);
+    rig.until("its connections to be counted no more", |seen| seen.upstream_connections == 0).await;
+    rig.done().await;
+}
+
+#[tokio::test]
+async fn an_upstream_that_answers_no_more_than_this_ends_its_own_connection_alone() {
+    let rig = by_lines();
+    let mut client = rig.connect().await;
+    for _ in 0..2 {
+        client.send(ASKED).await;
+        let mut upstream = rig.accept().await;
+        upstream.receive_head().await;
+        upstream.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi").await;
+        client.expect(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
+        // Also if it forgets to.
+        upstream.expect_end().await;
+    }
+    drop(client);
+    rig.done().await;
+}
+
+/// As everywhere in plain HTTP: a client that hangs up does not wait for its answer.
+#[tokio::test]
+async fn a_client_that_hangs_up_behind_its_last_request_ends_it() {
+    for verbatim in [true, false] {
+        for resets in [true, false] {
+            let rig = Rig::with(|config| config.relay.verbatim = verbatim);
+            let mut client = rig.connect().await;
+            client.send(&last("Connection: close")).await;
+            let mut upstream = rig.accept().await;
+            upstream.receive_head().await;
+            if resets {
+                client.reset();
+            } else {
+                client.fin().await;
+            }
+            upstream.expect_end().await;
+            drop(client);
+            rig.done().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_last_request_that_a_drain_overtakes_is_answered() {
+    let rig = Rig::new();
+    let mut client = rig.connect().await;
+    client.send(&last("Connection: close")).await;
+    let mut upstream = rig.accept().await;
+    upstream.receive_head().await;
+    rig.advance(Phase::Draining);
+    upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1").await;
+    assert!(client.receive_head().await.to_ascii_lowercase().contains("connection: close\r\n"));
+    client.expect(b"1").await;
+    client.expect_fin().await;
+    drop(client);
+    rig.done().await;
+}
+
+#[tokio::test]
+async fn a_refusal_passes_as_it_was_written_and_the_next_request_goes_over_its_connection() {
+    const REFUSAL: &str =
+        "HTTP/1.1 401 Go\r\nX-b:1\r\nWWW-Authenticate: NTLM\r\nX-A:  2 \r\nx-B: 3\r\nContent-Length: 2\r\n\r\nno";
+    let mut rig = by_lines();
+    let mut client = rig.connect().await;
+    client.send(REQUEST.as_bytes()).await;
+    let mut upstream = rig.accept().await;
+    for round in 0..2 {
+        upstream.receive_head().await;
+        upstream.send(REFUSAL.as_bytes()).await;
+        let expected = if round == 0 { REFUSAL.as_bytes().to_vec() } else { b"HTTP/1.1 401 ".to_vec() };
+        client.expect(&expected).await;
+        if round > 0 {
+            client.receive_head().await;
+            client.expect(b"no").await;
+        }
+        let (_, record) = rig.handshake().await;
+        assert_eq!((record.outcome, record.status), (Outcome::Refused, Some(401)));
+        client.send(if round == 0 { REQUEST.as_bytes() } else { ASKED }).await;
+    }
+    assert!(upstream.receive_head().await.starts_with("GET /a HTTP/1.1\r\n"));
+    upstream.send(ANSWER).await;
+    client.receive_head().await;
+    client.expect(b"hi").await;
+    assert!(rig.was_never_dialled(), "a second time");
+    assert_eq!(rig.seen().statuses, [200]);
+    drop(client);
+    rig.until("its connections to be counted no more", |seen| seen.upstream_connections == 0).await;
+    rig.done().await;
+}
+
+#[tokio::test]
+async fn bytes_behind_a_refused_upgrade_are_no_request() {
+    let mut rig = by_lines();
+    let mut client = rig.connect().await;
+    client.send(REQUEST.as_bytes()).await;
+    let mut upstream = rig.accept().await;
+    upstream.receive_head().await;
+    client.send(ASKED).await;
+    upstream.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno").await;
+    let head = client.receive_head().await.to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 403 ") && head.contains("connection: close\r\n"), "{head}");
+    client.expect(b"no").await;
+    client.expect_fin().await;
+    rig.handshake().await;
+    assert!(rig.was_never_dialled(), "for what was meant for a session");
     rig.done().await;
 }

@@ -16,12 +16,20 @@ use crate::proxy::transport::read_buffer;
 /// The exchange of one request and its answer.
 pub(super) struct Exchange<'u> {
     upstream: &'u mut Kept,
-    /// Its answer has no body.
-    is_head: bool,
+    question: Question,
     stage: Stage,
     out: Outgoing,
     /// An answer before the answer was passed on, so the request must not be put again.
     begun: bool,
+}
+
+/// The part of a request on which its answer depends.
+#[derive(Clone, Copy)]
+pub(super) struct Question {
+    /// The answer has no body.
+    pub(super) is_head: bool,
+    /// The answer is the last on the client's connection.
+    pub(super) is_last: bool,
 }
 
 /// The stage of an exchange.
@@ -51,14 +59,19 @@ pub(super) enum Ended {
 // === impl Exchange ===
 
 impl<'u> Exchange<'u> {
-    /// The request in `head` is put to `upstream`.
-    pub(super) fn new(upstream: &'u mut Kept, is_head: bool, head: Vec<u8>) -> Self {
-        Self { upstream, is_head, stage: Stage::Asking, out: Outgoing { bytes: head, sent: 0 }, begun: false }
+    /// The request in `head`, whose first bytes were `sent` already, is put to `upstream`.
+    pub(super) fn new(upstream: &'u mut Kept, question: Question, head: Vec<u8>, sent: usize) -> Self {
+        Self { upstream, question, stage: Stage::Asking, out: Outgoing { bytes: head, sent }, begun: false }
     }
 
     /// The buffer that it used.
     pub(super) fn into_buffer(self) -> Vec<u8> {
         self.out.bytes
+    }
+
+    /// Has the kernel ask the upstream now and then whether it is still there.
+    pub(super) fn watch(&mut self) {
+        self.upstream.watch();
     }
 
     /// Puts a request of `len` bytes to its upstream, and passes the answer on.
@@ -147,7 +160,7 @@ impl<'u> Exchange<'u> {
     fn pass_head(&mut self, front: &mut Front<'_>, bytes: &[u8], cx: &mut Context<'_>) -> Option<Ended> {
         let limits = front.limits();
         let mut room = Room::new();
-        match lines::answer(bytes, self.is_head, &mut room) {
+        match lines::answer(bytes, self.question.is_head, &mut room) {
             Parsed::Partial if bytes.len() < limits.header_bytes => {
                 self.stage = Stage::Head(bytes.to_vec());
                 None
@@ -155,13 +168,13 @@ impl<'u> Exchange<'u> {
             Parsed::Whole(head)
                 if head.len() <= limits.header_bytes && head.headers() <= limits.header_lines && front.is_running() =>
             {
-                head.write(&mut self.out.bytes);
+                head.write(&mut self.out.bytes, self.question.is_last);
                 if head.is_early() {
                     self.begun = true;
                     self.stage = Stage::Early(bytes[head.len()..].to_vec());
                     return None;
                 }
-                self.stage = Stage::Body { left: head.body, clean: true };
+                self.stage = Stage::Body { left: head.body, clean: !head.is_last };
                 self.upstream.route.sink.http_response(head.status);
                 self.pass_body(front, &bytes[head.len()..], cx)
             }

@@ -26,6 +26,8 @@ pub(super) struct Front<'p> {
     /// The client has nothing more to say that could be held.
     full: bool,
     phase: PhaseWatch,
+    /// The kernel asks the client now and then whether it is still there.
+    watched: bool,
     /// Fires no later than the client has been quiet for too long.
     timer: Option<Pin<Box<Sleep>>>,
     /// Since then nothing has come from the client, and it has taken nothing.
@@ -43,6 +45,8 @@ struct PhaseWatch {
 pub(super) enum Next {
     Request,
     Hyper,
+    /// The client has its last answer.
+    Farewell,
     Over,
 }
 
@@ -52,7 +56,14 @@ impl<'p> Front<'p> {
     /// `read` was read already.
     pub(super) fn new(proxy: &'p Shared, leg: Leg, read: Vec<u8>) -> Self {
         let phase = PhaseWatch { shutdown: proxy.shutdown.clone(), changed: None, seen: None };
-        Self { proxy, leg, read, full: false, phase, timer: None, quiet_since: Instant::now() }
+        Self { proxy, leg, read, full: false, phase, watched: false, timer: None, quiet_since: Instant::now() }
+    }
+
+    /// Has the kernel ask the client now and then whether it is still there.
+    pub(super) fn watch(&mut self) {
+        if !std::mem::replace(&mut self.watched, true) {
+            self.leg.keep_alive(self.proxy.config.timeouts.dead_peer);
+        }
     }
 
     pub(super) fn limits(&self) -> &'p Limits {
@@ -82,12 +93,13 @@ impl<'p> Front<'p> {
     pub(super) fn poll_next_request(&mut self, kept: &mut Vec<Kept>, cx: &mut Context<'_>) -> Poll<Next> {
         match read_buffer::poll_read_more(&mut self.leg, &mut self.read, cx) {
             Poll::Ready(Ok(1..)) => return Poll::Ready(Next::Request),
-            // hyper sees it again, and ends the connection in order.
-            Poll::Ready(Ok(0)) => return Poll::Ready(Next::Hyper),
-            Poll::Ready(Err(_)) => return Poll::Ready(Next::Over),
+            // Between two requests nothing is owed to a client that hangs up.
+            Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::Over),
             Poll::Pending => {}
         }
         kept.retain_mut(|kept| kept.is_quiet(cx));
+        self.watch();
+        kept.iter_mut().for_each(Kept::watch);
         if self.phase.poll(cx) > Phase::Running {
             return Poll::Ready(Next::Hyper);
         }
@@ -102,8 +114,11 @@ impl<'p> Front<'p> {
         }
     }
 
-    /// Waits until the client has taken nothing for too long.
+    /// Waits until the client has taken nothing for too long, or the process is about to end.
     pub(super) fn poll_stuck(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.phase.poll(cx) >= Phase::Closing {
+            return Poll::Ready(());
+        }
         self.poll_quiet(self.quiet_since, cx)
     }
 

@@ -8,22 +8,33 @@ mod answer;
 mod front;
 mod kept;
 mod outgoing;
+mod refusal;
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Context;
+use std::time::Duration;
 
-use self::answer::{Ended, Exchange};
+use self::answer::{Ended, Exchange, Question};
 use self::front::{Front, Next};
-use self::kept::{Kept, reach};
+use self::kept::{Kept, Ready, reach};
+use self::refusal::{Refusal, pass_refusal};
+use super::last_words::say_last;
 use crate::proxy::http::head::Room;
 use crate::proxy::http::lines;
 use crate::proxy::http::upstreams::{Given, OpenError, Upstreams};
 use crate::proxy::source::client::Client;
 use crate::proxy::state::Shared;
 use crate::proxy::transport::leg::Leg;
+use crate::proxy::upgrade::stages::Asked;
 
 /// hyper refuses the target of a head that is much longer.
 const LONGEST_HEAD: usize = 32 * 1024;
+
+/// Most answers come within this time. Keepalive is set behind it, or when connections are kept: a short exchange is spared
+/// eight system calls.
+const SHORT: Duration = Duration::from_secs(1);
 
 /// The most that the buffer keeps between two requests.
 const BUFFER: usize = 16 * 1024;
@@ -35,9 +46,12 @@ pub(super) struct Rest {
     pub(super) read: Vec<u8>,
     /// Requests were answered before.
     pub(super) answered: bool,
+    /// The request in `read` was put to its upstream already.
+    pub(super) asked: Option<Asked>,
 }
 
-/// Passes requests on for as long as they are those of [`lines`]. `read` was read already. Gives what is left for hyper, if
+/// Passes requests on for as long as they are those of [`lines`]. `read` was read already; it may be an upgrade that was `asked`
+/// for, whose refusal is passed on. Gives what is left for hyper, if
 /// the client's connection is not over; the upstream connections are in `upstreams` then.
 pub(super) async fn pass_requests(
     proxy: &Arc<Shared>,
@@ -45,32 +59,50 @@ pub(super) async fn pass_requests(
     upstreams: &Upstreams,
     leg: Leg,
     read: Vec<u8>,
+    asked: Option<Asked>,
 ) -> Option<Rest> {
     let mut front = Front::new(proxy, leg, read);
     let mut kept = Vec::new();
     let mut out = Vec::new();
     let mut answered = false;
-    loop {
-        match pass_one(&proxy.latest(), client, upstreams, &mut front, &mut kept, &mut out).await {
-            Next::Request => answered = true,
-            Next::Hyper => break,
-            Next::Over => return None,
+    if let Some(asked) = asked {
+        match pass_refusal(&proxy.config.limits, upstreams, &mut front, asked).await {
+            Refusal::Passed(upstream) => kept.push(upstream),
+            Refusal::Hyper(asked) => {
+                front.watch();
+                return Some(Rest { leg: front.leg, read: front.read, answered, asked: Some(*asked) });
+            }
+            Refusal::Over => return None,
         }
+        answered = true;
+    }
+    loop {
         if front.read.is_empty() {
             match poll_fn(|cx| front.poll_next_request(&mut kept, cx)).await {
                 Next::Request => {}
                 Next::Hyper => break,
-                Next::Over => return None,
+                Next::Farewell | Next::Over => return None,
             }
         }
+        match pass_one(&proxy.latest(), client, upstreams, &mut front, &mut kept, &mut out).await {
+            Next::Request => answered = true,
+            Next::Hyper => break,
+            Next::Farewell => {
+                drop(kept);
+                say_last(&mut front.leg, &[]).await;
+                return None;
+            }
+            Next::Over => return None,
+        }
     }
+    front.watch();
     for kept in kept {
         let route = Arc::clone(&kept.route);
         if let Ok(connection) = kept.for_hyper(None, &proxy.config.limits).await {
             upstreams.keep(route.upstream(&proxy.config.limits), connection);
         }
     }
-    Some(Rest { leg: front.leg, read: front.read, answered })
+    Some(Rest { leg: front.leg, read: front.read, answered, asked: None })
 }
 
 /// Passes on the request that was read, and its answer.
@@ -87,7 +119,7 @@ async fn pass_one(
     if !front.is_running() {
         return Next::Hyper;
     }
-    let (route, len, is_head) = {
+    let (route, len, question) = {
         let mut room = Room::new();
         let longest = limits.header_bytes.min(LONGEST_HEAD);
         let fits = |it: &lines::PlainRequest<'_, '_>| it.len() <= longest && it.headers() <= limits.header_lines;
@@ -95,19 +127,32 @@ async fn pass_one(
         let Some(route) = proxy.routes.find(Some(request.host), request.path) else { return Next::Hyper };
         out.clear();
         request.write(out, client, &proxy.config.forwarded, proxy.scheme());
-        (Arc::clone(route), request.len(), request.is_head)
+        let question = Question { is_head: request.is_head, is_last: request.is_last };
+        (Arc::clone(route), request.len(), question)
     };
     let given = |result| {
         upstreams.give(Given { dialer: Arc::clone(&route.dialer), result });
         Next::Hyper
     };
-    let (mut upstream, is_new) = match front.while_it_stays(len, reach(proxy, upstreams, kept, &route)).await {
+    let ready = front.while_it_stays(len, reach(proxy, upstreams, kept, &route, out)).await;
+    let Ready { kept: mut upstream, is_new, sent } = match ready {
         None => return Next::Over,
-        Some(Ok(reached)) => reached,
+        Some(Ok(ready)) => ready,
         Some(Err(error)) => return given(Err(error)),
     };
-    let mut exchange = Exchange::new(&mut upstream, is_head, std::mem::take(out));
-    let ended = poll_fn(|cx| exchange.poll(front, len, cx)).await;
+    let mut exchange = Exchange::new(&mut upstream, question, std::mem::take(out), sent);
+    let mut long = pin!(tokio::time::sleep(SHORT));
+    let mut is_long = false;
+    let ended = poll_fn(|cx: &mut Context<'_>| {
+        let ended = exchange.poll(front, len, cx);
+        if ended.is_pending() && !is_long && long.as_mut().poll(cx).is_ready() {
+            is_long = true;
+            front.watch();
+            exchange.watch();
+        }
+        ended
+    })
+    .await;
     *out = exchange.into_buffer();
     if out.capacity() > BUFFER {
         *out = Vec::new();
@@ -115,6 +160,9 @@ async fn pass_one(
     let begun = match ended {
         Ended::Over => return Next::Over,
         Ended::Answered { clean } => {
+            if question.is_last {
+                return Next::Farewell;
+            }
             upstream.used = front.answered(len);
             if clean {
                 kept.push(upstream);

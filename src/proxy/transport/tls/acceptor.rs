@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rustls::ServerConfig;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::crypto::aws_lc_rs::Ticketer;
+use rustls::server::{ClientHello, ProducesTickets, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -42,6 +43,14 @@ pub(in crate::proxy) enum AcceptError {
 /// The certificate that is shown to the next client.
 struct Current(RwLock<Arc<CertifiedKey>>);
 
+/// The keys of session tickets, which change every six hours. A ticket holds its session: nothing is kept here for clients, so
+/// any number of them can resume. They are the process's, so that a reload makes no ticket void.
+fn tickets() -> Arc<dyn ProducesTickets> {
+    static TICKETS: LazyLock<Arc<dyn ProducesTickets>> =
+        LazyLock::new(|| Ticketer::new().expect("the system has random numbers"));
+    Arc::clone(&TICKETS)
+}
+
 // === impl Acceptor ===
 
 impl Acceptor {
@@ -54,6 +63,7 @@ impl Acceptor {
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&identity) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![ALPN.to_vec()];
+        config.ticketer = tickets();
         Some(Self { settings: settings.clone(), config: Arc::new(config), identity })
     }
 
