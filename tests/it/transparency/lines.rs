@@ -11,6 +11,8 @@ const ASKED: &[u8] = b"GET /a HTTP/1.1\r\nhost: chat.test\r\nX-b:1\r\nX-A:  2 \r
 const PASSED: &str = "GET /a HTTP/1.1\r\nhost: chat.test\r\nX-b:1\r\nX-A:  2 \r\nx-B: 3\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 Sch\xc3\xb6n\r\nX-b:1\r\nX-A:  2 \r\nx-B: 3\r\nContent-Length: 2\r\n\r\nhi";
 
+const EARLY: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+
 /// A proxy with the fast paths, also where the tests run without them: heads are compared as they were written.
 fn by_lines() -> Rig {
     Rig::with(|config| config.relay.verbatim = true)
@@ -242,12 +244,16 @@ async fn a_client_that_asks_for_no_more_than_this_gets_its_answer_and_the_end() 
         ("Connection: keep-alive\r\nConnection: close", "Connection: close\r\n"),
     ] {
         let mut client = rig.connect().await;
-        client.send(&last(line)).await;
+        // Nobody reads what stands behind it as a request (RFC 9112 §9.6).
+        let behind = b"GET /behind HTTP/1.1\r\nHost: chat.test\r\n\r\n";
+        client.send(&[&last(line), &behind[..]].concat()).await;
         let mut upstream = rig.accept().await;
         let head = upstream.receive_head().await;
         assert!(head.starts_with(PASSED) && !head.to_lowercase().contains("connection"), "{head:?}");
-        // Nobody reads it as a request (RFC 9112 §9.6).
-        client.send(b"GET /behind HTTP/1.1\r\nHost: chat.test\r\n\r\n").await;
+        client.send(behind).await;
+        // Which is not the last.
+        upstream.send(EARLY).await;
+        client.expect(EARLY).await;
         upstream.send(b"HTTP/1.1 200 OK\r\nX-b:1\r\nX-A: 2\r\n").await;
         upstream.send(format!("{keep}Content-Length: 2\r\n\r\nhi").as_bytes()).await;
         let head = client.receive_head().await;
