@@ -2,18 +2,19 @@
 
 use super::cohort::{LEAST, common, others};
 use super::cores::Cores;
-use super::finding::{Finding, Note, Report};
+use super::finding::{Evidence, Finding, Report};
 use super::log::Log;
+use super::majority::Majority;
 use super::names::{self, Names};
 use super::observation::Observation;
 use super::pattern::Pattern;
 use super::row::Row;
 use super::rules::{self, Cause};
 use super::sample::Sample;
-use super::sentence;
+use super::sentence::Told;
 use super::show::instant;
 use super::tally::Tally;
-use super::{merge, notes, reconnects};
+use super::{advice, merge, notes, reconnects};
 
 /// The records so far, as a sample; bounded, whatever comes.
 #[derive(Clone, Debug, Default)]
@@ -70,17 +71,18 @@ impl Engine {
 
     fn report_by(&self, cores: Cores) -> (Report, Vec<Pattern>) {
         let log = Log::new(&self.sample, &self.names, cores);
-        let (beside, (causes, mut found)) =
+        let (beside, (causes, found)) =
             log.cores.both(|| (reconnects::of(&log), self.tally.tables(&self.names)), || rules::apply(&log));
         let ((reconnects, back_off), tables) = beside;
-        found.retain(|note| !note.sentence.is_empty());
         let mut report =
             Report { schema: SCHEMA, unread_lines: 0, findings: vec![], notes: found, tables, reconnects, back_off };
         let mut findings = vec![];
         for cause in merge::merged(&log, causes) {
             let finding = finding(&log, &cause);
-            if cause.members.len() < LEAST || finding.confidence < SURE {
-                report.notes.push(Note { mechanism: finding.mechanism.as_str(), sentence: finding.sentence });
+            if cause.members.len() < LEAST {
+                report.notes.push(finding.as_note("too few for a finding"));
+            } else if finding.confidence < SURE {
+                report.notes.push(finding.as_note("not sure enough for a finding"));
             } else {
                 let pattern = Pattern::of(&log, &cause, &finding.common);
                 findings.push((finding, pattern));
@@ -88,6 +90,11 @@ impl Engine {
         }
         let weight = |finding: &Finding| (finding.sessions + finding.handshakes) as f64 * finding.confidence;
         findings.sort_by(|(a, _), (b, _)| weight(b).total_cmp(&weight(a)).then(a.mechanism.cmp(&b.mechanism)));
+        let few = notes::few(&log);
+        report.notes.extend(few.iter().map(|cause| {
+            let why = if cause.members.len() < LEAST { "too few for a finding" } else { "no more than a background" };
+            finding(&log, cause).as_note(why)
+        }));
         report.notes.extend(notes::of(&log));
         let (findings, patterns) = findings.into_iter().unzip();
         report.findings = findings;
@@ -108,32 +115,50 @@ fn finding(log: &Log<'_>, cause: &Cause) -> Finding {
     let meanwhile = log.within(&scope, (from, to));
     let common = common(log, members, &others(&scope, members));
     let route = (routes.len() == 1).then(|| log.names.of(routes[0]).to_owned());
-    let kind = match (sessions.is_empty(), handshakes.is_empty()) {
-        (false, true) => "sessions",
-        (true, _) => "failed handshakes",
-        (false, false) => "sessions and failed handshakes",
+    let (of_sessions, of_handshakes) = (log.count(&sessions).round() as u64, log.count(&handshakes).round() as u64);
+    let majority = Majority::of(log, members);
+    let told = Told {
+        cause,
+        sessions: of_sessions,
+        handshakes: of_handshakes,
+        route: route.as_deref(),
+        common: &common,
+        majority,
     };
-    let sentence = sentence::of(cause, log.count(members), kind, route.as_deref(), &common);
     Finding {
+        sentence: told.sentence(),
         culprit: cause.culprit,
         or: cause.or.clone(),
         mechanism: cause.mechanism,
         limit_s: cause.limit,
-        sessions: log.count(&sessions).round() as u64,
-        handshakes: log.count(&handshakes).round() as u64,
+        sessions: of_sessions,
+        handshakes: of_handshakes,
         share: round(log.count(members) / log.count(meanwhile).max(1.0)),
         confidence: round(cause.confidence),
         first_at: instant(from),
         last_at: instant(to),
         common,
-        evidence: cause.evidence.clone(),
+        evidence: evidence(log, cause, majority),
         examples: examples(log, &sessions),
         consequences: cause.consequences.clone(),
-        sentence,
-        action: sentence::action(cause),
-        runbook: sentence::runbook(cause.mechanism),
+        action: advice::action(cause, majority),
+        runbook: advice::runbook(cause.mechanism),
         route,
     }
+}
+
+/// The numbers of its rule, and those that every finding has.
+fn evidence(log: &Log<'_>, cause: &Cause, majority: Majority) -> Vec<Evidence> {
+    let mut evidence = cause.evidence.clone();
+    let mut add = |fact, value| evidence.push(Evidence { fact, value });
+    if let Some(code) = majority.code.filter(|code| *code != 1006) {
+        add("close code of most", f64::from(code));
+    }
+    if let Some(status) = majority.status {
+        add("status of most refusals", f64::from(status));
+    }
+    add("clients", log.clients(&cause.members) as f64);
+    evidence
 }
 
 /// Ids of several sessions, of as many instances as there are.

@@ -207,3 +207,15 @@ pub struct Report {
     /// Whether they waited before.
     pub back_off: BackOff,
 }
+
+// === impl Finding ===
+
+impl Finding {
+    /// The same as a note, which says why it is no finding.
+    pub(super) fn as_note(&self, why: &str) -> Note {
+        Note {
+            mechanism: self.mechanism.as_str(),
+            sentence: format!("{}; {why}.", self.sentence.trim_end_matches('.')),
+        }
+    }
+}

@@ -67,7 +67,7 @@ impl Active {
 
 impl Sign {
     /// The mechanism of which one session is proof enough.
-    const fn alone(self) -> Option<Mechanism> {
+    pub(super) const fn alone(self) -> Option<Mechanism> {
         match self {
             Self::Internal => Some(Mechanism::InternalError),
             Self::BadHandshake => Some(Mechanism::BadHandshake),

@@ -1,4 +1,4 @@
-//! Limits that products ship with. They lend a cluster a name; a cluster is found without them.
+//! Limits that products ship with. They lend a cluster a name, and the setting to change; a cluster is found without them.
 
 use super::finding::Mechanism;
 
@@ -18,23 +18,23 @@ const fn age(seconds: f64, name: &'static str) -> Known {
 }
 
 const KNOWN: &[Known] = &[
-    idle(30.0, "HAProxy's example timeouts, and many meshes"),
-    idle(50.0, "HAProxy's common timeout client and server"),
-    idle(55.0, "Heroku's router"),
-    idle(60.0, "nginx (proxy_read_timeout) and AWS ALB (idle timeout)"),
+    idle(30.0, "HAProxy's timeout client and timeout server, or the idle timeout of a mesh"),
+    idle(50.0, "HAProxy's timeout client and timeout server"),
+    idle(55.0, "Heroku's router, where it is fixed"),
+    idle(60.0, "nginx's proxy_read_timeout, or the idle timeout of an AWS ALB"),
     idle(100.0, "Cloudflare"),
-    idle(230.0, "Azure App Service"),
-    idle(240.0, "Azure Load Balancer and NAT"),
-    idle(300.0, "Envoy (stream_idle_timeout)"),
-    idle(350.0, "AWS NLB and NAT gateway"),
-    idle(600.0, "AWS API Gateway and Google Cloud's firewall"),
-    idle(3600.0, "HAProxy's timeout tunnel as Kubernetes ingresses set it, and Envoy's TCP idle timeout"),
+    idle(230.0, "Azure App Service, where it is fixed"),
+    idle(240.0, "the idle timeout of an Azure Load Balancer or NAT"),
+    idle(300.0, "Envoy's stream_idle_timeout"),
+    idle(350.0, "the TCP idle timeout of an AWS NLB, or a NAT gateway, where it is fixed"),
+    idle(600.0, "AWS API Gateway or Google Cloud's firewall, where it is fixed"),
+    idle(3600.0, "HAProxy's timeout tunnel, or Envoy's idle_timeout of TCP"),
     age(15.0, "Envoy's route timeout"),
-    age(30.0, "Google Cloud's backend service timeout"),
-    age(300.0, "Cloud Run's request timeout"),
-    age(3600.0, "Cloud Run's longest request timeout"),
-    age(7200.0, "AWS API Gateway"),
-    age(86_400.0, "services that renew each session once a day"),
+    age(30.0, "the backend service timeout of Google Cloud"),
+    age(300.0, "the request timeout of Cloud Run"),
+    age(3600.0, "the request timeout of Cloud Run at its longest"),
+    age(7200.0, "AWS API Gateway, where it is fixed"),
+    age(86_400.0, "a service that renews each session once a day"),
 ];
 
 /// Products that are known for such a limit.

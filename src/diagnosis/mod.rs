@@ -12,6 +12,7 @@
 )]
 
 mod address;
+mod advice;
 mod clients;
 mod cluster;
 mod cohort;
@@ -25,6 +26,7 @@ mod leg_tls;
 mod limits;
 mod line;
 mod log;
+mod majority;
 mod merge;
 mod names;
 mod notes;
@@ -58,5 +60,6 @@ pub use line::{BadLine, Batch, OWN_LOG};
 pub use observation::{Asked, Closed, Event, Observation, Refused, Side};
 pub use pattern::Pattern;
 pub use returns::{Advice, Left, Return, Returns};
+pub use show::{counted, span};
 pub use tables::{Advised, BackOff, Bars, Ending, Failure, Mismatch, Moment, Part, Quantile, Reconnect, Tables};
 pub use watch::{GoingOn, QUIET, Watch, room};

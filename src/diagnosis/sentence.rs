@@ -1,77 +1,211 @@
-//! Findings in plain words.
+//! Findings in plain words: one sentence each.
 
 use super::finding::{Common, Culprit, Mechanism};
+use super::majority::Majority;
 use super::rules::Cause;
-use super::show::{shown, span};
+use super::show::{counted, shown, span};
+use crate::close::Outcome;
 
-/// A finding in one sentence.
-pub(super) fn of(cause: &Cause, count: f64, kind: &str, route: Option<&str>, common: &Common) -> String {
-    let limit = cause.limit.map(span).unwrap_or_default();
-    let who = name(cause.culprit);
-    let what = match cause.mechanism {
-        Mechanism::IdleCut => format!("{who} ended them after {limit} of silence"),
-        Mechanism::MaxLifetime => format!("{who} ended them at an age of {limit}"),
-        Mechanism::SilentDrop => {
-            format!("{who} forgot them after {limit} of silence, and the next packet met a reset or nothing")
+/// A cause with its numbers, as a sentence needs them.
+pub(super) struct Told<'a> {
+    pub(super) cause: &'a Cause,
+    pub(super) sessions: u64,
+    pub(super) handshakes: u64,
+    pub(super) route: Option<&'a str>,
+    pub(super) common: &'a Common,
+    pub(super) majority: Majority,
+}
+
+/// Properties that a sentence names; the rest is in `common`.
+const NAMED: usize = 3;
+
+// === impl Told ===
+
+impl Told<'_> {
+    /// A finding in one sentence.
+    pub(super) fn sentence(&self) -> String {
+        let count = match (self.sessions, self.handshakes) {
+            (sessions, 0) => counted(sessions, "session"),
+            (0, handshakes) => counted(handshakes, "failed handshake"),
+            (sessions, handshakes) => {
+                format!("{} and {}", counted(sessions, "session"), counted(handshakes, "failed handshake"))
+            }
+        };
+        let route = self.route.filter(|route| !route.is_empty());
+        let route = route.map_or_else(String::new, |route| format!(" of route {}", shown(route)));
+        format!("{count}{route}: {}{}.", self.event(), self.shared())
+    }
+
+    /// Who did what.
+    fn event(&self) -> String {
+        let Cause { mechanism, culprit, limit, detail, .. } = self.cause;
+        let (who, other) = (name(*culprit), opposite(*culprit));
+        let limit = limit.map(span);
+        let them = if self.sessions + self.handshakes == 1 { "it" } else { "them" };
+        // A program closes; what is between only cuts.
+        let cut = if *culprit == Culprit::Upstream { "closed" } else { "cut" };
+        let at = |words: &str| limit.as_ref().map_or_else(String::new, |limit| format!(" {words} {limit}"));
+        let code = self.majority.code.filter(|code| *code != 1006);
+        let said = code.map_or_else(String::new, |code| format!(" ({code})"));
+        match mechanism {
+            Mechanism::IdleCut => {
+                let heard = detail.map_or_else(String::new, |side| format!(" {side}"));
+                format!("{who} {cut} {them}{} of silence{heard}", at("after"))
+            }
+            Mechanism::MaxLifetime => format!("{who} {cut} {them}{}, busy or not", at("at an age of")),
+            Mechanism::SilentDrop if limit.is_some() => {
+                format!("{who} forgot {them}{} of silence, and the next packet met a reset or nothing", at("after"))
+            }
+            Mechanism::SilentDrop => {
+                format!("{who} forgot {them} at one moment, and the next packet of each met a reset")
+            }
+            Mechanism::Crash => format!("{who} fell over and took {them} down at one moment"),
+            Mechanism::CrashLoop => format!(
+                "{who} fell over again and again{}",
+                limit.as_ref().map_or_else(String::new, |every| format!(", about every {every}"))
+            ),
+            Mechanism::UnannouncedRestart if *culprit == Culprit::Upstream => {
+                format!("{who} restarted and dropped {them} without a Close")
+            }
+            Mechanism::UnannouncedRestart => format!("{who} restarted and dropped {them}"),
+            Mechanism::BadInstance => format!("{} while its siblings are well", self.sick_unit()),
+            Mechanism::HandlerError => match self.majority.code {
+                Some(1006) => format!("{who} cut {them} right behind a message of {other}"),
+                Some(1000 | 1001 | 1005) => format!("{who} answered the Close of {other} with an error (1011)"),
+                Some(_) | None => {
+                    format!(
+                        "{who} ended {them} with an error{said}{}",
+                        detail.map_or_else(String::new, |when| format!(", {when}"))
+                    )
+                }
+            },
+            Mechanism::KeepaliveTimeout => unanswered("pings", *culprit, &at("for")),
+            Mechanism::HeartbeatTimeout => unanswered("heartbeats of the application", *culprit, &at("for")),
+            Mechanism::MessageTooBig => format!("{who} sent messages bigger than {other} takes{said}"),
+            Mechanism::AuthExpired if limit.is_some() => {
+                format!("{other} ended {them}{} because a credential expires then{said}", at("at an age of"))
+            }
+            Mechanism::AuthExpired => format!("{other} ended {them} because a credential had expired{said}"),
+            Mechanism::PolicyRejected => format!("{other} refused {who} in open sessions{said}"),
+            Mechanism::ProtocolError => format!("{who} broke the WebSocket protocol{said}"),
+            Mechanism::CompressionError => {
+                format!("{who} sent compressed messages that {other} could not read{said}")
+            }
+            Mechanism::BadHandshake => format!("{who} answered the upgrade in a way that contradicts the request"),
+            Mechanism::PeerVanished => match culprit {
+                Culprit::Client | Culprit::Upstream | Culprit::Proxy => {
+                    format!("{who} stopped answering without a FIN or a reset")
+                }
+                Culprit::NetworkClientSide
+                | Culprit::NetworkUpstreamSide
+                | Culprit::MiddleboxFront
+                | Culprit::MiddleboxBack => format!("{who} lost {them} without a FIN or a reset"),
+            },
+            Mechanism::SlowConsumer => match culprit {
+                Culprit::NetworkClientSide | Culprit::NetworkUpstreamSide => {
+                    format!("{who} did not carry what was sent")
+                }
+                Culprit::Client
+                | Culprit::Upstream
+                | Culprit::MiddleboxFront
+                | Culprit::MiddleboxBack
+                | Culprit::Proxy => {
+                    format!("{who} did not read what was sent to it")
+                }
+            },
+            Mechanism::ReconnectStorm => "clients came back at once, again and again, and were turned away".to_owned(),
+            Mechanism::HandshakesRefused => self.refusal(),
+            Mechanism::CertificateRejected => match culprit {
+                Culprit::Upstream => "closewatch does not accept the certificate of the upstream".to_owned(),
+                Culprit::Client => "one client program does not accept the certificate of closewatch".to_owned(),
+                Culprit::Proxy
+                | Culprit::NetworkClientSide
+                | Culprit::NetworkUpstreamSide
+                | Culprit::MiddleboxFront
+                | Culprit::MiddleboxBack => "clients do not accept the certificate of closewatch".to_owned(),
+            },
+            Mechanism::RandomResets if *culprit == Culprit::Proxy => {
+                format!("{who} lost connections on both sides, at any age")
+            }
+            Mechanism::RandomResets => format!("{who} cut {them} at any age and after any silence"),
+            Mechanism::Overload if self.sessions == 0 => format!("{who} was too busy to answer upgrades in time"),
+            Mechanism::Overload => format!("{who} had more to do than it could{said}"),
+            Mechanism::InternalError => "closewatch failed by itself, which is a bug: please report it".to_owned(),
         }
-        Mechanism::Crash => format!("{who} fell over and ended them at one instant"),
-        Mechanism::CrashLoop => format!("{who} fell over again and again, every {limit}"),
-        Mechanism::BadInstance => {
-            let unit = common.upstream.as_deref().or(common.instance.as_deref()).unwrap_or("one instance");
-            format!("{} fails while its siblings are well", shown(unit))
+    }
+
+    /// The unit that fails, and how.
+    fn sick_unit(&self) -> String {
+        let Common { upstream, instance, .. } = self.common;
+        let instance = instance.as_deref().map(shown);
+        match (self.cause.culprit, upstream.as_deref().map(shown), instance) {
+            (Culprit::Proxy, _, Some(instance)) => {
+                format!("instance {instance} of closewatch, or its host, fails on both sides")
+            }
+            (Culprit::Proxy, _, None) => "one instance of closewatch, or its host, fails on both sides".to_owned(),
+            (_, Some(upstream), _) => format!("upstream {upstream} fails"),
+            (_, None, Some(instance)) => format!("the upstream of instance {instance} fails"),
+            (_, None, None) => "one instance of the upstream fails".to_owned(),
         }
-        Mechanism::HandlerError => format!("{who} failed on them, most soon behind a message"),
-        Mechanism::KeepaliveTimeout => format!("{who} left pings unanswered{}", behind(&limit)),
-        Mechanism::HeartbeatTimeout => format!("{who} left heartbeats of the application unanswered{}", behind(&limit)),
-        Mechanism::MessageTooBig => format!("{who} sent messages bigger than the other side takes"),
-        Mechanism::AuthExpired if cause.limit.is_some() => format!("their credentials expired at an age of {limit}"),
-        Mechanism::AuthExpired => "their credentials expired".to_owned(),
-        Mechanism::PolicyRejected => format!("{who} was refused in open sessions"),
-        Mechanism::ProtocolError => format!("{who} broke the protocol"),
-        Mechanism::CompressionError => format!("{who} sent compressed messages that the other side could not read"),
-        Mechanism::BadHandshake => format!("{who} answered with a 101 that contradicts the request"),
-        Mechanism::PeerVanished => format!("{who} stopped answering at all"),
-        Mechanism::SlowConsumer => format!("{who} did not take what was sent to it"),
-        Mechanism::ReconnectStorm => "clients came back at once, again and again, and were turned away".to_owned(),
-        Mechanism::HandshakesRefused => format!("{who} refused upgrades or did not answer them"),
-        Mechanism::CertificateRejected => format!("the certificate of {who} was rejected, or is rejected by it"),
-        Mechanism::RandomResets => format!("{who} reset them at any age"),
-        Mechanism::Overload => format!("{who} had too much to do"),
-        Mechanism::UnannouncedRestart => format!("{who} restarted without a Close"),
-        Mechanism::InternalError => format!("{who} failed; this is a bug, please report it"),
-    };
-    let route =
-        route.filter(|route| !route.is_empty()).map_or_else(String::new, |route| format!(" of route {}", shown(route)));
-    let detail = cause.detail.as_ref().map_or_else(String::new, |detail| format!(" ({detail})"));
-    format!("{count:.0} {kind}{route}: {what}{detail}{}.", shared(common))
+    }
+
+    /// Who refused upgrades, and how.
+    fn refusal(&self) -> String {
+        let who = name(self.cause.culprit);
+        let status = self.majority.status.map_or_else(String::new, |status| format!(" ({status})"));
+        match (self.cause.culprit, self.majority.outcome) {
+            (Culprit::Proxy, _) => "closewatch turned clients away at a limit of its own".to_owned(),
+            (Culprit::Client, _) => format!("the upstream refused the upgrades of one client program{status}"),
+            (_, Some(Outcome::DialTimeout)) => format!("{who} let connections to the upstream time out"),
+            (_, Some(Outcome::DialFailed)) => format!("{who} took no connections"),
+            (_, Some(Outcome::UpstreamClosed)) => format!("{who} hung up in place of an answer to the upgrade"),
+            (_, Some(Outcome::Refused)) => format!("{who} refused upgrades{status}"),
+            _ => format!("{who} refused upgrades or did not answer them"),
+        }
+    }
+
+    /// Some properties that victims share.
+    fn shared(&self) -> String {
+        let common = self.common;
+        // The sentence of a bad instance names it already.
+        let unit = |value| if self.cause.mechanism == Mechanism::BadInstance { None } else { value };
+        let all = [
+            ("user agent", common.user_agent.as_deref()),
+            ("subnet", common.client_subnet.as_deref()),
+            ("hop", common.client_address.as_deref()),
+            ("instance", unit(common.instance.as_deref())),
+            ("upstream", unit(common.upstream.as_deref())),
+            ("close reason", common.reason.as_deref()),
+            ("path", common.path.as_deref()),
+            ("origin", common.origin.as_deref()),
+            ("subprotocol", common.subprotocol.as_deref()),
+            ("extensions", common.extensions.as_deref()),
+            ("client TLS", common.client_tls_version),
+            ("upstream TLS", common.upstream_tls_version),
+        ];
+        let found = all.into_iter().filter_map(|(name, value)| Some(format!("{name} {}", shown(value?))));
+        let found: Vec<String> = found.take(NAMED).collect();
+        if found.is_empty() { String::new() } else { format!("; in common: {}", found.join(", ")) }
+    }
 }
 
-fn behind(limit: &str) -> String {
-    if limit.is_empty() { String::new() } else { format!(" for {limit}") }
+/// Pings or heartbeats to a side that did not answer them.
+fn unanswered(what: &str, culprit: Culprit, time: &str) -> String {
+    match culprit {
+        Culprit::Client | Culprit::Upstream | Culprit::Proxy => {
+            format!("{} left {what} unanswered{time}", name(culprit))
+        }
+        Culprit::NetworkClientSide
+        | Culprit::NetworkUpstreamSide
+        | Culprit::MiddleboxFront
+        | Culprit::MiddleboxBack => {
+            format!("{what} stayed unanswered{time}, likely lost in {}", name(culprit))
+        }
+    }
 }
 
-/// Up to three properties that victims share.
-fn shared(common: &Common) -> String {
-    let all = [
-        ("user agent", common.user_agent.as_deref()),
-        ("subnet", common.client_subnet.as_deref()),
-        ("behind", common.client_address.as_deref()),
-        ("instance", common.instance.as_deref()),
-        ("upstream", common.upstream.as_deref()),
-        ("path", common.path.as_deref()),
-        ("subprotocol", common.subprotocol.as_deref()),
-        ("client TLS", common.client_tls_version),
-        ("upstream TLS", common.upstream_tls_version),
-    ];
-    let found: Vec<String> = all
-        .into_iter()
-        .filter_map(|(name, value)| value.map(|value| format!("{name} {}", shown(value))))
-        .take(3)
-        .collect();
-    if found.is_empty() { String::new() } else { format!("; in common: {}", found.join(", ")) }
-}
-
-const fn name(culprit: Culprit) -> &'static str {
+/// A side in words.
+pub(super) const fn name(culprit: Culprit) -> &'static str {
     match culprit {
         Culprit::Client => "the client program",
         Culprit::Upstream => "the upstream",
@@ -83,53 +217,10 @@ const fn name(culprit: Culprit) -> &'static str {
     }
 }
 
-/// Where to look, and which setting to change.
-pub(super) fn action(cause: &Cause) -> String {
-    let front = matches!(cause.culprit, Culprit::MiddleboxFront | Culprit::NetworkClientSide | Culprit::Client);
-    let side = if front { "in front of closewatch" } else { "behind closewatch" };
-    match cause.mechanism {
-        Mechanism::IdleCut => format!(
-            "Send pings more often than that (from the application or the server), or raise the idle timeout of the box {side}."
-        ),
-        Mechanism::SilentDrop => {
-            format!("Send pings more often than that: the flow table of the box {side} forgets silent connections.")
-        }
-        Mechanism::MaxLifetime => {
-            format!("Raise the limit on a connection's age {side}, or let clients reconnect before it.")
-        }
-        Mechanism::Crash | Mechanism::CrashLoop => {
-            "Look at the upstream's log and exit code at these times (OOM, panic, probes).".to_owned()
-        }
-        Mechanism::UnannouncedRestart => {
-            "Let it close sessions with 1001 or 1012 before it stops, and drain before a deploy.".to_owned()
-        }
-        Mechanism::BadInstance => "Take this instance out, and compare its version, host and log with a sibling's.".to_owned(),
-        Mechanism::HandlerError => "Look for exceptions in the upstream's log at the times of the examples.".to_owned(),
-        Mechanism::KeepaliveTimeout | Mechanism::HeartbeatTimeout => {
-            "See why that side did not answer (blocked event loop, sleeping program, lost network) before raising the timeout."
-                .to_owned()
-        }
-        Mechanism::MessageTooBig => "Send smaller messages, or raise the receiver's message limit.".to_owned(),
-        Mechanism::AuthExpired => "Renew the credential in the open session, or reconnect before it expires.".to_owned(),
-        Mechanism::PolicyRejected => "Read the close reason of the examples: credentials, permissions or rate.".to_owned(),
-        Mechanism::ProtocolError => "Look at the library and version of the side that broke the protocol.".to_owned(),
-        Mechanism::CompressionError => "Switch permessage-deflate off on one side, and compare versions.".to_owned(),
-        Mechanism::BadHandshake => "Make the 101 select a subprotocol and extensions that were offered.".to_owned(),
-        Mechanism::PeerVanished => format!("Look for hosts or links that went away {side}."),
-        Mechanism::SlowConsumer => "Send less, or drop messages for slow readers; look why it does not read.".to_owned(),
-        Mechanism::ReconnectStorm => "Give clients a random back-off, and the upstream room to take them back.".to_owned(),
-        Mechanism::HandshakesRefused if cause.culprit == Culprit::Proxy => {
-            "Raise limits.sessions, or add an instance.".to_owned()
-        }
-        Mechanism::HandshakesRefused => "See why the upstream refuses or cannot be reached.".to_owned(),
-        Mechanism::CertificateRejected => "Check the certificate's dates, names and chain, and who trusts it.".to_owned(),
-        Mechanism::RandomResets => format!("Look for the hop that resets connections {side}: host, network, firewall."),
-        Mechanism::Overload => "Give the upstream more room, or shed earlier, at the handshake.".to_owned(),
-        Mechanism::InternalError => "Report the examples' records and closewatch's own log.".to_owned(),
+/// The program at the other end.
+const fn opposite(culprit: Culprit) -> &'static str {
+    match culprit {
+        Culprit::Client | Culprit::NetworkClientSide | Culprit::MiddleboxFront => name(Culprit::Upstream),
+        Culprit::Upstream | Culprit::NetworkUpstreamSide | Culprit::MiddleboxBack | Culprit::Proxy => "the client",
     }
-}
-
-/// The section of the documentation.
-pub(super) fn runbook(mechanism: Mechanism) -> String {
-    format!("docs/diagnosis.md#{}", mechanism.as_str())
 }

@@ -209,6 +209,35 @@ impl Sign {
         }
     }
 
+    /// The peer at which the culprit is looked for, if it is one.
+    pub(super) const fn at(self) -> Option<Peer> {
+        match self {
+            Self::Application(peer)
+            | Self::Violated(peer)
+            | Self::Vanished(peer)
+            | Self::Stalled(peer)
+            | Self::Unanswered(peer)
+            | Self::Heartbeat(peer)
+            | Self::Expired(peer)
+            | Self::TooBig(peer)
+            | Self::Refused(peer)
+            | Self::Protocol(peer)
+            | Self::Compression(peer)
+            | Self::Overloaded(peer)
+            | Self::Failed(peer)
+            | Self::Fin(peer)
+            | Self::Reset(peer) => Some(peer),
+            Self::Normal
+            | Self::Drain
+            | Self::OwnIdle
+            | Self::Internal
+            | Self::Announced
+            | Self::BadHandshake
+            | Self::GaveUp
+            | Self::Unknown => None,
+        }
+    }
+
     /// Whether it is what the upstream complains of in a client.
     pub(super) const fn is_complaint_of_upstream(self) -> bool {
         matches!(

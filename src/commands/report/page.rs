@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::diagnosis::{Advised, BackOff, Bars, Finding, Mechanism, Part, Quantile, Report};
+use crate::diagnosis::{Advised, BackOff, Bars, Evidence, Finding, Mechanism, Part, Quantile, Report, counted, span};
 
 /// Text in lines of a width.
 pub(super) struct Page {
@@ -41,27 +41,32 @@ impl Page {
 
     fn head(&mut self, report: &Report) {
         let tables = &report.tables;
-        let span = match (&tables.from, &tables.to) {
-            (Some(from), Some(to)) => format!(", {} to {}", minute(from), minute(to)),
+        let time = match (&tables.from, &tables.to) {
+            (Some(from), Some(to)) => format!(", {}", between(from, to)),
             _ => String::new(),
         };
         let unread = match report.unread_lines {
             0 => String::new(),
-            lines => format!(", {lines} lines that are no records"),
+            1 => ". 1 line is no record".to_owned(),
+            lines => format!(". {lines} lines are no records"),
         };
-        self.wrapped(
-            "",
-            &format!("{} sessions ended, {} handshakes failed{span}{unread}.", tables.records, tables.handshakes),
-        );
+        let (sessions, handshakes) = (counted(tables.records, "session"), counted(tables.handshakes, "handshake"));
+        self.wrapped("", &format!("{sessions} ended, {handshakes} failed{time}{unread}."));
     }
 
     fn findings(&mut self, report: &Report) {
         self.heading(&format!("Findings: {}", report.findings.len()));
         if report.findings.is_empty() {
-            self.wrapped("  ", "Nothing that anybody must look at.");
+            self.wrapped("  ", "No cause stands out.");
         }
         for (number, finding) in report.findings.iter().enumerate() {
+            if number > 0 {
+                self.line("");
+            }
             self.finding(number + 1, finding);
+        }
+        if !report.findings.is_empty() && !report.notes.is_empty() {
+            self.line("");
         }
         for note in &report.notes {
             self.wrapped("  ", &format!("Note, {}: {}", note.mechanism, note.sentence));
@@ -80,21 +85,22 @@ impl Page {
             self.wrapped("", &title);
         }
         self.wrapped("   ", &finding.sentence);
-        let span = format!("{} to {}", finding.first_at, finding.last_at);
-        self.wrapped("   ", &format!("{:.1} % of what ended from {span}.", finding.share * 100.0));
+        self.wrapped("   ", &format!("To do: {}", finding.action));
+        let time = between(&finding.first_at, &finding.last_at);
+        self.wrapped("   ", &format!("When: {time}; {} of all that ended then.", percent(finding.share)));
         if !finding.consequences.is_empty() {
             let all: Vec<&str> = finding.consequences.iter().map(|effect| effect.as_str()).collect();
-            self.wrapped("   ", &format!("Brought about: {}.", all.join(", ")));
+            self.wrapped("   ", &format!("It also caused: {}.", all.join(", ")));
         }
-        let facts: Vec<String> = finding.evidence.iter().map(|each| format!("{} {}", each.fact, each.value)).collect();
+        let facts: Vec<String> = finding.evidence.iter().map(fact).collect();
         if !facts.is_empty() {
             self.wrapped("   ", &format!("Evidence: {}.", facts.join("; ")));
         }
         if !finding.examples.is_empty() {
-            self.wrapped("   ", &format!("Sessions: {}.", finding.examples.join(" ")));
+            self.wrapped("   ", &format!("Examples: {}", finding.examples.join(" ")));
         }
-        self.wrapped("   ", &format!("To do: {} See {}.", finding.action, finding.runbook));
-        self.line("");
+        let word = finding.mechanism.as_str();
+        self.wrapped("   ", &format!("More: closewatch explain {word}, or {}", finding.runbook));
     }
 
     fn endings(&mut self, report: &Report) {
@@ -117,7 +123,7 @@ impl Page {
             .tables
             .busiest
             .iter()
-            .map(|each| [minute(&each.at).to_owned(), each.ends.to_string(), each.abnormal.to_string()]);
+            .map(|each| [moment(&each.at, MINUTE), each.ends.to_string(), each.abnormal.to_string()]);
         let rows: Vec<_> = rows.collect();
         if rows.len() > 1 {
             self.table("Busiest moments", ["from", "ends", "abnormal"], rows);
@@ -151,7 +157,7 @@ impl Page {
         });
         self.table("Failed handshakes", ["handshakes", "outcome", "status", "route"], rows.collect());
         let rows = report.reconnects.iter().map(|each| {
-            let after = each.median_s.map_or_else(|| "-".to_owned(), |after| format!("{after:.1} s"));
+            let after = each.median_s.map_or_else(|| "-".to_owned(), span);
             let never = format!("{} %", (100 * each.never_returned + each.ended / 2) / each.ended.max(1));
             [each.class.as_str().to_owned(), each.ended.to_string(), each.came_back.to_string(), never, after]
         });
@@ -166,13 +172,13 @@ impl Page {
     /// Whether clients waited before they came back, in a sentence each.
     fn back_off(&mut self, back_off: &BackOff) {
         if back_off.without > 0 {
-            let text = format!("{} of {} clients came back without back-off.", back_off.without, back_off.clients);
-            self.wrapped("  ", &text);
+            let clients = counted(back_off.clients, "client");
+            self.wrapped("  ", &format!("{} of {clients} came back without back-off.", back_off.without));
         }
         for Advised { code, came_back, too_soon } in &back_off.advised {
             if *came_back > 0 {
-                let text =
-                    format!("After {code}, {too_soon} of {came_back} returns came within 5 s, sooner than it asks.");
+                let returns = counted(*came_back, "return");
+                let text = format!("After {code}, {too_soon} of {returns} came within 5 s, sooner than it asks.");
                 self.wrapped("  ", &text);
             }
         }
@@ -195,13 +201,14 @@ impl Page {
             if first.is_some_and(|first| at >= first) && last.is_some_and(|last| at <= last) {
                 let length = (*count * room).div_ceil(most) as usize;
                 let mark = limits.iter().find(|limit| (lower..upper).contains(*limit));
-                let mark = mark.map_or_else(String::new, |limit| format!("  < limit at {limit} s"));
-                let label = if upper.is_finite() { format!("to {upper} s") } else { format!("over {lower} s") };
+                let mark = mark.map_or_else(String::new, |limit| format!("  < limit at {}", span(*limit)));
+                let label =
+                    if upper.is_finite() { format!("to {}", span(upper)) } else { format!("over {}", span(lower)) };
                 lines.push(format!("  {label:<12} {count:>8} {}{mark}", "#".repeat(length)));
             }
             lower = upper;
         }
-        let quantile = |each: &Quantile| format!("{} % by {}", each.share * 100.0, seconds(each.seconds));
+        let quantile = |each: &Quantile| format!("{} by {}", percent(each.share), span(each.seconds));
         let quantiles: Vec<String> = bars.quantiles.iter().map(quantile).collect();
         lines.push(format!("  {}", quantiles.join(", ")));
         self.block(&lines);
@@ -218,7 +225,7 @@ impl Page {
             self.line(&format!("| {} |", head.join(" | ")));
             self.line(&format!("|{}", "---|".repeat(N)));
             for row in &rows {
-                let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();
+                let cells: Vec<String> = row.iter().map(|cell| plain(cell)).collect();
                 self.line(&format!("| {} |", cells.join(" | ")));
             }
         } else {
@@ -264,7 +271,7 @@ impl Page {
     fn wrapped(&mut self, indent: &str, words: &str) {
         if self.markdown {
             let item = if indent.is_empty() { "" } else { "- " };
-            self.line(&format!("{item}{words}"));
+            self.line(&format!("{item}{}", plain(words)));
             return;
         }
         let mut line = indent.to_owned();
@@ -295,16 +302,52 @@ fn limits(report: &Report, mechanism: Mechanism) -> Vec<f64> {
         .collect()
 }
 
-/// A time to three digits, as far as it has as many.
-fn seconds(time: f64) -> String {
-    let digits = [1.0, 100.0].iter().filter(|bound| time < **bound).count();
-    let digits = [0, 1, 3][digits];
-    format!("{time:.digits$} s")
+/// A fact with its number, in the unit that its name says.
+fn fact(each: &Evidence) -> String {
+    let Evidence { fact, value } = each;
+    match fact.strip_suffix(", s") {
+        Some(fact) => format!("{fact} {}", span(*value)),
+        None if fact.starts_with("share ") => format!("{fact} {}", percent(*value)),
+        None => format!("{fact} {value}"),
+    }
 }
 
-/// An instant, to the minute.
-fn minute(instant: &str) -> &str {
-    instant.get(..16).unwrap_or(instant)
+/// A share of one.
+fn percent(share: f64) -> String {
+    let text = format!("{:.1}", share * 100.0);
+    format!("{} %", text.strip_suffix(".0").unwrap_or(&text))
+}
+
+/// Letters of an instant up to its minute, and to its second.
+const MINUTE: usize = "2026-11-20T08:00".len();
+const SECOND: usize = "2026-11-20T08:00:00".len();
+
+/// An instant as people write it, up to so many letters.
+fn moment(instant: &str, letters: usize) -> String {
+    instant.get(..letters).unwrap_or(instant).replace('T', " ")
+}
+
+/// A span of time: to the second, and of one day the day once.
+fn between(from: &str, to: &str) -> String {
+    let (from, to) = (moment(from, SECOND), moment(to, SECOND));
+    let day = "2026-11-20 ".len();
+    match to.get(day..) {
+        _ if from == to => format!("{from} UTC"),
+        Some(time) if from.get(..day) == to.get(..day) => format!("{from} to {time} UTC"),
+        Some(_) | None => format!("{from} to {to} UTC"),
+    }
+}
+
+/// Text that stays text in markdown: what peers wrote makes no link, no image and no markup in a ticket.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if matches!(letter, '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '|' | '&' | '~') {
+            plain.push('\\');
+        }
+        plain.push(letter);
+    }
+    plain
 }
 
 fn cut(line: &str, width: usize) -> String {

@@ -182,7 +182,10 @@ impl BadLines {
     pub(super) fn named(&self, most: usize) -> Vec<String> {
         let mut lines = vec![];
         for (kind, bad) in &self.0 {
-            lines.push(format!("{} lines are no records: {kind}", bad.count));
+            lines.push(match bad.count {
+                1 => format!("1 line is no record: {kind}"),
+                count => format!("{count} lines are no records: {kind}"),
+            });
             let place = |place: &Place| format!("  {}:{}: {}", place.file.display(), place.line, place.error);
             lines.extend(bad.first.iter().map(place));
         }

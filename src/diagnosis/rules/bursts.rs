@@ -12,6 +12,7 @@ use crate::diagnosis::finding::{Culprit, Mechanism, Note};
 use crate::diagnosis::log::Log;
 use crate::diagnosis::names::Name;
 use crate::diagnosis::row::What;
+use crate::diagnosis::show::counted;
 use crate::diagnosis::sign::Sign;
 use crate::wire::Peer;
 
@@ -52,7 +53,7 @@ type Seat = (Name, Name);
 /// Finds crashes and restarts; explains their rows.
 pub(super) fn causes(log: &Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
     announced(log, notes);
-    upstreams(log, causes, notes);
+    upstreams(log, causes);
     fronts(log, causes, notes);
 }
 
@@ -62,7 +63,10 @@ fn announced(log: &Log<'_>, notes: &mut Vec<Note>) {
     if rows.len() >= 5 {
         notes.push(Note {
             mechanism: "announced_restart",
-            sentence: format!("The upstream said that it goes away (1001 or 1012) to {} sessions.", rows.len()),
+            sentence: format!(
+                "The upstream told {} that it goes away (1001 or 1012).",
+                counted(rows.len() as u64, "session")
+            ),
         });
     }
     log.explain(&rows);
@@ -78,7 +82,7 @@ fn is_upstreams_end(sign: Sign) -> bool {
     )
 }
 
-fn upstreams(log: &Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
+fn upstreams(log: &Log<'_>, causes: &mut Vec<Cause>) {
     let ends = log.open(None, is_upstreams_end);
     let mut seats: BTreeMap<Seat, Vec<usize>> = BTreeMap::new();
     for row in ends {
@@ -128,10 +132,6 @@ fn upstreams(log: &Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
     log.explain(&members);
     let mut cause = name(log, &units, members);
     consequences(log, &units, &mut cause);
-    if cause.members.is_empty() {
-        notes.push(Note { mechanism: "announced_restart", sentence: String::new() });
-        return;
-    }
     causes.push(cause);
 }
 
@@ -168,10 +168,10 @@ fn name(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>, members: Vec<usi
     let in_turn = in_turn(&events);
     let told = |cause: Cause| {
         cause
-            .because("ends at an instant, in all", loops.len() as f64)
+            .because("moments at which they ended", loops.len() as f64)
             .because("share of the sessions then open that ended", quantile(&took, 0.5))
-            .because("share of resets", resets)
-            .because("handshakes that failed behind it", refused as f64)
+            .because("share that ended by reset", resets)
+            .because("handshakes that failed soon after", refused as f64)
     };
     if has_well_siblings(log, units, &members) {
         return told(
@@ -309,7 +309,10 @@ fn fronts(log: &Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
     if agents == 1 && (addresses <= 3 || of_program) || addresses <= 3 && back == 0.0 {
         notes.push(Note {
             mechanism: "load_test_end",
-            sentence: format!("{} sessions of one place left at once, without a Close: a test's end.", members.len()),
+            sentence: format!(
+                "{} from one place left at one moment, without a Close: a test's end.",
+                counted(members.len() as u64, "session")
+            ),
         });
         return;
     }
@@ -349,7 +352,7 @@ fn fronts(log: &Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
         Cause::new(mechanism, culprit, &[or], members)
             .with_limit(limit)
             .sure(0.86)
-            .because("ends at an instant, in all", found.len() as f64),
+            .because("moments at which they ended", found.len() as f64),
     );
 }
 

@@ -18,8 +18,8 @@ pub(in crate::diagnosis) struct Cause {
     pub(in crate::diagnosis) consequences: Vec<Mechanism>,
     /// The rows of these consequences.
     pub(in crate::diagnosis) followers: Vec<usize>,
-    /// The box or the peer that is likely, in words.
-    pub(in crate::diagnosis) detail: Option<String>,
+    /// What else the sentence says of it.
+    pub(in crate::diagnosis) detail: Option<&'static str>,
 }
 
 /// Fewer clients than this are one client's own trouble.
@@ -59,7 +59,8 @@ impl Cause {
     }
 
     pub(in crate::diagnosis) fn because(mut self, fact: &'static str, value: f64) -> Self {
-        self.evidence.push(Evidence { fact, value: (value * 1000.0).round() / 1000.0 });
+        // No number is below zero, nor is zero: an empty sum is -0.
+        self.evidence.push(Evidence { fact, value: (value * 1000.0).round().abs() / 1000.0 });
         self
     }
 }

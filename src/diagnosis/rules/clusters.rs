@@ -8,10 +8,10 @@ use crate::diagnosis::cluster::{self, Cluster, quantile};
 use crate::diagnosis::cohort::{LEAST, Trait, others, shared, shared_by};
 use crate::diagnosis::cores::Cores;
 use crate::diagnosis::finding::{Culprit, Mechanism, Note};
-use crate::diagnosis::limits;
 use crate::diagnosis::log::{Log, Scope};
 use crate::diagnosis::names::Name;
 use crate::diagnosis::row::Session;
+use crate::diagnosis::show::{counted, span};
 use crate::diagnosis::sign::Sign;
 use crate::diagnosis::words::{self, Says};
 use crate::wire::Peer;
@@ -57,6 +57,16 @@ impl Clock {
             Self::SilentUpstream => session.silent[1],
             Self::SilentClient => session.silent[0],
             Self::Age => session.age,
+        }
+    }
+
+    /// Of a silence, the side that was silent.
+    const fn heard(self) -> Option<&'static str> {
+        match self {
+            Self::Idle => Some("on both sides"),
+            Self::SilentUpstream => Some("from the upstream"),
+            Self::SilentClient => Some("from the client"),
+            Self::Age => None,
         }
     }
 }
@@ -131,9 +141,9 @@ fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, found: &mut Found) 
             found.notes.push(Note {
                 mechanism: "client_idle_policy",
                 sentence: format!(
-                    "{} sessions of one client program were left by it at {:.1} s: its own timer.",
-                    members.len(),
-                    cluster.center
+                    "One client program left {} at {}: its own timer.",
+                    counted(members.len() as u64, "session"),
+                    span(cluster.center)
                 ),
             });
             return;
@@ -150,19 +160,11 @@ fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, found: &mut Found) 
     let mut cause = Cause::new(mechanism, culprit, or, timer.members)
         .with_limit(Some(limit))
         .sure(if few_of_program || own { 0.78 } else { 0.95 })
-        .because("sessions that ended at it", cluster.count as f64)
-        .because("sessions that its neighbourhood would make expect", beside)
-        .because("least, s", cluster.low)
-        .because("greatest, s", cluster.high);
-    cause.detail = match clock {
-        Clock::SilentUpstream => Some("silence of the upstream".to_owned()),
-        Clock::SilentClient => Some("silence of the client".to_owned()),
-        Clock::Idle => Some("silence of both".to_owned()),
-        Clock::Age => None,
-    };
-    if let Some(known) = limits::known(mechanism, cause.limit.unwrap_or(0.0)) {
-        cause.detail = Some(format!("{}; a limit of {known}", cause.detail.as_deref().unwrap_or("age")));
-    }
+        .because("sessions that ended at the limit", cluster.count as f64)
+        .because("sessions that would have ended there by chance", beside)
+        .because("shortest, s", cluster.low)
+        .because("longest, s", cluster.high);
+    cause.detail = clock.heard();
     found.causes.push(cause);
 }
 
@@ -240,7 +242,7 @@ fn heartbeats(log: &Log<'_>, route: Scope, closer: Peer, found: &mut Found) {
         Cause::new(Mechanism::HeartbeatTimeout, culprit, &[or], timer.members)
             .with_limit(Some(limit))
             .sure(0.85)
-            .because("sessions closed at that silence of the other side", timer.cluster.count as f64),
+            .because("sessions closed at that silence", timer.cluster.count as f64),
     );
 }
 
@@ -276,7 +278,12 @@ fn limits_of_upstream(log: &Log<'_>, route: Scope, found: &mut Found) {
         if !unmeant {
             found.notes.push(Note {
                 mechanism: "upstream_policy",
-                sentence: format!("The upstream closed {} sessions with 1000 at {limit:.1} s.", timer.members.len()),
+                sentence: format!(
+                    "The upstream closed {} with 1000 at {} {}: its own policy.",
+                    counted(timer.members.len() as u64, "session"),
+                    if timer.clock == Clock::Age { "an age of" } else { "a silence of" },
+                    span(limit)
+                ),
             });
             continue;
         }
@@ -285,7 +292,7 @@ fn limits_of_upstream(log: &Log<'_>, route: Scope, found: &mut Found) {
             Cause::new(mechanism, Culprit::Upstream, &[], timer.members)
                 .with_limit(Some(limit))
                 .sure(0.88)
-                .because("sessions that the upstream closed at it", timer.cluster.count as f64),
+                .because("sessions that the upstream closed at the limit", timer.cluster.count as f64),
         );
     }
 }
@@ -298,10 +305,10 @@ fn habits_of_clients(log: &Log<'_>, route: Scope, notes: &mut Vec<Note>) {
             notes.push(Note {
                 mechanism: "client_idle_policy",
                 sentence: format!(
-                    "Clients closed {} sessions by themselves at {} {:.1} s.",
-                    timer.members.len(),
+                    "Clients closed {} by themselves at {} {}.",
+                    counted(timer.members.len() as u64, "session"),
                     if clock == Clock::Idle { "a silence of" } else { "an age of" },
-                    timer.cluster.center
+                    span(timer.cluster.center)
                 ),
             });
             return;

@@ -177,7 +177,7 @@ fn storm(log: &Log<'_>, cause: Cause) -> Cause {
     if announced.count() >= LEAST && attempts >= ATTEMPTS {
         let or = vec![Culprit::Upstream];
         let storm = Cause { mechanism: Mechanism::ReconnectStorm, culprit: Culprit::Client, or, ..cause };
-        return storm.sure(0.85).because("attempts of a client", attempts);
+        return storm.sure(0.85).because("attempts per client", attempts);
     }
     cause
 }

@@ -139,8 +139,8 @@ fn sick(log: &Log<'_>, scope: Scope, property: Trait, illness: Illness) -> Optio
     Some(
         Cause::new(Mechanism::BadInstance, culprit, or, members)
             .sure(0.95)
-            .because("share of its sessions and handshakes that failed", rate)
-            .because("the same share of its siblings", siblings),
+            .because("share that failed here", rate)
+            .because("share that failed at its siblings", siblings),
     )
 }
 

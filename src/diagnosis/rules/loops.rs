@@ -38,7 +38,7 @@ pub(super) fn notes(log: &Log<'_>) -> Vec<Note> {
         notes.push(Note {
             mechanism: "client_in_a_loop",
             sentence: format!(
-                "One client came back {} times and ended badly {} times; others did not.",
+                "One client opened {} sessions, of which {} ended badly; others fare well.",
                 rows.len(),
                 bad.len()
             ),

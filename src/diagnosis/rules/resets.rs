@@ -107,7 +107,7 @@ fn both_legs(log: &Log<'_>, route: Scope) -> Option<Cause> {
     }
     log.explain(&members);
     let cause = Cause::new(Mechanism::RandomResets, Culprit::Proxy, &[], members);
-    Some(cause.sure(0.85).because("of the client's leg, for one of the upstream's", ratio))
+    Some(cause.sure(0.85).because("ends of clients' connections for one of an upstream's", ratio))
 }
 
 fn upstream(log: &Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> {
@@ -137,7 +137,7 @@ fn upstream(log: &Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause
         (Mechanism::RandomResets, Culprit::NetworkUpstreamSide, &[Culprit::Upstream, Culprit::MiddleboxBack])
     };
     let cause = Cause::new(mechanism, culprit, or, members).sure(0.88);
-    Some(cause.because("share of them within a second of the client's message", soon))
+    Some(cause.because("share within 1 s of a client's message", soon))
 }
 
 /// Whether a share of all is not above the one of sleep by chance alone.
@@ -204,5 +204,9 @@ fn client(log: &Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> 
         (Culprit::NetworkClientSide, &[Culprit::MiddleboxFront, Culprit::Client])
     };
     let mechanism = if vanished { Mechanism::PeerVanished } else { Mechanism::RandomResets };
-    Some(Cause::new(mechanism, culprit, or, members).sure(0.87).because("FINs of the same clients meanwhile", fins))
+    Some(
+        Cause::new(mechanism, culprit, or, members)
+            .sure(0.87)
+            .because("ends of the same clients by FIN meanwhile", fins),
+    )
 }

@@ -40,6 +40,8 @@ const fn rule(sign: fn(Peer) -> Sign, mechanism: Mechanism, floor: f64, confiden
 
 /// Before the first 1013, a restart that was announced so shortly makes it the storm behind it.
 const STORM: f64 = 180.0;
+/// An error so soon behind a message of the client is its answer.
+const SOON: f64 = 5.0;
 /// Attempts a client from which on it comes back without back-off.
 const ATTEMPTS: f64 = 2.0;
 
@@ -93,7 +95,7 @@ fn cause(log: &Log<'_>, route: Scope, rule: &Rule, peer: Peer, members: &[usize]
             let stalls = log.values(members, |session| f64::from(session.stalled[peer.index()]));
             let network_first = peer == Peer::Client && of_network && !of_program;
             let (culprit, or) = if network_first { (network, side) } else { (side, network) };
-            new(culprit, &[or]).because("median wait for it, s", quantile(&stalls, 0.5))
+            new(culprit, &[or]).because("median time that bytes waited, s", quantile(&stalls, 0.5))
         }
         Mechanism::KeepaliveTimeout | Mechanism::HeartbeatTimeout => {
             // A program that all victims share, and a side that is not asleep but busy, is the program's fault.
@@ -146,7 +148,7 @@ fn overload(log: &Log<'_>, route: Scope, cause: Cause) -> Cause {
     let refused = log.handshakes(route, |_| true);
     let attempts = log.count(&cause.members) + log.count(log.within(&refused, (from, to + 60.0)));
     let each = attempts / log.clients(&cause.members).max(1) as f64;
-    let cause = cause.because("attempts of a client", each);
+    let cause = cause.because("attempts per client", each);
     if announced && each >= ATTEMPTS {
         Cause { mechanism: Mechanism::ReconnectStorm, culprit: Culprit::Client, or: vec![Culprit::Upstream], ..cause }
             .sure(0.85)
@@ -156,10 +158,13 @@ fn overload(log: &Log<'_>, route: Scope, cause: Cause) -> Cause {
 }
 
 /// 1011 and its like: soon behind a message of the other side, or not.
-fn failed(log: &Log<'_>, cause: Cause) -> Cause {
+fn failed(log: &Log<'_>, mut cause: Cause) -> Cause {
     let since = log.values(&cause.members, |session| session.since_message[0]);
     let median = quantile(&since, 0.5);
-    let soon = since.iter().filter(|since| **since <= 5.0).count() as f64 / since.len().max(1) as f64;
-    let confidence = if soon >= 0.5 { cause.confidence } else { 0.82 };
-    cause.sure(confidence).because("since the client's last message, s", median.min(1e6))
+    let soon = since.iter().filter(|since| **since <= SOON).count() as f64 / since.len().max(1) as f64;
+    if soon < 0.5 {
+        return cause.sure(0.82);
+    }
+    cause.detail = Some("most soon behind a message");
+    cause.because("median time since the client's last message, s", median)
 }

@@ -88,7 +88,7 @@ fn flushed(log: &Log<'_>) -> Option<Cause> {
         Cause::new(Mechanism::SilentDrop, culprit, &[or], members.clone())
             .sure(0.88)
             .because("share of the sessions then open that ended", log.count(&members) / log.count(&open))
-            .because("time over which their next packets were spread, s", to - from),
+            .because("time until the last of their next packets, s", to - from),
     )
 }
 
@@ -164,7 +164,7 @@ fn forgets(log: &Log<'_>, route: Scope, leg: Peer) -> Option<Cause> {
             .sure(0.92)
             .because("shortest silence before the end, s", limit)
             .because("longest silence that another session survived, s", from_below)
-            .because("share of ends that came with a packet", at_packet),
+            .because("share that ended at the next packet", at_packet),
     )
 }
 

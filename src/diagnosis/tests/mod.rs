@@ -8,6 +8,7 @@ mod plays;
 mod properties;
 mod recipe;
 mod stage;
+mod texts;
 mod tls;
 
 use std::fmt::Write as _;
@@ -26,7 +27,9 @@ fn findings(play: &Play) -> Vec<Finding> {
     for seen in play.stage.log() {
         engine.add(&seen);
     }
-    engine.report().findings
+    let report = engine.report();
+    texts::read_well(&report);
+    report.findings
 }
 
 /// Whether a finding says what it must: the mechanism, the culprit (or one that is not excluded), and the limit to 6 %.

@@ -1,5 +1,6 @@
 //! `closewatch report`: close logs in, findings out.
 
+mod contract;
 mod exported;
 mod inputs;
 mod must_show;
@@ -143,8 +144,8 @@ fn other_lines_are_counted_by_kind_and_named() {
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((found["records"].as_u64(), found["unread_lines"].as_u64()), (Some(2), Some(2)));
     let errors = String::from_utf8(output.stderr).unwrap();
-    assert!(errors.contains("1 lines are no records: not JSON\n  -:1: "), "{errors}");
-    assert!(errors.contains("1 lines are no records: other JSON\n  -:2: "), "{errors}");
+    assert!(errors.contains("1 line is no record: not JSON\n  -:1: "), "{errors}");
+    assert!(errors.contains("1 line is no record: other JSON\n  -:2: "), "{errors}");
 }
 
 #[test]
@@ -195,10 +196,49 @@ fn text_of_peers_reaches_no_terminal_as_it_is() {
 }
 
 #[test]
+fn text_of_peers_is_no_markup_in_a_ticket() {
+    let agent = "<img src=x>![a](http://198.51.100.1/b)|`c`";
+    let cut: String = a_cut_at_55_s()
+        .lines()
+        .map(|line| {
+            let line = if line.contains("client_reset") { line.replace("app/1.0", agent) } else { line.to_owned() };
+            line.replace("10.0.0.9:9000", "<b>|:9000") + "\n"
+        })
+        .collect();
+    let text = String::from_utf8(report(&["--format", "markdown"], cut.as_bytes()).stdout).unwrap();
+    assert!(text.contains("user agent \\<img src=x\\>!\\[a\\]"), "{text}");
+    assert!(text.contains("| \\<b\\>\\|:9000 |"), "{text}");
+    // What is left when everything escaped is taken away has no markup in it.
+    for line in text.lines().filter(|line| line.contains("img") || line.contains(":9000")) {
+        let bare: String = line.split('\\').map(|part| part.get(1..).unwrap_or("")).collect();
+        assert!(!bare.contains(['<', '[', '`', '>', ']']), "{line}");
+    }
+}
+
+#[test]
+fn one_of_something_is_no_plural() {
+    let log = format!("hello\n{}", a_quiet_day().lines().next().unwrap());
+    let text = String::from_utf8(report_text(&log)).unwrap();
+    let head = "1 session ended, 0 handshakes failed, 2026-11-20 08:00:10 UTC. 1 line is no record.";
+    assert!(text.starts_with(head), "{text}");
+    assert!(text.contains("only 1 record,"), "{text}");
+}
+
+#[test]
 fn the_text_fits_a_terminal_and_says_findings_first() {
     let text = String::from_utf8(report(&[], a_cut_at_55_s().as_bytes()).stdout).unwrap();
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words} is not in {text}"));
     assert!(at("Findings: 1") < at("Endings") && at("55 s of silence") < at("Silence before the end"));
     assert!(text.contains("< limit at 55 s"), "{text}");
+    for words in [
+        "1. idle_cut by middlebox_front (or network_client_side), 95 % sure",
+        "To do: Raise the idle timeout of the box in front of closewatch,",
+        "When: 2026-11-20 08:01:40 to 09:",
+        "sessions that ended at the limit 40;",
+        "More: closewatch explain idle_cut, or",
+        "findings.md#idle_cut",
+    ] {
+        assert!(text.contains(words), "{words} is not in {text}");
+    }
 }

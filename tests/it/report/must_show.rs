@@ -4,9 +4,14 @@ use serde_json::{Value, json};
 
 use super::{json as report, report as run};
 
+/// An instant `at` seconds after noon.
+pub(super) fn moment(at: f64) -> jiff::Timestamp {
+    jiff::Timestamp::from_microsecond(1_795_003_200_000_000 + (at * 1e6) as i64).unwrap()
+}
+
 /// A session that ended `at` seconds after noon: of 40 addresses and three programs. `end` overrides what an ordinary one has.
-fn session(number: u32, at: f64, life: f64, idle: f64, end: &Value) -> String {
-    let ended = jiff::Timestamp::from_microsecond(1_795_003_200_000_000 + (at * 1e6) as i64).unwrap();
+pub(super) fn session(number: u32, at: f64, life: f64, idle: f64, end: &Value) -> String {
+    let ended = moment(at);
     let mut record = json!({
         "schema": 1, "event": "websocket.closed", "time": ended, "instance": "pod-1", "session": format!("S{number}"), "route": "chat",
         "class": "clean", "code": 1000, "initiator": "client", "cause": "close_handshake", "reason": "", "ended_at": ended,
@@ -30,7 +35,7 @@ fn session(number: u32, at: f64, life: f64, idle: f64, end: &Value) -> String {
 }
 
 /// Sixty sessions of an hour that end as users end them.
-fn an_hour() -> String {
+pub(super) fn an_hour() -> String {
     (0..60)
         .map(|number| {
             let life = 80.0 + f64::from(number * 7919 % 600);

@@ -1,0 +1,53 @@
+//! The words of findings and notes: each is one plain sentence, a finding with advice and with numbers.
+
+use crate::diagnosis::{Finding, Mechanism, Report, explained_words};
+
+const FINDINGS: &str = include_str!("../../../docs/findings.md");
+
+/// What is wrong with a text, if anything is.
+fn fault(text: &str) -> Option<&'static str> {
+    let numbers = text.split(' ').find(|word| *word == "NaN" || *word == "inf" || word.starts_with("-0"));
+    match text {
+        _ if !text.ends_with('.') => Some("no full stop"),
+        _ if text.contains("  ") || text.contains(" .") || text.contains(" ,") => Some("a gap"),
+        _ if text.contains("()") || text.contains("..") => Some("something is missing"),
+        _ if numbers.is_some() => Some("no number"),
+        _ if text.chars().count() > 300 => Some("too long"),
+        _ => None,
+    }
+}
+
+fn reads_well(finding: &Finding) {
+    let sentence = &finding.sentence;
+    assert_eq!(fault(sentence), None, "{sentence}");
+    assert!(!sentence.trim_end_matches('.').contains(". "), "more than one sentence: {sentence}");
+    assert_eq!(fault(&finding.action), None, "{}", finding.action);
+    assert!(!finding.evidence.is_empty(), "no evidence: {sentence}");
+    for each in &finding.evidence {
+        assert!(each.value.is_finite() && each.value.is_sign_positive(), "{}: {} {}", sentence, each.fact, each.value);
+    }
+    if let Some(limit) = finding.limit_s {
+        assert!(limit > 0.0 && sentence.chars().any(|letter| letter.is_ascii_digit()), "{sentence}");
+    }
+}
+
+/// Fails if a text of the report reads badly.
+pub(super) fn read_well(report: &Report) {
+    report.findings.iter().for_each(reads_well);
+    for note in &report.notes {
+        assert_eq!(fault(&note.sentence), None, "{}: {}", note.mechanism, note.sentence);
+    }
+}
+
+#[test]
+fn the_runbook_of_each_mechanism_is_a_section_that_says_what_explain_says() {
+    for mechanism in Mechanism::ALL {
+        let word = mechanism.as_str();
+        let section = FINDINGS.split("\n## ").find(|section| section.lines().next() == Some(word));
+        let section = section.unwrap_or_else(|| panic!("docs/findings.md has no section {word}")).replace('\n', " ");
+        let explained = explained_words().find(|known| known.field == "hint" && known.word == word).unwrap();
+        for text in [explained.meaning, explained.seen_when, explained.action] {
+            assert!(section.contains(text), "{word} does not say: {text}");
+        }
+    }
+}
