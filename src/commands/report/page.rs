@@ -99,8 +99,10 @@ impl Page {
         if !finding.examples.is_empty() {
             self.wrapped("   ", &format!("Examples: {}", finding.examples.join(" ")));
         }
+        // The whole address is wider than a terminal; in a ticket it is a link.
+        let page = finding.runbook.find("docs/").filter(|_| !self.markdown).unwrap_or(0);
         let word = finding.mechanism.as_str();
-        self.wrapped("   ", &format!("More: closewatch explain {word}, or {}", finding.runbook));
+        self.wrapped("   ", &format!("More: closewatch explain {word}, or {}", &finding.runbook[page..]));
     }
 
     fn endings(&mut self, report: &Report) {
