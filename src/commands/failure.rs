@@ -4,13 +4,15 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
+use super::terminal;
+
 /// Exit code: bad usage or configuration (`EX_USAGE` of sysexits).
 pub const USAGE: u8 = 64;
 
 /// Exit code: anything else that went wrong.
 pub const FAILURE: u8 = 1;
 
-/// Prints an error and its causes, in one line, on standard error.
+/// Prints an error and its causes on standard error: in one line, or in as many as its terminal needs.
 pub fn report(error: &dyn Error) {
     let mut line = error.to_string();
     let mut cause = error.source();
@@ -20,5 +22,5 @@ pub fn report(error: &dyn Error) {
         cause = error.source();
     }
     // If standard error is gone there is nobody to tell.
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", terminal::wrapped(&line));
 }

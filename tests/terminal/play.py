@@ -105,6 +105,20 @@ def demo_and_tail(closewatch, folder, columns):
         expect(page, "demo says where its page is", demo.lines())
 
 
+def refused(closewatch, folder, columns):
+    """What went wrong is broken between words."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        command = "%s demo --admin 127.0.0.1:%d" % (closewatch, taken.getsockname()[1])
+        with Terminal(folder, columns, command) as terminal:
+            expect(terminal.over() == 1, "a demo whose address is taken exits with 1", terminal.lines())
+            said = [line for line in terminal.lines() if line]
+            expect(len(said) > 1 and "another process does" in " ".join(said), "it says why", said)
+            expect(not terminal.wraps(), "an error wraps at %d columns" % columns, terminal.wraps())
+            print("ok: an error at %d columns" % columns)
+
+
 def check_lines(name, terminal, columns):
     lines = terminal.lines()
     expect(not terminal.wraps(), "%s wraps at %d columns" % (name, columns), terminal.wraps())
@@ -179,6 +193,7 @@ def main():
         without_colours(closewatch, folder, log)
         for columns in WIDTHS:
             demo_and_tail(closewatch, folder, columns)
+            refused(closewatch, folder, columns)
             text_commands(closewatch, folder, columns, log)
 
 
