@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import sys
 
 import box
 import peers
@@ -44,6 +45,40 @@ async def crash(proxy):
         await server.open()
 
     await asyncio.gather(crowd(p.port, 120, over=8), crowd(p.port, 50, over=2, seconds=8), kill())
+
+
+@incident("A backend's process is killed (SIGKILL) under twenty sessions", ("upstream",), ("crash",))
+async def killed(proxy):
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", BACKEND % port)
+    try:
+        p = await proxy(port)
+        while True:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                break
+            await asyncio.sleep(0.05)
+
+        async def kill():
+            await asyncio.sleep(3)
+            process.kill()
+            await process.wait()
+
+        await asyncio.gather(crowd(p.port, 20, over=1, seconds=30), kill())
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+
+# A process of its own: `crash` ends the connections of one that lives on.
+BACKEND = """
+import asyncio, peers
+async def main():
+    await peers.Backend(%d).open()
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
 
 
 class Fails(peers.Backend):

@@ -308,9 +308,9 @@ fn limits(report: &Report, mechanism: Mechanism) -> Vec<f64> {
 fn fact(each: &Evidence) -> String {
     let Evidence { fact, value } = each;
     match fact.strip_suffix(", s") {
-        Some(fact) => format!("{fact} {}", span(*value)),
-        None if fact.starts_with("share ") => format!("{fact} {}", percent(*value)),
-        None => format!("{fact} {value}"),
+        Some(fact) => format!("{fact}: {}", span(*value)),
+        None if fact.starts_with("share ") => format!("{fact}: {}", percent(*value)),
+        None => format!("{fact}: {value}"),
     }
 }
 

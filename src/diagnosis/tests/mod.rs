@@ -5,6 +5,7 @@ mod incidents;
 mod lines;
 mod live;
 mod plays;
+mod precedence;
 mod properties;
 mod recipe;
 mod stage;

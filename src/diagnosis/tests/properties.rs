@@ -5,14 +5,18 @@ use fastrand::Rng;
 use super::lines::line;
 use super::plays::{HARMLESS, INCIDENTS};
 use super::recipe::Recipe;
-use crate::diagnosis::{BadLine, Engine, Observation};
+use crate::diagnosis::{BadLine, Engine, Finding, Observation};
 
-fn report(log: &[Observation<'_>]) -> serde_json::Value {
+fn engine(log: &[Observation<'_>]) -> Engine {
     let mut engine = Engine::default();
     for seen in log {
         engine.add(seen);
     }
-    serde_json::to_value(engine.report()).unwrap()
+    engine
+}
+
+fn report(log: &[Observation<'_>]) -> serde_json::Value {
+    serde_json::to_value(engine(log).report()).unwrap()
 }
 
 /// A few plays of each kind, another selection for each seed.
@@ -46,6 +50,37 @@ fn findings_do_not_depend_on_how_a_log_is_cut() {
         }
         assert_eq!(serde_json::to_value(whole.report()).unwrap(), expected);
     }
+}
+
+#[test]
+fn beyond_the_room_cuts_do_not_matter_either_and_counts_are_those_of_a_sample() {
+    const ROOM: usize = 600;
+    let mut compared = 0;
+    for log in some_plays(6) {
+        let mut whole = Engine::with_room(ROOM);
+        let mut parts = vec![Engine::with_room(ROOM); 4];
+        for (at, seen) in log.iter().enumerate() {
+            whole.add(seen);
+            parts[at * 7 % 4].add(seen);
+        }
+        let mut merged = Engine::with_room(ROOM);
+        for part in parts {
+            merged.merge(part);
+        }
+        let (sampled, merged) = (whole.report().findings, merged.report().findings);
+        let text = |findings: &[Finding]| serde_json::to_string(findings).unwrap();
+        assert_eq!(text(&merged), text(&sampled));
+        let exact = engine(&log).report().findings;
+        for found in &sampled {
+            let Some(same) = exact.iter().find(|other| other.mechanism == found.mechanism) else { continue };
+            let (one, other) = (found.sessions + found.handshakes, same.sessions + same.handshakes);
+            let apart = (one as f64 - other as f64).abs();
+            // Four standard errors of a share of the rows that a stratum keeps.
+            assert!(apart <= 0.2 * other as f64 + 10.0, "{}: {one} of {other}", found.mechanism.as_str());
+            compared += 1;
+        }
+    }
+    assert!(compared >= 2, "{compared}");
 }
 
 #[test]

@@ -26,14 +26,44 @@ fn reads_well(finding: &Finding) {
     for each in &finding.evidence {
         assert!(each.value.is_finite() && each.value.is_sign_positive(), "{}: {} {}", sentence, each.fact, each.value);
     }
-    if let Some(limit) = finding.limit_s {
-        assert!(limit > 0.0 && sentence.chars().any(|letter| letter.is_ascii_digit()), "{sentence}");
+    assert!((0.8..=1.0).contains(&finding.confidence), "what is less sure is a note: {sentence}");
+    let (must, may) = has_limit(finding.mechanism);
+    assert!(finding.limit_s.map_or(!must, |limit| may && limit > 0.0), "{:?}: {sentence}", finding.limit_s);
+}
+
+/// Whether a mechanism must have a parameter, and whether it may.
+fn has_limit(mechanism: Mechanism) -> (bool, bool) {
+    match mechanism {
+        Mechanism::IdleCut | Mechanism::MaxLifetime | Mechanism::CrashLoop => (true, true),
+        // A box may forget at a moment, and a credential at no certain age; of a ping only those that it left tell.
+        Mechanism::SilentDrop | Mechanism::AuthExpired | Mechanism::KeepaliveTimeout | Mechanism::HeartbeatTimeout => {
+            (false, true)
+        }
+        Mechanism::Crash
+        | Mechanism::BadInstance
+        | Mechanism::HandlerError
+        | Mechanism::MessageTooBig
+        | Mechanism::PolicyRejected
+        | Mechanism::ProtocolError
+        | Mechanism::CompressionError
+        | Mechanism::BadHandshake
+        | Mechanism::PeerVanished
+        | Mechanism::SlowConsumer
+        | Mechanism::ReconnectStorm
+        | Mechanism::HandshakesRefused
+        | Mechanism::CertificateRejected
+        | Mechanism::RandomResets
+        | Mechanism::Overload
+        | Mechanism::UnannouncedRestart
+        | Mechanism::InternalError => (false, false),
     }
 }
 
 /// Fails if a text of the report reads badly.
 pub(super) fn read_well(report: &Report) {
     report.findings.iter().for_each(reads_well);
+    let weight = |finding: &Finding| (finding.sessions + finding.handshakes) as f64 * finding.confidence;
+    assert!(report.findings.is_sorted_by(|a, b| weight(a) >= 0.99 * weight(b)), "the weightiest comes first");
     for note in &report.notes {
         assert_eq!(fault(&note.sentence), None, "{}: {}", note.mechanism, note.sentence);
     }

@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::admin::Rig;
 use super::metrics::{exposition, value};
 use super::records::{self, Script};
+use crate::schema::conforms;
 
 const SOON: Duration = Duration::from_mins(1);
 const IDLE_CUT: &str = r#"closewatch_findings{culprit="middlebox_front",mechanism="idle_cut",route="chat"}"#;
@@ -76,10 +77,18 @@ fn settle(exporter: &Exporter) {
     assert!(exporter.diagnosis().unwrap().settle(SOON), "a look takes no minute");
 }
 
+/// What `/diagnosis` says: of each window a report, with the length of the window.
 fn reports(exporter: &Exporter) -> Value {
     let mut json = vec![];
     exporter.diagnosis().unwrap().write(&mut json);
-    serde_json::from_slice(&json).unwrap()
+    let reports: Value = serde_json::from_slice(&json).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../../../docs/report.schema.json")).unwrap();
+    for window in reports["windows"].as_array().unwrap() {
+        let mut report = window.clone();
+        assert!(report.as_object_mut().unwrap().remove("window_s").is_some_and(|length| length.is_number()));
+        assert_eq!(conforms(&report, &schema), Ok(()));
+    }
+    reports
 }
 
 fn play_idle_cut(exporter: &Exporter) {

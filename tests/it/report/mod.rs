@@ -235,7 +235,7 @@ fn the_text_fits_a_terminal_and_says_findings_first() {
         "1. idle_cut by middlebox_front (or network_client_side), 95 % sure",
         "To do: Raise the idle timeout of the box in front of closewatch,",
         "When: 2026-11-20 08:01:40 to 09:",
-        "sessions that ended at the limit 40;",
+        "sessions that ended at the limit: 40;",
         "More: closewatch explain idle_cut, or docs/findings.md#idle_cut",
     ] {
         assert!(text.contains(words), "{words} is not in {text}");
