@@ -31,8 +31,11 @@ impl Told<'_> {
                 format!("{} and {}", counted(sessions, "session"), counted(handshakes, "failed handshake"))
             }
         };
-        let route = self.route.filter(|route| !route.is_empty());
-        let route = route.map_or_else(String::new, |route| format!(" of route {}", shown(route)));
+        let route = match self.route {
+            Some("") => String::new(),
+            Some(route) => format!(" of route {}", shown(route)),
+            None => " of several routes".to_owned(),
+        };
         format!("{count}{route}: {}{}.", self.event(), self.shared())
     }
 
@@ -86,7 +89,7 @@ impl Told<'_> {
                 format!("{other} ended {them}{} because a credential expires then{said}", at("at an age of"))
             }
             Mechanism::AuthExpired => format!("{other} ended {them} because a credential had expired{said}"),
-            Mechanism::PolicyRejected => format!("{other} refused {who} in open sessions{said}"),
+            Mechanism::PolicyRejected => format!("{other} refused {who} after the upgrade{said}"),
             Mechanism::ProtocolError => format!("{who} broke the WebSocket protocol{said}"),
             Mechanism::CompressionError => {
                 format!("{who} sent compressed messages that {other} could not read{said}")

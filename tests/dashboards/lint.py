@@ -166,6 +166,10 @@ class Lint:
                     self.fail("own", dashboard, None, "%s lies over %s" % (p["title"], taken.get(cell, "the edge")))
                     break
                 taken[cell] = p["title"]
+        # Who explains a spike begins with what is known of it.
+        top = min((p for p in every if p["type"] != "row"), key=lambda p: p["gridPos"]["y"])
+        if dashboard["uid"] == "closewatch-explain" and "closewatch_findings" not in str(top["targets"]):
+            self.fail("own", dashboard, None, "the findings do not come first")
 
     # === Panels ===
 
@@ -355,10 +359,14 @@ SPOILT_SQL = [
 ]
 
 
+SPOILT_EXPLAIN = [("own", lambda d: d["panels"][0]["gridPos"].update(y=900))]
+
+
 def self_test():
+    explain = [(*spoilt, model.dashboards()["explain.json"]) for spoilt in SPOILT_EXPLAIN]
     overview = [(*spoilt, model.dashboards()["overview.json"]) for spoilt in SPOILT]
     clickhouse = [(*spoilt, model.clickhouse()) for spoilt in SPOILT_SQL]
-    for rule, spoil, dashboard in overview + clickhouse:
+    for rule, spoil, dashboard in overview + explain + clickhouse:
         lint = Lint()
         spoil(dashboard)
         lint.one(dashboard)

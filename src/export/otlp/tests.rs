@@ -375,8 +375,10 @@ fn a_log_record_is_an_event_of_the_sessions_span() {
     let trace = tracer.handshake(&headers(&[])).trace;
     let mut closed = record(Some(Arc::clone(&trace)), Err(End::Reset));
     closed.span = tracer.session(&closed);
+    closed.hint = Some("idle_cut");
     let span = closed.span.clone().unwrap();
     let (time, style) = (closed.time, JsonStyle::default());
+    let made = spans::session(&closed, &style, &collector::scope()).unwrap();
     let log = logs::record(&export::Event::Closed(closed), &style, &logger);
     assert_eq!(log.event_name(), Some("websocket.closed"));
     assert_eq!((log.severity_text(), log.timestamp()), (Some("WARN"), Some(time.into())));
@@ -385,6 +387,11 @@ fn a_log_record_is_an_event_of_the_sessions_span() {
     assert_eq!((context.trace_id, context.span_id), (of_trace_id(span.trace_id), of_span_id(span.span_id)));
     let code = (Key::new("websocket.close.code"), AnyValue::Int(1006));
     assert!(log.attributes_iter().any(|attribute| *attribute == code));
+
+    // Both bear the hint.
+    assert_eq!(attributes(&made).get("closewatch.hint").map(String::as_str), Some("idle_cut"));
+    let hint = (Key::new("closewatch.hint"), AnyValue::from("idle_cut"));
+    assert!(log.attributes_iter().any(|attribute| *attribute == hint));
 
     // Without a span of its own it is found by its handshake's.
     let log = logs::record(&export::Event::Closed(record(Some(Arc::clone(&trace)), Ok(1000))), &style, &logger);

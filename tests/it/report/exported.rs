@@ -45,7 +45,7 @@ fn times(report: &mut Value) -> Vec<Timestamp> {
 #[test]
 fn an_export_can_be_filtered() {
     let count = |file: &str, condition: &str| json(&["--where", condition, file], b"")["records"].as_u64().unwrap();
-    for condition in ["class=abnormal", "cause=client_reset", "client.end=reset"] {
+    for condition in ["class=abnormal", "cause=client_reset", "client.end=reset", "hint=keepalive_timeout"] {
         let wanted = count(CLOSES, condition);
         assert!(wanted > 0, "{condition}");
         for export in [OTLP, TABLE] {

@@ -1,11 +1,13 @@
 //! Files as they come: several, of instances whose clocks are apart, wrapped by others, cut, or with lines that never end.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use super::{a_cut_at_55_s, a_quiet_day, json, report};
@@ -56,6 +58,19 @@ fn lines_are_read_in_the_envelopes_of_others() {
         let found = json(&[], wrapped.as_bytes());
         assert_eq!((&found["records"], &found["unread_lines"]), (&1.into(), &0.into()), "{name}");
     }
+}
+
+#[test]
+fn a_packed_file_that_is_cut_off_is_one_that_cannot_be_read() {
+    let mut packed = GzEncoder::new(vec![], Compression::fast());
+    packed.write_all(a_quiet_day().as_bytes()).unwrap();
+    let whole = packed.finish().unwrap();
+    let log = Log::of("cut.jsonl.gz", &whole[..whole.len() / 2]);
+    let output = report(&["--json", log.path()], b"");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(output.stdout.is_empty(), "half a report is none");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains(log.path()), "{errors}");
 }
 
 #[test]
