@@ -70,7 +70,7 @@ const fn of_cause(cause: Cause) -> Texts {
         Cause::UpstreamEof => [
             "The upstream's connection ended in order (FIN), without a Close.",
             "The backend's process exited or dropped the session, or a proxy behind closewatch cut it (nginx \
-             proxy_read_timeout, 60 s unless set).",
+             proxy_read_timeout, 60 s unless set). Some servers never send a Close: mosquitto, an MQTT broker.",
             "Many in one second: a crash or restart. Clustered idle_ms: an idle timeout behind closewatch.",
         ],
         Cause::ClientReset => [
