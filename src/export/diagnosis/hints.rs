@@ -1,8 +1,9 @@
 //! The findings that are going on, by route, where the end of a session finds them.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use foldhash::HashMap;
 
 use crate::close::CloseRecord;
 use crate::diagnosis::{self, Active, Mechanism};

@@ -24,7 +24,7 @@ const QUIET: Duration = Duration::from_secs(30);
 /// A look may take one part in so many of the thread's time: the next waits for the rest.
 const SHARE: u32 = 20;
 /// Events that come meanwhile are taken in at once, and wake nobody.
-const NAP: Duration = Duration::from_millis(50);
+const NAP: Duration = Duration::from_millis(10);
 
 /// The thread's own side.
 pub(super) struct Worker {
