@@ -113,7 +113,7 @@ struct Tcp {
 
 #[derive(Serialize)]
 struct Asked<'a> {
-    method: &'a Text,
+    method: &'a str,
     path: &'a Text,
     host: Option<&'a Text>,
     http_version: HttpVersion,
@@ -239,15 +239,15 @@ impl<'a> Seen<'a> {
 impl<'a> Asked<'a> {
     fn of(request: &'a Request) -> Self {
         Self {
-            method: &request.method,
+            method: request.method.as_str(),
             path: &request.path,
             host: request.host.as_ref(),
             http_version: request.http_version,
             user_agent: request.user_agent.as_ref(),
             origin: request.origin.as_ref(),
-            subprotocol: request.subprotocol.as_ref(),
-            extensions: request.extensions.as_ref(),
-            request_id: request.request_id.as_ref(),
+            subprotocol: request.subprotocol.as_deref(),
+            extensions: request.extensions.as_deref(),
+            request_id: request.request_id.as_deref(),
             forwarded_for: request.forwarded_for.as_deref(),
             subprotocols_offered: request.subprotocols_offered,
         }
@@ -278,7 +278,7 @@ fn record() -> CloseRecord {
             http_version: HttpVersion::Http11,
             user_agent: text("Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"),
             origin: text("https://chat.example"),
-            extensions: text("permessage-deflate"),
+            extensions: text("permessage-deflate").map(Box::new),
             ..Request::default()
         },
         trace: None,

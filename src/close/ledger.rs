@@ -116,14 +116,11 @@ pub struct Ledger {
     heartbeats: [Option<Box<Heartbeat>>; 2],
     /// All other facts, once there are any.
     rest: Option<Box<Facts>>,
-    /// Silent since the oldest unanswered ping was written on, at the time of the other peer's first Close.
-    unresponsive: [bool; 2],
 }
 
 /// Counts and times of a peer's frames.
 #[derive(Debug, Default)]
 struct Tally {
-    close: Option<Box<Close>>,
     text_messages: u64,
     binary_messages: u64,
     frames: u64,
@@ -152,6 +149,8 @@ struct Heartbeat {
     rtt_max: Option<Duration>,
     unsolicited_pongs: u64,
     owed: Pings,
+    /// Silent since the oldest unanswered ping was written on, at the time of the other peer's first Close.
+    unresponsive: bool,
 }
 
 // === impl Ledger ===
@@ -179,7 +178,7 @@ impl Ledger {
                 let before = tally.last_read.replace(seq);
                 // Of what comes behind the ending event only the rest of its own slice counts: frames that a Close followed.
                 let own_slice =
-                    |ended| before < Some(ended) && tally.close.as_ref().is_some_and(|close| close.seq == ended);
+                    |ended| before < Some(ended) && self.close_of(from).is_some_and(|close| close.seq == ended);
                 if active && self.ended.is_none_or(own_slice) {
                     self.last_activity = at.into();
                 }
@@ -188,9 +187,9 @@ impl Ledger {
                 if let Some(heartbeat) = &mut self.heartbeats[from.other().index()] {
                     heartbeat.owed.written(total, seq, at);
                 }
-                let tally = &mut self.tallies[from.index()];
-                tally.written = total;
-                if let Some(close) = &mut tally.close
+                self.tallies[from.index()].written = total;
+                if let Some(rest) = &mut self.rest
+                    && let Some(close) = &mut rest.of_mut(from).close
                     && close.end <= total
                 {
                     close.written.get_or_insert(Moment { at, seq });
@@ -254,7 +253,7 @@ impl Ledger {
     /// Whether the other peer's Close was written to `peer` after that had sent its FIN: it may still read.
     pub fn closed_behind_fin(&self, peer: Peer) -> bool {
         let fin = self.own_end(peer).filter(|end| end.how == End::Fin);
-        let close = self.tallies[peer.other().index()].close.as_ref().and_then(|close| close.written);
+        let close = self.close_of(peer.other()).and_then(|close| close.written);
         fin.zip(close).is_some_and(|(fin, close)| fin.seq < close.seq)
     }
 
@@ -265,7 +264,7 @@ impl Ledger {
 
     /// When both peers' Closes had been written on: the closing handshake is over, only the transports have to end.
     pub fn closes_written(&self) -> Option<Duration> {
-        let [client, upstream] = self.tallies.each_ref().map(|tally| tally.close.as_ref()?.written);
+        let [client, upstream] = Peer::ALL.map(|peer| self.close_of(peer)?.written);
         Some(client?.at.max(upstream?.at))
     }
 
@@ -277,7 +276,7 @@ impl Ledger {
     /// Whether the session ended by a whole closing handshake with 1000, 1001 or no code: nobody is going to ask what the
     /// network was like.
     pub fn is_ordinary(&self) -> bool {
-        let [Some(client), Some(upstream)] = self.tallies.each_ref().map(|tally| &tally.close) else { return false };
+        let [Some(client), Some(upstream)] = Peer::ALL.map(|peer| self.close_of(peer)) else { return false };
         let first = if client.seq < upstream.seq { client } else { upstream };
         let code = first.code.unwrap_or(CloseCode::NO_STATUS);
         first.fault.is_none() && [CloseCode::NORMAL, CloseCode::GOING_AWAY, CloseCode::NO_STATUS].contains(&code)
@@ -286,6 +285,8 @@ impl Ledger {
     /// Settles what only the end of the session can settle. Gives the facts, and of each peer whether it was silent
     /// while it owed a pong.
     pub(super) fn into_facts(self) -> (Facts, [bool; 2]) {
+        let silent = |heartbeat: &Option<Box<Heartbeat>>| heartbeat.as_ref().is_some_and(|it| it.unresponsive);
+        let unresponsive = self.heartbeats.each_ref().map(silent);
         let mut facts = self.rest.map_or_else(Facts::default, |rest| *rest);
         facts.last_activity = self.last_activity.get();
         let moved = self.tallies.each_ref().map(|tally| (tally.bytes, tally.written));
@@ -300,7 +301,12 @@ impl Ledger {
             let (read, written) = moved[peer.other().index()];
             facts.of_mut(peer).undelivered_bytes = undelivered(&facts, peer, read, written);
         }
-        (facts, self.unresponsive)
+        (facts, unresponsive)
+    }
+
+    /// A peer's first Close.
+    fn close_of(&self, peer: Peer) -> Option<&Close> {
+        self.rest.as_ref()?.of(peer).close.as_deref()
     }
 
     fn rest(&mut self, peer: Peer) -> &mut PeerFacts {
@@ -339,12 +345,11 @@ impl Ledger {
     }
 
     fn close(&mut self, from: Peer, frame: &Frame<'_>, seq: Seq, at: Duration) {
-        let tally = &mut self.tallies[from.index()];
-        if tally.close.is_some() {
+        if self.close_of(from).is_some() {
             return;
         }
         let body = CloseBody::parse(frame.payload, frame.len);
-        tally.close = Some(Box::new(Close {
+        self.rest(from).close = Some(Box::new(Close {
             code: body.code.map(CloseCode),
             reason: Text::from(&*body.reason),
             fault: body.fault,
@@ -357,10 +362,11 @@ impl Ledger {
         self.ended.get_or_insert(seq);
         let other = from.other().index();
         // Silent since *before* it owed the pong: the oldest ping, so that a slow pong of a living peer never counts.
-        self.unresponsive[other] = self.heartbeats[other]
-            .as_ref()
-            .and_then(|heartbeat| heartbeat.owed.oldest_written())
-            .is_some_and(|written| self.tallies[other].last_read.is_none_or(|read| read < written));
+        if let Some(heartbeat) = &mut self.heartbeats[other]
+            && let Some(written) = heartbeat.owed.oldest_written()
+        {
+            heartbeat.unresponsive = self.tallies[other].last_read.is_none_or(|read| read < written);
+        }
     }
 }
 
@@ -368,7 +374,6 @@ impl Ledger {
 
 impl Tally {
     fn into_facts(self, facts: &mut PeerFacts) {
-        facts.close = self.close;
         facts.text_messages = self.text_messages;
         facts.binary_messages = self.binary_messages;
         facts.frames = self.frames;

@@ -34,7 +34,7 @@ pub use labels::{
     Cause, Class, End, Handshake, HttpVersion, Initiator, Outcome, Rejection, TlsFailure, TlsVersion, UnknownLabel,
 };
 pub use ledger::{Event, Ledger};
-pub use record::{CloseRecord, HandshakeRecord, Live, Request, RouteFacts, Session};
+pub use record::{CloseRecord, HandshakeRecord, Live, Method, Request, RouteFacts, Session};
 pub use rules::{CodeLabel, CodeMatch, CodeMatchError, CodeRules};
 pub use sink::{CloseSink, NO_ROUTE, RouteSink};
 pub use text::{MAX_TEXT, Text, is_unprintable};

@@ -1,5 +1,6 @@
 //! The record: one value a session, from which every output is made.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -80,7 +81,7 @@ pub struct Request {
     /// The client by the word of trusted sources, if that is not the socket's peer.
     pub real_address: Option<Box<Address>>,
     /// Its method; `GET` for every session.
-    pub method: Text,
+    pub method: Method,
     /// Its path, without the query string unless the configuration asks for it.
     pub path: Text,
     /// `Host`.
@@ -92,19 +93,26 @@ pub struct Request {
     /// `Origin`.
     pub origin: Option<Text>,
     /// `Sec-WebSocket-Protocol` of the 101: the selection, never the offer, which may carry tokens.
-    pub subprotocol: Option<Text>,
+    pub subprotocol: Option<Box<Text>>,
     /// `Sec-WebSocket-Extensions` of the 101.
-    pub extensions: Option<Text>,
+    pub extensions: Option<Box<Text>>,
     /// `X-Request-Id`.
-    pub request_id: Option<Text>,
-    /// The hops in front by the word of a source that is not trusted: `X-Forwarded-For`, or else `Forwarded`. Boxed: most
-    /// clients come without.
+    pub request_id: Option<Box<Text>>,
+    /// The hops in front by the word of a source that is not trusted: `X-Forwarded-For`, or else `Forwarded`. Boxed like the
+    /// three before it: most sessions come without.
     pub forwarded_for: Option<Box<Text>>,
     /// How many subprotocols the request offers.
     pub subprotocols_offered: u16,
     /// A keyed hash of the cookie or header that tells clients apart, if the configuration names one. Never written out.
     pub visitor: Option<NonZeroU32>,
 }
+
+/// The method of a request. `GET`, which every session has, takes no memory of its own.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Method(
+    /// `None` for `GET`.
+    Option<Box<Text>>,
+);
 
 /// Counters that a live view may read at any time. The session's task stores them without a lock.
 #[derive(Debug, Default)]
@@ -147,6 +155,36 @@ pub struct HandshakeRecord {
     pub detail: Option<Text>,
     /// Its place in a trace, if sessions are traced.
     pub trace: Option<Arc<HandshakeTrace>>,
+}
+
+// === impl Method ===
+
+impl Method {
+    const GET: &str = "GET";
+
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        self.0.as_ref().map_or(Self::GET, |name| name.as_str())
+    }
+}
+
+impl Default for Method {
+    /// None that could be read.
+    fn default() -> Self {
+        "".into()
+    }
+}
+
+impl From<&str> for Method {
+    fn from(name: &str) -> Self {
+        Self((name != Self::GET).then(|| Box::new(name.into())))
+    }
+}
+
+impl fmt::Debug for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
 }
 
 // === impl CloseRecord ===

@@ -208,8 +208,8 @@ fn asked(request: &crate::close::Request) -> Asked<'_> {
         path: Cow::Borrowed(request.path.as_str()),
         user_agent: text(request.user_agent.as_ref()),
         origin: text(request.origin.as_ref()),
-        subprotocol: text(request.subprotocol.as_ref()),
-        extensions: text(request.extensions.as_ref()),
+        subprotocol: text(request.subprotocol.as_deref()),
+        extensions: text(request.extensions.as_deref()),
         forwarded_for: text(request.forwarded_for.as_deref()),
         subprotocols_offered: u32::from(request.subprotocols_offered),
     }

@@ -8,7 +8,7 @@ use foldhash::HashSet;
 use tokio::time::Instant;
 use ulid::Ulid;
 
-use crate::close::Session;
+use crate::close::{CompactDuration, Session};
 
 /// Locks, so that workers that open and close sessions at once seldom meet.
 const SHARDS: usize = 16;
@@ -17,12 +17,21 @@ const SHARDS: usize = 16;
 const ROOM: usize = 64;
 
 /// Every live session. A lock is held to add, remove or copy a pointer, never while one is looked at.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LiveSessions {
-    shards: [Mutex<HashSet<LiveSession>>; SHARDS],
+    started: Instant,
+    shards: [Mutex<HashSet<Entry>>; SHARDS],
 }
 
-/// A session that is up. One is another if it has its id.
+/// An entry of the set. One is another if it has its id.
+#[derive(Debug)]
+struct Entry {
+    session: Arc<Session>,
+    /// When it opened, since `started`: there are nearly two places of the set for each session.
+    opened: CompactDuration,
+}
+
+/// A session that is up.
 #[derive(Clone, Debug)]
 pub struct LiveSession {
     /// The session.
@@ -33,15 +42,22 @@ pub struct LiveSession {
 
 // === impl LiveSessions ===
 
+impl Default for LiveSessions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl LiveSessions {
     /// No session yet.
     pub fn new() -> Self {
-        Self::default()
+        Self { started: Instant::now(), shards: Default::default() }
     }
 
     /// A session opened now.
     pub fn insert(&self, session: Arc<Session>) {
-        self.shard(session.id).insert(LiveSession { session, opened: Instant::now() });
+        let opened = self.started.elapsed().into();
+        self.shard(session.id).insert(Entry { session, opened });
     }
 
     /// It ended.
@@ -64,41 +80,44 @@ impl LiveSessions {
     pub fn all(&self) -> Vec<LiveSession> {
         let mut all = Vec::new();
         for shard in &self.shards {
-            all.extend(lock(shard).iter().cloned());
+            all.extend(lock(shard).iter().map(|entry| LiveSession {
+                session: Arc::clone(&entry.session),
+                opened: self.started + entry.opened.get(),
+            }));
         }
         all.sort_unstable_by_key(|live| live.session.id);
         all
     }
 
-    fn shard(&self, id: Ulid) -> MutexGuard<'_, HashSet<LiveSession>> {
+    fn shard(&self, id: Ulid) -> MutexGuard<'_, HashSet<Entry>> {
         // The low bits of an ULID are random.
         let low = id.0 as usize;
         lock(&self.shards[low % SHARDS])
     }
 }
 
-// === impl LiveSession ===
+// === impl Entry ===
 
-impl Borrow<Ulid> for LiveSession {
+impl Borrow<Ulid> for Entry {
     fn borrow(&self) -> &Ulid {
         &self.session.id
     }
 }
 
-impl Hash for LiveSession {
+impl Hash for Entry {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.session.id.hash(state);
     }
 }
 
-impl PartialEq for LiveSession {
+impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
         self.session.id == other.session.id
     }
 }
 
-impl Eq for LiveSession {}
+impl Eq for Entry {}
 
-fn lock(shard: &Mutex<HashSet<LiveSession>>) -> MutexGuard<'_, HashSet<LiveSession>> {
+fn lock(shard: &Mutex<HashSet<Entry>>) -> MutexGuard<'_, HashSet<Entry>> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

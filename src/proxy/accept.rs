@@ -48,7 +48,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 impl Proxy {
     /// A data plane for `config`, which tells `sink` everything and ends with `shutdown`.
     pub fn new(config: Config, sink: Arc<dyn CloseSink>, shutdown: Shutdown) -> Self {
-        let routes = Routes::new(&config, &*sink, None);
+        let routes = Routes::new(&config, &*sink, &shutdown, None);
         Self(Arc::new_cyclic(|latest| {
             ArcSwap::from_pointee(Shared {
                 acceptor: Acceptor::new(&config.tls),
@@ -74,7 +74,7 @@ impl Proxy {
         let sink = Arc::clone(&before.sink);
         self.0.store(Arc::new(Shared {
             acceptor: Acceptor::new(&config.tls),
-            routes: Routes::new(&config, &*sink, Some(&before.routes)),
+            routes: Routes::new(&config, &*sink, &before.shutdown, Some(&before.routes)),
             config,
             sink,
             shutdown: before.shutdown.clone(),

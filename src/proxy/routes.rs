@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::http::upstreams::Upstream;
-use super::relay::Limits;
+use super::relay::{Common, Limits};
 use super::transport::dial::Dialer;
 use super::transport::tls::Connector;
 use crate::close::{CloseCode, CloseSink, NO_ROUTE, RouteFacts, RouteSink};
 use crate::config::{self, Config};
+use crate::shutdown::Shutdown;
 
 /// All routes, and the sink for requests that none of them takes.
 pub(super) struct Routes {
@@ -20,7 +21,8 @@ pub(super) struct Route {
     pub(super) config: config::Route,
     pub(super) facts: Arc<RouteFacts>,
     pub(super) sink: Arc<dyn RouteSink>,
-    pub(super) limits: Arc<Limits>,
+    /// The part of it that its sessions keep.
+    pub(super) common: Arc<Common>,
     pub(super) dialer: Arc<Dialer>,
 }
 
@@ -29,15 +31,15 @@ pub(super) struct Route {
 impl Routes {
     /// The routes of `config`. With those from `before` a reload, a route whose upstream is still the same keeps its dialer: so
     /// its clients keep the upstream connections on which they are known.
-    pub(super) fn new(config: &Config, sink: &dyn CloseSink, before: Option<&Self>) -> Self {
+    pub(super) fn new(config: &Config, sink: &dyn CloseSink, shutdown: &Shutdown, before: Option<&Self>) -> Self {
         let dialer = |route: &config::Route| {
             let same_name = |known: &&Arc<Route>| known.config.name == route.name;
             let known = before.and_then(|before| before.routes.iter().find(same_name)).map(|known| &known.dialer);
             let same = known.filter(|dialer| dialer.adopts(route, &config.timeouts));
             same.map_or_else(|| Arc::new(Dialer::new(route, &config.timeouts)), Arc::clone)
         };
-        let routes = config.routes.iter().map(|route| Arc::new(Route::new(route, config, sink, dialer(route))));
-        Self { routes: routes.collect(), none: sink.route(NO_ROUTE) }
+        let made = |route| Arc::new(Route::new(route, config, sink, shutdown.clone(), dialer(route)));
+        Self { routes: config.routes.iter().map(made).collect(), none: sink.route(NO_ROUTE) }
     }
 
     /// The connectors of all upstreams with TLS.
@@ -70,26 +72,33 @@ impl Route {
         Upstream { route: &self.facts, dialer: &self.dialer, authority, sink: &self.sink, limits }
     }
 
-    fn new(route: &config::Route, config: &Config, sink: &dyn CloseSink, dialer: Arc<Dialer>) -> Self {
-        let timeouts = &config.timeouts;
+    fn new(
+        route: &config::Route,
+        config: &Config,
+        sink: &dyn CloseSink,
+        shutdown: Shutdown,
+        dialer: Arc<Dialer>,
+    ) -> Self {
+        let (timeouts, sink) = (&config.timeouts, sink.route(&route.name));
+        let limits = Limits {
+            linger: timeouts.linger,
+            half_closed: timeouts.half_closed,
+            dead_peer: timeouts.dead_peer,
+            idle: route.idle,
+            close_reply: timeouts.close_reply,
+            drain_jitter: timeouts.drain_jitter,
+            own_code: config.drain.code.map(CloseCode),
+            own_reason: config.drain.reason.as_str().into(),
+            splice: config.relay.splice,
+        };
         Self {
             facts: Arc::new(RouteFacts {
                 name: route.name.as_str().into(),
                 upstream: route.upstream.to_string().into(),
                 rules: route.codes.clone(),
             }),
-            sink: sink.route(&route.name),
-            limits: Arc::new(Limits {
-                linger: timeouts.linger,
-                half_closed: timeouts.half_closed,
-                dead_peer: timeouts.dead_peer,
-                idle: route.idle,
-                close_reply: timeouts.close_reply,
-                drain_jitter: timeouts.drain_jitter,
-                own_code: config.drain.code.map(CloseCode),
-                own_reason: config.drain.reason.as_str().into(),
-                splice: config.relay.splice,
-            }),
+            common: Arc::new(Common::new(Arc::clone(&sink), limits, shutdown)),
+            sink,
             dialer,
             config: route.clone(),
         }

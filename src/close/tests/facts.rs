@@ -250,7 +250,7 @@ fn the_ledger_knows_when_the_end_has_come_and_when_both_closes_are_through() {
 
 #[test]
 fn a_ledger_takes_little_memory() {
-    assert!(size_of::<Ledger>() <= 216, "a ledger takes {} bytes", size_of::<Ledger>());
+    assert!(size_of::<Ledger>() <= 192, "a ledger takes {} bytes", size_of::<Ledger>());
 }
 
 #[test]

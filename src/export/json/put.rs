@@ -9,7 +9,7 @@ use ulid::{ULID_LEN, Ulid};
 use super::escape::to_json;
 use super::fields::{Millis, Rfc3339};
 use crate::close::{
-    Address, Cause, Class, CloseCode, End, Handshake, HttpVersion, Initiator, MAX_TEXT, Outcome, SpanId, Text,
+    Address, Cause, Class, CloseCode, End, Handshake, HttpVersion, Initiator, MAX_TEXT, Method, Outcome, SpanId, Text,
     TlsAlert, TlsFailure, TlsVersion, TraceId, Violations,
 };
 use crate::wire::Violation;
@@ -110,6 +110,16 @@ impl Put for &str {
 impl Put for &Text {
     fn schema() -> Value {
         json!({ "type": "string", "maxLength": MAX_TEXT })
+    }
+
+    fn put(self, out: &mut Vec<u8>) {
+        self.as_str().put(out);
+    }
+}
+
+impl Put for &Method {
+    fn schema() -> Value {
+        <&Text>::schema()
     }
 
     fn put(self, out: &mut Vec<u8>) {

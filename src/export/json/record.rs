@@ -172,9 +172,9 @@ fn request(request: &Request, style: &JsonStyle, line: &mut impl Line) {
         "http_version": request.http_version,
         "user_agent": request.user_agent.as_ref(),
         "origin": request.origin.as_ref(),
-        "subprotocol": request.subprotocol.as_ref(),
-        "extensions": request.extensions.as_ref(),
-        "request_id": request.request_id.as_ref(),
+        "subprotocol": request.subprotocol.as_deref(),
+        "extensions": request.extensions.as_deref(),
+        "request_id": request.request_id.as_deref(),
         "forwarded_for": request.forwarded_for.as_deref(),
         "subprotocols_offered": request.subprotocols_offered,
     );

@@ -31,7 +31,7 @@ impl Attributes {
         all.add_some("websocket.close.code", verdict.code.map(|code| i64::from(code.0)));
         let reason = style.reason(record.reason()).filter(|reason| !reason.is_empty());
         all.add_some("websocket.close.reason", reason.map(escaped));
-        all.add_some("websocket.subprotocol", session.request.subprotocol.as_ref().map(Text::escaped));
+        all.add_some("websocket.subprotocol", session.request.subprotocol.as_deref().map(Text::escaped));
         all.add("closewatch.class", verdict.class.as_str());
         all.add("closewatch.cause", verdict.cause.as_str());
         all.add("closewatch.initiator", verdict.initiator.as_str());

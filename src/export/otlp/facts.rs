@@ -38,7 +38,7 @@ pub(super) fn of_session(record: &CloseRecord, all: &mut Attributes) {
 /// Adds those of an upgrade request.
 pub(super) fn of_request(request: &Request, all: &mut Attributes) {
     all.add_some("closewatch.origin", request.origin.as_ref().map(Text::escaped));
-    all.add_some("closewatch.extensions", request.extensions.as_ref().map(Text::escaped));
+    all.add_some("closewatch.extensions", request.extensions.as_deref().map(Text::escaped));
     all.add_some("closewatch.forwarded_for", request.forwarded_for.as_deref().map(Text::escaped));
     all.add("closewatch.subprotocols_offered", i64::from(request.subprotocols_offered));
 }

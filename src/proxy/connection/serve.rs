@@ -1,9 +1,12 @@
 //! One client's connection, from its first byte to the last of its session.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use ulid::Ulid;
 
@@ -28,25 +31,36 @@ use crate::proxy::upgrade::stages::Established;
 use crate::proxy::upgrade::verbatim::{self, Opening};
 use crate::wire::Peer;
 
+/// The places of limits that a session takes.
+type Places = (Permit, Option<Box<Place>>);
+
+pin_project! {
+    /// The future of [`serve`].
+    ///
+    /// Written out, since an `async fn` would keep the place of its opening.
+    #[project = Projected]
+    enum Serving<F> {
+        Opening {
+            opening: Pin<Box<F>>,
+        },
+        // Dropped in this order: a test or an operator that waits for a free place may read the record then.
+        Relaying {
+            #[pin]
+            session: Run,
+            places: Places,
+        },
+    }
+}
+
 /// Serves one client, from its first byte to the last of its session.
 pub(in crate::proxy) fn serve(proxy: Arc<Shared>, leg: Leg, client: Address) -> impl Future<Output = ()> + Send {
     // Boxed, and dropped before the relay begins: a session keeps nothing of its handshake, and of the configuration only its
     // route's part.
-    let opening = Box::pin(open_session(proxy, leg, client));
-    async move {
-        let Some((session, places)) = opening.await else { return };
-        session.await;
-        // After the record: a test or an operator that waits for a free place may read the record then.
-        drop(places);
-    }
+    Serving::Opening { opening: Box::pin(open_session(proxy, leg, client)) }
 }
 
 /// Speaks HTTP until the connection ends, or a session is open.
-async fn open_session(
-    proxy: Arc<Shared>,
-    mut leg: Leg,
-    address: Address,
-) -> Option<(Run, (Permit, Option<Box<Place>>))> {
+async fn open_session(proxy: Arc<Shared>, mut leg: Leg, address: Address) -> Option<(Run, Places)> {
     let limits = &proxy.config.limits;
     let Some(_waiting) = Permit::take(&proxy.connections, limits.connections) else {
         proxy.sink.rejected(Rejection::Connections);
@@ -78,19 +92,19 @@ async fn open_session(
         client_tls: client.tls,
         upstream_tls: upstream.tls_version(),
         upstream: upstream_address,
-        request: Request { subprotocol, extensions, ..request },
+        request: Request { subprotocol: subprotocol.map(Box::new), extensions: extensions.map(Box::new), ..request },
         trace,
         live: Live::default(),
     };
-    let mut file = SessionFile::open(Arc::new(session), Arc::clone(&route.sink));
+    let mut file = SessionFile::open(Arc::new(session), Arc::clone(&route.common));
     for violation in violations {
         file.on(Event::Violation { from: Peer::Upstream, violation }, Duration::ZERO);
     }
     let legs = [leg, upstream];
-    let mut relay = Relay::new(file, Arc::clone(&route.limits), legs, reserved_bits);
+    let mut relay = Relay::new(file, legs, reserved_bits);
     relay.begin_with(Peer::Client, &early);
     relay.begin_with(Peer::Upstream, &upstream_early);
-    Some((relay.run(proxy.shutdown.clone()), (permit, place)))
+    Some((relay.run(), (permit, place)))
 }
 
 /// Gives the session-to-be whose 101 has been written, the client's leg, and the bytes that the client sent behind its
@@ -130,4 +144,22 @@ async fn shake_hands(proxy: &Arc<Shared>, leg: Leg, client: &Client) -> Option<(
     };
     // A box of its own: its future is several times the size of an upgrade's.
     Box::pin(speak_http(proxy, Rewind::with(leg, read), request, client, upstreams)).await
+}
+
+// === impl Serving ===
+
+impl<F: Future<Output = Option<(Run, Places)>>> Future for Serving<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self.as_mut().project() {
+                Projected::Opening { opening } => match ready!(opening.as_mut().poll(cx)) {
+                    Some((session, places)) => self.set(Self::Relaying { session, places }),
+                    None => return Poll::Ready(()),
+                },
+                Projected::Relaying { session, .. } => return session.poll(cx),
+            }
+        }
+    }
 }

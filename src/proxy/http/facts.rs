@@ -44,7 +44,7 @@ pub(in crate::proxy) fn facts<'h>(
         origin: text(&header::ORIGIN),
         subprotocol: None,
         extensions: None,
-        request_id: text(&X_REQUEST_ID),
+        request_id: text(&X_REQUEST_ID).map(Box::new),
         forwarded_for: None,
         subprotocols_offered: u16::try_from(offered).unwrap_or(u16::MAX),
         visitor: None,

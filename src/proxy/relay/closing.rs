@@ -31,7 +31,7 @@ impl Relay {
     pub(super) fn drain(&mut self, abort: bool) {
         let now = self.file.now();
         if self.drain_at.is_none() {
-            self.drain_at = Some((now + self.limits.drain_jitter.mul_f64(fastrand::f64())).into());
+            self.drain_at = Some((now + self.file.limits().drain_jitter.mul_f64(fastrand::f64())).into());
         }
         if abort {
             if self.closing.is_none() {
@@ -49,7 +49,7 @@ impl Relay {
         self.timer.stop();
         let until = now + BOUNDARY_PATIENCE;
         self.closing = Some(Box::new(Closing { step: Step::Messages, until, doomed: [false; 2] }));
-        if self.limits.own_code.is_none() {
+        if self.file.limits().own_code.is_none() {
             return;
         }
         for from in Peer::ALL {
@@ -58,7 +58,7 @@ impl Relay {
             let flow = &mut self.side_mut(from).flow;
             let unreachable = unwritable || !flow.forwards();
             if !flow.tap.close_seen() && !unreachable {
-                flow.course = Course::ForwardUntil(Boundary::Message);
+                flow.set_course(Course::ForwardUntil(Boundary::Message));
                 self.at_boundary(from);
             }
         }
@@ -67,20 +67,20 @@ impl Relay {
     /// If `from`'s bytes have come to the boundary that is waited for, puts closewatch's Close behind them.
     pub(super) fn at_boundary(&mut self, from: Peer) {
         let flow = &mut self.sides[from.index()].flow;
-        let Course::ForwardUntil(boundary) = flow.course else { return };
+        let Course::ForwardUntil(boundary) = flow.course() else { return };
         if flow.tap.close_seen() {
             // The peer's own Close came first, and is on its way.
-            flow.course = Course::Forward;
+            flow.set_course(Course::Forward);
         } else if flow.tap.is_blind() {
             self.doom(from);
         } else if flow.tap.boundary() >= boundary
-            && let Some(code) = self.limits.own_code
+            && let Some(code) = self.file.limits().own_code
         {
             let mask = fastrand::u32(..).to_ne_bytes();
-            let frame = close_frame(from.other(), code.0, &self.limits.own_reason, mask);
+            let frame = close_frame(from.other(), code.0, &self.file.limits().own_reason, mask);
             let own_close = Some(OwnClose { code, len: frame.len() as u8 });
             flow.append(&frame);
-            flow.course = Course::Discard { accepted: flow.tap.seen(), own_close };
+            flow.set_course(Course::Discard { accepted: flow.tap.seen(), own_close });
             self.again = true;
         }
     }
@@ -88,7 +88,7 @@ impl Relay {
     /// No Close can go behind `from`'s bytes: the peer that was to receive it is reset in the end.
     fn doom(&mut self, from: Peer) {
         let flow = &mut self.side_mut(from).flow;
-        flow.course = Course::Discard { accepted: flow.tap.seen(), own_close: None };
+        flow.set_course(Course::Discard { accepted: flow.tap.seen(), own_close: None });
         if let Some(closing) = &mut self.closing {
             closing.doomed[from.other().index()] = true;
         }
@@ -107,14 +107,14 @@ impl Relay {
                 }
                 Step::Frames if self.is_seeking() && late => {
                     for from in Peer::ALL {
-                        if let Course::ForwardUntil(_) = self.side(from).flow.course {
+                        if let Course::ForwardUntil(_) = self.side(from).flow.course() {
                             self.doom(from);
                         }
                     }
-                    (Step::Replies, self.limits.close_reply)
+                    (Step::Replies, self.file.limits().close_reply)
                 }
                 Step::Messages | Step::Frames if self.is_seeking() => return Poll::Pending,
-                Step::Messages | Step::Frames => (Step::Replies, self.limits.close_reply),
+                Step::Messages | Step::Frames => (Step::Replies, self.file.limits().close_reply),
                 Step::Replies if late || Peer::ALL.into_iter().all(|peer| self.has_answered(peer)) => {
                     for peer in Peer::ALL {
                         self.bid_farewell(peer, cx);
@@ -145,13 +145,13 @@ impl Relay {
 
     /// Whether a direction is still on its way to a boundary.
     fn is_seeking(&self) -> bool {
-        self.sides.iter().any(|side| matches!(side.flow.course, Course::ForwardUntil(_)))
+        self.sides.iter().any(|side| matches!(side.flow.course(), Course::ForwardUntil(_)))
     }
 
     fn settle_for_frame(&mut self, from: Peer) {
         let flow = &mut self.side_mut(from).flow;
-        if let Course::ForwardUntil(_) = flow.course {
-            flow.course = Course::ForwardUntil(Boundary::Frame);
+        if let Course::ForwardUntil(_) = flow.course() {
+            flow.set_course(Course::ForwardUntil(Boundary::Frame));
             self.at_boundary(from);
         }
     }
@@ -160,7 +160,7 @@ impl Relay {
     fn has_answered(&self, peer: Peer) -> bool {
         let (from, to) = (&self.side(peer).flow, &self.side(peer.other()).flow);
         let doomed = self.closing.as_ref().is_some_and(|closing| closing.doomed[peer.index()]);
-        let silent = self.limits.own_code.is_none();
+        let silent = self.file.limits().own_code.is_none();
         doomed || silent || ((from.tap.close_seen() || self.has_ended(peer)) && to.waiting() == 0)
     }
 

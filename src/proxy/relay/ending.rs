@@ -65,7 +65,7 @@ impl Relay {
         for from in Peer::ALL {
             self.pass_fin(from, cx);
         }
-        if self.file.ledger().closes_written().is_some_and(|since| now >= since + self.limits.linger) {
+        if self.file.ledger().closes_written().is_some_and(|since| now >= since + self.file.limits().linger) {
             return self.finish(Farewell::Fin, cx, now);
         }
         self.check_hung_up(now);
@@ -92,7 +92,7 @@ impl Relay {
         if let Some(check) = &self.ack_check {
             return Some(check.at);
         }
-        let limits = &self.limits;
+        let limits = self.file.limits();
         let ledger = self.file.ledger();
         let dead_peer = self.sides.iter().flat_map(|side| &side.unacknowledged).map(|bytes| bytes.check).min();
         let stalled = self.is_watched().then(|| self.moved_or_watched() + STALLED_WATCH);
@@ -133,7 +133,7 @@ impl Relay {
     fn acknowledged(&mut self, peer: Peer, waiting: bool, now: Duration) -> Poll<()> {
         // Since the first question: a reset behind a FIN may come long after the end of that peer's bytes.
         let since = self.ack_check.as_ref().map_or(now, |check| check.since);
-        let last = since + self.limits.linger;
+        let last = since + self.file.limits().linger;
         if now >= last {
             return Poll::Ready(());
         }
@@ -235,13 +235,13 @@ impl Relay {
     /// When keepalive is due to be set.
     fn keep_alive_at(&self) -> Option<Duration> {
         // Before the first probe would go out.
-        self.limits.dead_peer.filter(|_| !self.kept_alive).map(|dead_peer| FIRST_LOOK.min(dead_peer / 4))
+        self.file.limits().dead_peer.filter(|_| !self.kept_alive).map(|dead_peer| FIRST_LOOK.min(dead_peer / 4))
     }
 
     fn keep_alive(&mut self, now: Duration) {
         if self.keep_alive_at().is_some_and(|at| now >= at) {
             for side in &self.sides {
-                side.leg.keep_alive(self.limits.dead_peer);
+                side.leg.keep_alive(self.file.limits().dead_peer);
             }
             self.kept_alive = true;
         }
@@ -253,7 +253,7 @@ impl Relay {
     /// rarely, at last every two minutes, and between two probes nothing is heard of the living either: silence counts
     /// only if it is longer than the kernel's present pause, which doubles when a question goes out.
     fn check_dead_peers(&mut self, now: Duration) {
-        let Some(limit) = self.limits.dead_peer else { return };
+        let Some(limit) = self.file.limits().dead_peer else { return };
         for peer in Peer::ALL {
             let Some(&Unacknowledged { since, check }) = self.side(peer).unacknowledged.as_deref() else { continue };
             if now < check {
@@ -279,7 +279,7 @@ impl Relay {
     }
 
     fn check_idle(&mut self, now: Duration) {
-        let Some(limit) = self.limits.idle else { return };
+        let Some(limit) = self.file.limits().idle else { return };
         if now >= self.file.ledger().last_activity() + limit {
             self.close(Cause::IdleTimeout, now);
             self.again = true;
@@ -328,7 +328,7 @@ impl Relay {
 
     fn is_past_half_closed(&self, now: Duration) -> bool {
         let over = self.file.ledger().is_ending() || self.has_hung_up();
-        over && self.limits.half_closed.is_some_and(|limit| now >= self.moved.get() + limit)
+        over && self.file.limits().half_closed.is_some_and(|limit| now >= self.moved.get() + limit)
     }
 }
 

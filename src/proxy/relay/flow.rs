@@ -15,14 +15,21 @@ use crate::wire::Tap;
 #[derive(Debug)]
 pub(super) struct Flow {
     pub(super) tap: Tap,
-    /// Bytes that the other peer's socket did not take yet: first those in the pipe, then the spill. While there are any,
-    /// the sender is not read.
-    pub(super) pipe: Option<Box<Pipe>>,
-    spill: Option<Box<Spill>>,
+    /// Bytes that the other peer's socket did not take yet. While there are any, the sender is not read.
+    pub(super) held: Option<Box<Held>>,
     /// Bytes written to the other peer, a Close of closewatch's own included.
     written: u64,
-    /// Where the sender's bytes stop being passed on.
-    pub(super) course: Course,
+    /// Where the sender's bytes stop being passed on; `None` for [`Course::Forward`], which nearly all bytes take.
+    course: Option<Box<Course>>,
+}
+
+/// Bytes that wait: first those in the pipe, then the spill.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pub(super) pipe: Option<Box<Pipe>>,
+    spill: Vec<u8>,
+    /// Bytes of the spill that were taken.
+    sent: usize,
 }
 
 /// How bytes get from one socket to the other.
@@ -54,28 +61,31 @@ pub(super) struct OwnClose {
     pub(super) len: u8,
 }
 
-#[derive(Debug)]
-struct Spill {
-    bytes: Vec<u8>,
-    sent: usize,
-}
-
 // === impl Flow ===
 
 impl Flow {
     pub(super) const fn new(tap: Tap) -> Self {
-        Self { tap, pipe: None, spill: None, written: 0, course: Course::Forward }
+        Self { tap, held: None, written: 0, course: None }
     }
 
     /// Bytes that wait for the other peer.
     pub(super) fn waiting(&self) -> usize {
-        let in_pipe = self.pipe.as_ref().map_or(0, |pipe| pipe.len());
-        in_pipe + self.spill.as_ref().map_or(0, |spill| spill.bytes.len() - spill.sent)
+        self.held.as_ref().map_or(0, |held| held.in_pipe() + held.spill.len() - held.sent)
+    }
+
+    /// The way that the sender's bytes go.
+    pub(super) fn course(&self) -> Course {
+        self.course.as_deref().map_or(Course::Forward, |course| *course)
+    }
+
+    /// From here on they go that way.
+    pub(super) fn set_course(&mut self, course: Course) {
+        self.course = (course != Course::Forward).then(|| Box::new(course));
     }
 
     /// Bytes of the sender that the other peer's socket took.
     pub(super) fn delivered(&self) -> u64 {
-        match self.course {
+        match self.course() {
             Course::Forward | Course::ForwardUntil(_) => self.written,
             Course::Discard { accepted, .. } => self.written.min(accepted),
         }
@@ -83,7 +93,7 @@ impl Flow {
 
     /// The code of closewatch's own Close, once its last byte was written.
     pub(super) fn own_close_written(&self) -> Option<CloseCode> {
-        match self.course {
+        match self.course() {
             Course::Discard { accepted, own_close: Some(own) } if self.written >= accepted + u64::from(own.len) => {
                 Some(own.code)
             }
@@ -92,8 +102,8 @@ impl Flow {
     }
 
     /// Whether bytes of the sender are still passed on.
-    pub(super) const fn forwards(&self) -> bool {
-        matches!(self.course, Course::Forward | Course::ForwardUntil(_))
+    pub(super) fn forwards(&self) -> bool {
+        matches!(self.course(), Course::Forward | Course::ForwardUntil(_))
     }
 
     /// Writes `bytes` to the other peer, behind those that wait, and keeps those that it does not take. With the `last` a FIN may go.
@@ -114,7 +124,7 @@ impl Flow {
                 }
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => {
-                    self.spill = Some(Box::new(Spill { bytes: bytes[sent..].to_vec(), sent: 0 }));
+                    self.append(&bytes[sent..]);
                     break;
                 }
             }
@@ -124,38 +134,55 @@ impl Flow {
 
     /// Puts `bytes` behind everything that waits.
     pub(super) fn append(&mut self, bytes: &[u8]) {
-        let spill = self.spill.get_or_insert_with(|| Box::new(Spill { bytes: Vec::new(), sent: 0 }));
-        spill.bytes.extend_from_slice(bytes);
+        self.held.get_or_insert_default().spill.extend_from_slice(bytes);
+    }
+
+    /// Writes the bytes in `pipe`, and keeps it while any are left. Only while nothing waits.
+    pub(super) fn pour(&mut self, mut pipe: Box<Pipe>, to: &mut Leg, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let drained = self.drain(&mut pipe, to, cx);
+        if let Poll::Ready(Ok(())) = drained {
+            pipe.give_back();
+        } else {
+            self.held.get_or_insert_default().pipe = Some(pipe);
+        }
+        drained
+    }
+
+    fn drain(&mut self, pipe: &mut Pipe, to: &Leg, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let before = pipe.len();
+        let drained = pipe.drain(to, cx);
+        self.written += (before - pipe.len()) as u64;
+        drained
     }
 
     /// Writes the bytes that wait.
     pub(super) fn flush(&mut self, to: &mut Leg, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Some(pipe) = &mut self.pipe {
-            let before = pipe.len();
-            let drained = pipe.drain(to, cx);
-            self.written += (before - pipe.len()) as u64;
-            ready!(drained)?;
-            if let Some(pipe) = self.pipe.take() {
-                pipe.give_back();
-            }
+        if let Some(pipe) = self.held.as_mut().and_then(|held| held.pipe.take()) {
+            ready!(self.pour(pipe, to, cx))?;
         }
-        while let Some(spill) = &mut self.spill {
-            let taken = ready!(Pin::new(&mut *to).poll_write(cx, &spill.bytes[spill.sent..]))?;
-            spill.sent += taken;
+        let Some(held) = &mut self.held else { return Poll::Ready(Ok(())) };
+        while held.sent < held.spill.len() {
+            let taken = ready!(Pin::new(&mut *to).poll_write(cx, &held.spill[held.sent..]))?;
+            held.sent += taken;
             self.written += taken as u64;
-            if spill.sent == spill.bytes.len() {
-                self.spill = None;
-            }
         }
+        self.held = None;
         Poll::Ready(Ok(()))
     }
 
     /// Drops the bytes that wait, and all that will come: the other peer is gone.
     pub(super) fn give_up(&mut self) {
-        self.pipe = None;
-        self.spill = None;
+        self.held = None;
         if self.forwards() {
-            self.course = Course::Discard { accepted: self.written, own_close: None };
+            self.set_course(Course::Discard { accepted: self.written, own_close: None });
         }
+    }
+}
+
+// === impl Held ===
+
+impl Held {
+    pub(super) fn in_pipe(&self) -> usize {
+        self.pipe.as_ref().map_or(0, |pipe| pipe.len())
     }
 }

@@ -5,6 +5,7 @@
 //! session itself, `run` is the task and `timer` wakes it.
 
 mod closing;
+mod common;
 mod ending;
 mod flow;
 mod limits;
@@ -17,6 +18,7 @@ mod tests;
 mod timer;
 mod turn;
 
+pub(super) use self::common::Common;
 pub(super) use self::limits::Limits;
 pub(super) use self::run::Run;
 pub(super) use self::state::Relay;

@@ -7,7 +7,7 @@ use pin_project_lite::pin_project;
 use tokio::sync::futures::OwnedNotified;
 
 use super::state::Relay;
-use crate::shutdown::{Phase, Shutdown};
+use crate::shutdown::Phase;
 
 pin_project! {
     /// The future of [`Relay::run`].
@@ -16,9 +16,6 @@ pin_project! {
     #[project = Projected]
     pub(in crate::proxy) struct Run {
         relay: Relay,
-        shutdown: Shutdown,
-        // The phase of the process that the relay knows of.
-        phase: Option<Phase>,
         // The next phase of the process.
         #[pin]
         changed: OwnedNotified,
@@ -27,8 +24,8 @@ pin_project! {
 
 impl Relay {
     /// Relays until the session is over. Its record is filed when the relay is dropped.
-    pub(in crate::proxy) fn run(self, shutdown: Shutdown) -> Run {
-        Run { relay: self, changed: shutdown.changed(), shutdown, phase: None }
+    pub(in crate::proxy) fn run(self) -> Run {
+        Run { changed: self.file.shutdown().changed(), relay: self }
     }
 }
 
@@ -36,17 +33,17 @@ impl Future for Run {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Projected { relay, shutdown, phase, mut changed } = self.project();
+        let Projected { relay, mut changed } = self.project();
         // Asking for the phase is one load; only a new one is worth the lock of a registration.
-        while *phase != Some(shutdown.phase()) {
-            changed.set(shutdown.changed());
-            let now = shutdown.phase();
+        while relay.phase != Some(relay.file.shutdown().phase()) {
+            changed.set(relay.file.shutdown().changed());
+            let now = relay.file.shutdown().phase();
             if changed.as_mut().poll(cx).is_pending() {
-                *phase = Some(now);
+                relay.phase = Some(now);
             }
         }
-        if *phase >= Some(Phase::Closing) {
-            relay.drain(*phase == Some(Phase::Abort));
+        if relay.phase >= Some(Phase::Closing) {
+            relay.drain(relay.phase == Some(Phase::Abort));
         }
         relay.turn(cx)
     }

@@ -6,15 +6,19 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::close::{CloseRecord, Event, Ledger, RouteSink, Session};
+use super::common::Common;
+use super::limits::Limits;
+use crate::close::{CloseCode, CloseRecord, CompactDuration, Event, Ledger, RouteSink, Session};
+use crate::shutdown::Shutdown;
 use crate::wire::{Boundary, Frame, MessageKind, Observe, Peer, Tap, Violation};
 
 /// Owns the ledger of a live session, and makes the record when it is dropped, whatever dropped it: the relay at its end, a
 /// panic, a cancelled task. So there is exactly one.
 pub(in crate::proxy) struct SessionFile {
     session: Arc<Session>,
-    sink: Arc<dyn RouteSink>,
-    opened: Instant,
+    common: Arc<Common>,
+    /// When the session opened, since the route was made.
+    opened: CompactDuration,
     ledger: Ledger,
 }
 
@@ -40,19 +44,20 @@ struct Observer<'a> {
 
 impl SessionFile {
     /// Opens the file: from here on there will be a record.
-    pub(in crate::proxy) fn open(session: Arc<Session>, sink: Arc<dyn RouteSink>) -> Self {
-        sink.opened(&session);
-        Self { session, sink, opened: Instant::now(), ledger: Ledger::new() }
+    pub(in crate::proxy) fn open(session: Arc<Session>, common: Arc<Common>) -> Self {
+        common.sink.opened(&session);
+        let opened = common.since().elapsed().into();
+        Self { session, common, opened, ledger: Ledger::new() }
     }
 
     /// Time since the opening.
     pub(in crate::proxy) fn now(&self) -> Duration {
-        self.opened.elapsed()
+        self.common.since().elapsed().saturating_sub(self.opened.get())
     }
 
     /// The instant that is `at` after the opening.
     pub(in crate::proxy) fn instant(&self, at: Duration) -> Instant {
-        self.opened + at
+        self.common.since() + self.opened.get() + at
     }
 
     pub(in crate::proxy) const fn ledger(&self) -> &Ledger {
@@ -60,7 +65,15 @@ impl SessionFile {
     }
 
     pub(in crate::proxy) fn sink(&self) -> &dyn RouteSink {
-        &*self.sink
+        &*self.common.sink
+    }
+
+    pub(in crate::proxy) fn shutdown(&self) -> &Shutdown {
+        &self.common.shutdown
+    }
+
+    pub(in crate::proxy) fn limits(&self) -> &Limits {
+        &self.common.limits
     }
 
     /// `peer` takes no bytes for now, since `at`. The event behind it, once it is over, is [`Event::Stalled`].
@@ -74,6 +87,11 @@ impl SessionFile {
             self.session.live.stall_ended(peer, time);
         }
         self.ledger.on(event, at);
+    }
+
+    /// The last byte of closewatch's own Close was written to `to`.
+    pub(in crate::proxy) fn own_close_written(&mut self, to: Peer, code: CloseCode, at: Duration) {
+        self.ledger.on(Event::OwnClose { to, code, reason: &self.common.limits.own_reason }, at);
     }
 
     /// Shows `bytes`, read from `from`, to its tap: all of them, or those up to `boundary`.
@@ -109,20 +127,21 @@ impl SessionFile {
         read: impl FnOnce(&mut Tap, &mut Observer<'_>) -> (usize, bool),
     ) -> Reading {
         let closed_before = tap.close_seen();
-        let mut observer = Observer { ledger: &mut self.ledger, sink: &*self.sink, from, at, text: 0, binary: 0 };
+        let mut observer =
+            Observer { ledger: &mut self.ledger, sink: &*self.common.sink, from, at, text: 0, binary: 0 };
         let (taken, active) = read(tap, &mut observer);
         let (text, binary) = (observer.text, observer.binary);
         self.ledger.on(Event::Read { from, bytes: taken, active }, at);
         self.session.live.moved(from, taken, at);
-        self.sink.bytes(from, taken as u64);
+        self.common.sink.bytes(from, taken as u64);
         if text + binary > 0 {
             self.session.live.messages_ended(from, text + binary);
         }
         if text > 0 {
-            self.sink.messages(from, MessageKind::Text, text);
+            self.common.sink.messages(from, MessageKind::Text, text);
         }
         if binary > 0 {
-            self.sink.messages(from, MessageKind::Binary, binary);
+            self.common.sink.messages(from, MessageKind::Binary, binary);
         }
         Reading { taken, closed: !closed_before && tap.close_seen() }
     }
@@ -139,7 +158,7 @@ impl Drop for SessionFile {
             cause = %record.verdict.cause,
             "session closed"
         );
-        self.sink.closed(record);
+        self.common.sink.closed(record);
     }
 }
 

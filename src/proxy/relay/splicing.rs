@@ -31,8 +31,10 @@ impl Relay {
     /// Only a sender that fills more than the buffer is spliced: what comes in small pieces is cheaper to copy.
     pub(super) fn choose_way(&mut self, from: Peer, full: bool) {
         let ahead = self.side(from).flow.tap.ahead();
-        let worthwhile =
-            full && self.limits.splice && ahead >= WORTHWHILE && self.sides.iter().all(|side| side.leg.is_plain());
+        let worthwhile = full
+            && self.file.limits().splice
+            && ahead >= WORTHWHILE
+            && self.sides.iter().all(|side| side.leg.is_plain());
         let side = self.side_mut(from);
         side.way = if worthwhile { Way::Pipe } else { Way::Buffer };
         if worthwhile {
@@ -69,17 +71,16 @@ impl Relay {
         if bytes < most.min(read_buffer::SIZE) {
             side.way = Way::Buffer;
         }
-        side.flow.pipe = Some(pipe);
         let (flow, leg) = self.way_of(from);
-        let flushed = flow.flush(leg, cx);
+        let poured = flow.pour(pipe, leg, cx);
         if flow.waiting() < bytes {
             self.wrote(from, now);
         }
-        match flushed {
+        match poured {
             Poll::Ready(Err(error)) => self.write_failed(from.other(), &error, now),
             Poll::Ready(Ok(())) | Poll::Pending => self.gauge_stall(from, true, now),
         }
-        if let Course::ForwardUntil(_) = self.side(from).flow.course {
+        if let Course::ForwardUntil(_) = self.side(from).flow.course() {
             self.at_boundary(from);
         }
     }

@@ -1,16 +1,15 @@
 //! The state of a live session. The files beside this one hold its behaviour.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::flow::{Flow, Way};
-use super::limits::Limits;
 use super::session::SessionFile;
 use super::timer::Timer;
 use crate::close::{CompactDuration, End, Event};
 use crate::proxy::transport::leg::Leg;
 use crate::proxy::transport::pipe::Spliced;
 use crate::proxy::transport::tcp_info::HungUp;
+use crate::shutdown::Phase;
 use crate::wire::{Peer, ReservedBits, Tap};
 
 /// When the kernel is first concerned with a session, at most: many end sooner, and are spared the system calls. Keepalive
@@ -22,7 +21,6 @@ pub(super) const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// State that few sessions have, or all for a moment, is boxed while they have it.
 pub(in crate::proxy) struct Relay {
     pub(super) file: SessionFile,
-    pub(super) limits: Arc<Limits>,
     /// By peer.
     pub(super) sides: [Side; 2],
     /// When a byte last moved, either way.
@@ -40,6 +38,8 @@ pub(in crate::proxy) struct Relay {
     pub(super) timer: Timer,
     /// A turn changed something that the other direction has to look at.
     pub(super) again: bool,
+    /// The phase of the process that it knows of.
+    pub(super) phase: Option<Phase>,
 }
 
 /// One peer: its leg, the bytes it sends, and what is known of it beyond the ledger.
@@ -117,18 +117,12 @@ pub(super) enum Step {
 
 impl Relay {
     /// A relay between two legs that are both just behind the 101.
-    pub(in crate::proxy) fn new(
-        file: SessionFile,
-        limits: Arc<Limits>,
-        legs: [Leg; 2],
-        reserved_bits: ReservedBits,
-    ) -> Self {
-        let kept_alive = limits.dead_peer.is_none();
+    pub(in crate::proxy) fn new(file: SessionFile, legs: [Leg; 2], reserved_bits: ReservedBits) -> Self {
+        let kept_alive = file.limits().dead_peer.is_none();
         let [client, upstream] = legs;
         let side = |peer, leg| Side::new(leg, Flow::new(Tap::new(peer, reserved_bits)));
         Self {
             file,
-            limits,
             sides: [side(Peer::Client, client), side(Peer::Upstream, upstream)],
             moved: CompactDuration::ZERO,
             watched: CompactDuration::ZERO,
@@ -138,6 +132,7 @@ impl Relay {
             closing: None,
             timer: Timer::default(),
             again: false,
+            phase: None,
         }
     }
 

@@ -111,7 +111,7 @@ impl Relay {
     fn take(&mut self, from: Peer, bytes: &[u8], spare: Option<&mut [u8]>, cx: &mut Context<'_>, now: Duration) {
         self.moved = now.into();
         let flow = &mut self.sides[from.index()].flow;
-        let boundary = match flow.course {
+        let boundary = match flow.course() {
             Course::Forward => None,
             Course::ForwardUntil(boundary) => Some(boundary),
             Course::Discard { .. } => {
@@ -177,9 +177,9 @@ impl Relay {
         let flow = &self.sides[from.index()].flow;
         self.file.on(Event::Written { from, total: flow.delivered() }, now);
         if let Some(code) = flow.own_close_written() {
-            self.file.on(Event::OwnClose { to, code, reason: &self.limits.own_reason }, now);
+            self.file.own_close_written(to, code, now);
         }
-        if let Some(limit) = self.limits.dead_peer {
+        if let Some(limit) = self.file.limits().dead_peer {
             // Soon while the session is young, so that one that falls silent keeps no timer; later ever more rarely.
             let check = now + limit.min(now.max(FIRST_LOOK));
             self.side_mut(to).unacknowledged.get_or_insert_with(|| Box::new(Unacknowledged { since: now, check }));

@@ -213,7 +213,7 @@ pub(super) fn hostile() -> CloseRecord {
             request.user_agent = text("\u{1b}]0;owned\u{7}");
             request.origin = text("\u{feff}null");
             request.host = text(&"h".repeat(1000));
-            request.request_id = text("\"},{\"");
+            request.request_id = text("\"},{\"").map(Box::new);
         })
         .close(Peer::Client, 1006, &reason, 77.0)
         .unwritten(Peer::Upstream, 4096, 77.5)

@@ -331,9 +331,9 @@ impl Day {
                 client_tls: tls(&self.makings, &self.clients[session.client]),
                 upstream: Address::Ip(upstream.parse().unwrap()),
                 request: Request {
-                    extensions: session.extensions.then(|| Text::from("permessage-deflate")),
+                    extensions: session.extensions.then(|| Box::new("permessage-deflate".into())),
                     subprotocols_offered: session.offered,
-                    subprotocol: session.selected.then(|| Text::from("v1.chat")),
+                    subprotocol: session.selected.then(|| Box::new("v1.chat".into())),
                     ..request
                 },
                 random: self.rng.u128(..1 << 80),
@@ -406,7 +406,7 @@ fn request(rng: &mut Rng, makings: &Makings, client: &Client, path: &str) -> (Ad
     let real = || Address::Ip((client.address.parse::<std::net::IpAddr>().unwrap(), 0).into());
     let request = Request {
         real_address: (makings.front == Front::Trusted).then(|| Box::new(real())),
-        method: Text::from("GET"),
+        method: "GET".into(),
         path: Text::from(path),
         host: Some(Text::from("ws.example")),
         http_version: crate::close::HttpVersion::Http11,
