@@ -33,6 +33,11 @@ const routes = {
       response.end(`${request.headers['x-forwarded-for']} ${request.headers['x-forwarded-host']}`);
     }
   },
+  '/hints': (_, response) => {
+    response.writeProcessing();
+    response.writeEarlyHints({ link: '</a.css>; rel=preload; as=style' });
+    setImmediate(() => response.end('hints'));
+  },
   '/target': (request, response) => response.end(request.url),
   '/websocket-only': (_, response) =>
     response.writeHead(426, { Upgrade: 'websocket', Connection: 'Upgrade', 'Content-Type': 'text/plain' }).end('upgrade'),

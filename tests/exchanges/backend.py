@@ -38,6 +38,13 @@ async def secure(request):
     return web.Response(text=f"{request.headers['X-Forwarded-For']} {request.headers['X-Forwarded-Host']}")
 
 
+async def hints(request):
+    # aiohttp has no word for them.
+    link = b"Link: </a.css>; rel=preload; as=style"
+    request.transport.write(b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\n" + link + b"\r\n\r\n")
+    return web.Response(text="hints")
+
+
 async def target(request):
     if "Upgrade" in request.headers:
         return await session(request, request.raw_path)
@@ -96,7 +103,7 @@ async def main():
     application = web.Application()
     for method, path, answer, more in [
         ("GET", "/user", user, {}), ("GET", "/secure", secure, {}), ("GET", "/target", target, {}),
-        ("GET", "/websocket-only", websocket_only, {}), ("POST", "/upload", upload, {}),
+        (hdrs.METH_ANY, "/hints", hints, {}), ("GET", "/websocket-only", websocket_only, {}), ("POST", "/upload", upload, {}),
         ("POST", "/refused-upload", refused_upload, {"expect_handler": no_word}), (hdrs.METH_ANY, "/once", once, {}),
         ("GET", "/events", events, {}), ("GET", "/empty", empty, {}), ("OPTIONS", "/{all:.*}", options, {}),
     ]:

@@ -72,6 +72,20 @@ async def upgrade_targets(connect):
         yield await (await connect()).upgrade(target)
 
 
+@exchange("Requests that are sent ahead of the answers")
+async def sent_ahead(connect):
+    client = await connect()
+    client.send("".join(f"GET {target} HTTP/1.1\r\nHost: app.test\r\n\r\n" for target in ["/empty", *TARGETS, "/events"]))
+    yield [await client.answer() for _ in range(len(TARGETS) + 2)]
+
+
+@exchange("Answers before the answer")
+async def early(connect):
+    client = await connect()
+    for method, body in (("GET", ""), ("POST", "x")):
+        yield await client.ask(method, "/hints", body=body), await client.answer(), await client.answer()
+
+
 @exchange("426, which says what to upgrade to")
 async def must_upgrade(connect):
     yield await (await connect()).ask("GET", "/websocket-only")

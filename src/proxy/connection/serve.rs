@@ -18,6 +18,7 @@ use super::secure::secure;
 use super::speak_http::speak_http;
 use crate::close::{Address, Event, Live, Rejection, Request, Session};
 use crate::proxy::http::head::HeadFacts;
+use crate::proxy::http::target::put_stand_in;
 use crate::proxy::http::upstreams::Upstreams;
 use crate::proxy::permit::Permit;
 use crate::proxy::relay::session::SessionFile;
@@ -126,21 +127,26 @@ async fn shake_hands(proxy: &Arc<Shared>, leg: Leg, client: &Client) -> Option<(
     };
     let timeouts = &proxy.config.timeouts;
     let upstreams = Upstreams::new(Arc::clone(&proxy.upstream_connections), timeouts.keep_alive);
-    // A whole head that hyper reads as it was written and that was put to no upstream yet, or an upgrade that was, alone.
+    // A whole head that was put to no upstream yet, or an upgrade that was, alone.
     let passes = |head: &HeadFacts| match &asked {
-        None => head.target.is_none() && !head.ambiguous,
+        None => !head.ambiguous,
         Some(_) => head.len == read.len(),
     };
-    let (leg, read, request) = if head.as_ref().is_some_and(passes) {
-        let passing = Box::pin(pass_requests(proxy, client, &upstreams, leg, read, asked));
-        let Rest { leg, read, answered, asked } = passing.await?;
-        let request =
-            if answered { RequestState::behind(timeouts) } else { RequestState::new(began, timeouts, head, asked) };
-        (leg, read, request)
+    let Rest { leg, mut read, answered, asked } = if head.as_ref().is_some_and(passes) {
+        Box::pin(pass_requests(proxy, client, &upstreams, leg, read, asked)).await?
     } else {
         // With keep-alive it may stay idle for long.
         leg.keep_alive(timeouts.dead_peer);
-        (leg, read, RequestState::new(began, timeouts, head, asked))
+        Rest { leg, read, answered: false, asked }
+    };
+    let request = if answered {
+        RequestState::behind(timeouts)
+    } else {
+        // What is known of this head is not found out again: its target neither.
+        if head.is_some() {
+            put_stand_in(&mut read);
+        }
+        RequestState::new(began, timeouts, head, asked)
     };
     // A box of its own: its future is several times the size of an upgrade's.
     Box::pin(speak_http(proxy, Rewind::with(leg, read), request, client, upstreams)).await

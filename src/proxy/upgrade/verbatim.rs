@@ -23,7 +23,6 @@ use crate::proxy::http::head::{self, Head, HeadFacts, RequestHead, Room};
 use crate::proxy::http::headers;
 use crate::proxy::http::offer::Offer;
 use crate::proxy::http::rewrite;
-use crate::proxy::http::target::put_stand_in;
 use crate::proxy::http::websocket::{accept_for, reserved_bits};
 use crate::proxy::parsed::Parsed;
 use crate::proxy::permit::Permit;
@@ -45,7 +44,7 @@ const EARLY_BYTES: usize = 16 * 1024;
 pub(in crate::proxy) enum Opening {
     /// The client has its 101; the bytes that it sent behind its request belong to the session.
     Switched(Established, Leg, Vec<u8>),
-    /// hyper goes on from the first byte; `read` was read already.
+    /// It goes on from the first byte; `read` was read already.
     Http { leg: Leg, read: Vec<u8>, head: Option<HeadFacts>, asked: Option<Asked> },
     /// The process is on its way out, and the client has no answer yet.
     TooLate(Leg),
@@ -125,7 +124,7 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
             () = &mut draining => None,
         }
     };
-    let Some(request) = request else { return Opening::http(leg, read, head_facts, None) };
+    let Some(request) = request else { return Opening::Http { leg, read, head: head_facts, asked: None } };
     let Admitted { proxy, route, permit, handshake, offer, accept, head, len } = request;
 
     let answer = {
@@ -144,7 +143,7 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
         None => Opening::Over,
         Some(Ok(RawAnswer { upstream, address, bytes: early, switch: None })) => {
             let asked = Asked { route, permit, handshake, answer: Ok((upstream, address, early)) };
-            Opening::http(leg, read, head_facts, Some(asked))
+            Opening::Http { leg, read, head: head_facts, asked: Some(asked) }
         }
         Some(Ok(RawAnswer { upstream, address, bytes: mut early, switch: Some(switch) })) => {
             let handshake = handshake.switching();
@@ -171,7 +170,7 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
         }
         Some(Err(error)) => {
             let asked = Asked { route, permit, handshake, answer: Err(error) };
-            Opening::http(leg, read, head_facts, Some(asked))
+            Opening::Http { leg, read, head: head_facts, asked: Some(asked) }
         }
     }
 }
@@ -282,18 +281,6 @@ async fn while_client_stays<T>(
         Poll::Pending
     })
     .await
-}
-
-// === impl Opening ===
-
-impl Opening {
-    /// hyper goes on.
-    fn http(leg: Leg, mut read: Vec<u8>, head: Option<HeadFacts>, asked: Option<Asked>) -> Self {
-        if head.is_some() {
-            put_stand_in(&mut read);
-        }
-        Self::Http { leg, read, head, asked }
-    }
 }
 
 // === impl Switch ===
