@@ -5,7 +5,7 @@ use super::cores::Cores;
 use super::finding::{Evidence, Finding, Report};
 use super::log::Log;
 use super::majority::Majority;
-use super::names::{self, Names};
+use super::names::Names;
 use super::observation::Observation;
 use super::pattern::Pattern;
 use super::row::Row;
@@ -41,10 +41,11 @@ impl Engine {
 
     /// Takes in one record.
     pub fn add(&mut self, seen: &Observation<'_>) {
-        self.tally.add(seen, &mut self.names);
+        let route = self.names.keep(&seen.route);
+        self.tally.add(seen, route, &mut self.names);
         let sign = Row::sign_of(seen);
         let rank = Row::rank_of(seen);
-        self.sample.add((names::key(&seen.route), sign), rank, || Row::of(seen, rank, sign, &mut self.names));
+        self.sample.add((route, sign), rank, || Row::of(seen, rank, sign, &mut self.names));
     }
 
     /// Takes in what another engine saw.

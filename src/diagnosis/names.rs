@@ -10,6 +10,8 @@ pub(super) type Name = u64;
 
 /// Names that are kept. Beyond this many a value still counts, and has no name.
 const MAX: usize = 50_000;
+/// Keys that are known to be kept, or to have found no room.
+const LATE: usize = 256;
 /// Bytes that are kept of one name.
 const MAX_BYTES: usize = 200;
 
@@ -18,6 +20,8 @@ const MAX_BYTES: usize = 200;
 pub(super) struct Names {
     known: HashMap<Name, Box<str>>,
     room: usize,
+    /// Keys of late, by their last bits: most records repeat a few.
+    late: [Name; LATE],
 }
 
 /// The key of `text`.
@@ -39,12 +43,17 @@ impl Default for Names {
 impl Names {
     /// Keeps so many at most.
     pub(super) fn with_room(names: usize) -> Self {
-        Self { known: HashMap::new(), room: names.min(MAX) }
+        Self { known: HashMap::new(), room: names.min(MAX), late: [0; LATE] }
     }
 
     /// The key of `text`, whose name is kept.
     pub(super) fn keep(&mut self, text: &str) -> Name {
         let key = key(text);
+        let late = &mut self.late[key as usize % LATE];
+        if *late == key {
+            return key;
+        }
+        *late = key;
         if key != 0 && self.known.len() < self.room {
             self.known.entry(key).or_insert_with(|| text[..text.floor_char_boundary(MAX_BYTES)].into());
         }

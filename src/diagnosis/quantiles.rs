@@ -1,7 +1,5 @@
 //! Quantiles of times, to 1 %, in bounded memory: counts by power of a base (DDSketch, Masson et al., VLDB 2019).
 
-use foldhash::{HashMap, HashMapExt as _};
-
 use super::tables::Quantile;
 
 /// How far a quantile may be from the true one, as a share of it.
@@ -15,32 +13,58 @@ const SHARES: [f64; 3] = [0.5, 0.9, 0.99];
 
 /// Times, counted.
 #[derive(Clone, Debug)]
-pub(super) struct Quantiles(HashMap<i32, u64>);
+pub(super) struct Quantiles {
+    /// The number of the first bucket.
+    first: i32,
+    /// The count of each bucket from there on.
+    counts: Vec<u64>,
+}
 
 // === impl Quantiles ===
 
 impl Quantiles {
-    pub(super) fn new() -> Self {
-        Self(HashMap::new())
+    pub(super) const fn new() -> Self {
+        Self { first: 0, counts: vec![] }
     }
 
     /// Counts one.
     pub(super) fn add(&mut self, seconds: f64) {
         let bucket = seconds.clamp(RANGE.0, RANGE.1).ln() / BASE.ln();
-        *self.0.entry(bucket.ceil() as i32).or_default() += 1;
+        *self.count(bucket.ceil() as i32) += 1;
     }
 
     /// Counts all that another has counted.
-    pub(super) fn merge(&mut self, other: Self) {
-        for (bucket, count) in other.0 {
-            *self.0.entry(bucket).or_default() += count;
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (bucket, count) in other.buckets() {
+            *self.count(bucket) += count;
         }
+    }
+
+    /// The count of a bucket. Those between it and the others get one too.
+    fn count(&mut self, bucket: i32) -> &mut u64 {
+        if self.counts.is_empty() {
+            self.first = bucket;
+        }
+        let before = usize::try_from(self.first - bucket).unwrap_or(0);
+        if before > 0 {
+            self.counts.splice(..0, std::iter::repeat_n(0, before));
+            self.first = bucket;
+        }
+        let place = (bucket - self.first) as usize;
+        if place >= self.counts.len() {
+            self.counts.resize(place + 1, 0);
+        }
+        &mut self.counts[place]
+    }
+
+    /// Buckets that have counts, in order.
+    fn buckets(&self) -> impl Iterator<Item = (i32, u64)> {
+        (self.first..).zip(self.counts.iter().copied()).filter(|(_, count)| *count > 0)
     }
 
     /// The median and others; nothing of nothing.
     pub(super) fn of(&self) -> Vec<Quantile> {
-        let mut buckets: Vec<_> = self.0.iter().map(|(bucket, count)| (*bucket, *count)).collect();
-        buckets.sort_unstable();
+        let buckets: Vec<_> = self.buckets().collect();
         let all: u64 = buckets.iter().map(|(_, count)| count).sum();
         let quantile = |share: f64| {
             let rank = (share * (all.saturating_sub(1)) as f64) as u64;
@@ -69,7 +93,7 @@ mod tests {
                 let half = if number % 2 == 0 { &mut quantiles } else { &mut other };
                 half.add(f64::from(number) * scale);
             }
-            quantiles.merge(other);
+            quantiles.merge(&other);
             for quantile in quantiles.of() {
                 let exact = ((quantile.share * 9999.0).floor() + 1.0) * scale;
                 assert!((quantile.seconds - exact).abs() <= exact * ERROR + 1e-6, "{quantile:?}: {exact}");

@@ -34,7 +34,7 @@ pub(super) struct Row {
 #[derive(Clone, Debug)]
 pub(super) enum What {
     /// A session that ended.
-    Session(Box<Session>),
+    Session(Session),
     /// A handshake that failed.
     Handshake { outcome: Outcome, status: u16, tls: Name, took: f32 },
 }
@@ -105,9 +105,7 @@ impl Row {
         let real = address::read(&seen.real_address);
         let forwarded = address::forwarded(&seen.request.forwarded_for);
         let what = match &seen.event {
-            Event::Closed(closed) => {
-                What::Session(Box::new(Session::of(closed, seen, sign.unwrap_or(Sign::Unknown), names)))
-            }
+            Event::Closed(closed) => What::Session(Session::of(closed, seen, sign.unwrap_or(Sign::Unknown), names)),
             Event::Refused(refused) => Self::handshake(refused, names),
         };
         let path = first_segment(&seen.request.path);

@@ -2,8 +2,6 @@
 //!
 //! Below [`PER_STRATUM`] rows of a stratum it is no sample but all of them.
 
-use std::collections::BinaryHeap;
-
 use foldhash::{HashMap, HashMapExt as _};
 
 use super::names::Name;
@@ -12,6 +10,8 @@ use super::sign::Sign;
 
 /// Rows that are kept of one route and sign.
 pub(super) const PER_STRATUM: usize = 8192;
+/// One in so many may be above what a stratum keeps.
+const SPARE: usize = 8;
 /// Strata that are kept apart; the others share one a sign.
 const STRATA: usize = 512;
 
@@ -21,6 +21,7 @@ pub(super) struct Sample {
     strata: HashMap<(Name, Option<Sign>), Stratum>,
     /// Rows that each stratum may keep; halved whenever there are more than `room` in all.
     most: usize,
+    /// Rows of all strata, without those above that.
     kept: usize,
     room: usize,
 }
@@ -28,7 +29,10 @@ pub(super) struct Sample {
 #[derive(Clone, Debug, Default)]
 struct Stratum {
     seen: u64,
-    kept: BinaryHeap<Ranked>,
+    /// Rows in any order; some more than it may keep, as cutting a few at a time costs least.
+    kept: Vec<Ranked>,
+    /// Rows of this rank or a greater one are not of the least, as far as is known.
+    bound: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -53,13 +57,17 @@ impl Sample {
 
     /// Takes a row of this stratum and rank in, if it is of the least; else it is only counted, and not made.
     pub(super) fn add(&mut self, mut key: (Name, Option<Sign>), rank: u64, row: impl FnOnce() -> Row) {
-        if !self.strata.contains_key(&key) && self.strata.len() >= STRATA {
+        if self.strata.len() >= STRATA && !self.strata.contains_key(&key) {
             key.0 = 0;
         }
         let stratum = self.strata.entry(key).or_default();
         stratum.seen += 1;
-        if stratum.takes(rank, self.most) {
-            self.kept += usize::from(stratum.keep(Ranked::of(Box::new(row())), self.most));
+        if stratum.bound.is_none_or(|bound| rank < bound) {
+            self.kept += usize::from(stratum.kept.len() < self.most);
+            stratum.kept.push(Ranked::of(Box::new(row())));
+            if stratum.kept.len() >= self.most + (self.most / SPARE).max(1) {
+                stratum.cut(self.most);
+            }
             self.shrink();
         }
     }
@@ -68,13 +76,15 @@ impl Sample {
     fn shrink(&mut self) {
         while self.kept > self.room && self.most > 1 {
             self.most /= 2;
-            for stratum in self.strata.values_mut() {
-                while stratum.kept.len() > self.most {
-                    stratum.kept.pop();
-                    self.kept -= 1;
-                }
-            }
+            self.cut();
         }
+    }
+
+    fn cut(&mut self) {
+        for stratum in self.strata.values_mut() {
+            stratum.cut(self.most);
+        }
+        self.kept = self.strata.values().map(|stratum| stratum.kept.len()).sum();
     }
 
     pub(super) fn merge(&mut self, other: Self) {
@@ -83,24 +93,20 @@ impl Sample {
             let full = !self.strata.contains_key(&key) && self.strata.len() >= STRATA;
             let mine = self.strata.entry(if full { (0, key.1) } else { key }).or_default();
             mine.seen += theirs.seen;
-            for row in theirs.kept {
-                self.kept += usize::from(mine.keep(row, self.most));
-            }
+            mine.bound = mine.bound.into_iter().chain(theirs.bound).min();
+            mine.kept.extend(theirs.kept);
+            mine.cut(self.most);
         }
-        for stratum in self.strata.values_mut() {
-            while stratum.kept.len() > self.most {
-                stratum.kept.pop();
-                self.kept -= 1;
-            }
-        }
+        self.cut();
         self.shrink();
     }
 
     /// All rows with the number of records that each stands for, by time.
     pub(super) fn rows(&self) -> Vec<(&Row, f64)> {
         let rows = self.strata.values().flat_map(|stratum| {
-            let weight = stratum.seen as f64 / stratum.kept.len().max(1) as f64;
-            stratum.kept.iter().map(move |ranked| (ranked.row.at, ranked.rank, &*ranked.row, weight))
+            let least = stratum.least(self.most);
+            let weight = stratum.seen as f64 / least.len().max(1) as f64;
+            least.into_iter().map(move |ranked| (ranked.row.at, ranked.rank, &*ranked.row, weight))
         });
         let mut rows: Vec<_> = rows.collect();
         rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
@@ -111,23 +117,24 @@ impl Sample {
 // === impl Stratum ===
 
 impl Stratum {
-    /// Whether a row of this rank is of the `most` of least rank.
-    fn takes(&self, rank: u64, most: usize) -> bool {
-        self.kept.len() < most || self.kept.peek().is_some_and(|greatest| rank < greatest.rank)
+    /// Keeps the `most` of least rank.
+    fn cut(&mut self, most: usize) {
+        if self.kept.len() <= most {
+            return;
+        }
+        let (_, first, _) = self.kept.select_nth_unstable_by_key(most, |ranked| ranked.rank);
+        self.bound = Some(first.rank);
+        self.kept.truncate(most);
     }
 
-    /// Keeps a row if it is one of these; gives whether there is one more now.
-    fn keep(&mut self, row: Ranked, most: usize) -> bool {
-        if self.kept.len() < most {
-            self.kept.push(row);
-            return true;
+    /// The same, to look at.
+    fn least(&self, most: usize) -> Vec<&Ranked> {
+        let mut least: Vec<&Ranked> = self.kept.iter().collect();
+        if least.len() > most {
+            least.select_nth_unstable_by_key(most, |ranked| ranked.rank);
+            least.truncate(most);
         }
-        if self.takes(row.rank, most)
-            && let Some(mut greatest) = self.kept.peek_mut()
-        {
-            *greatest = row;
-        }
-        false
+        least
     }
 }
 
@@ -138,23 +145,3 @@ impl Ranked {
         Self { rank: row.rank, row }
     }
 }
-
-impl Ord for Ranked {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.rank.cmp(&other.rank)
-    }
-}
-
-impl PartialOrd for Ranked {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Ranked {
-    fn eq(&self, other: &Self) -> bool {
-        self.rank == other.rank
-    }
-}
-
-impl Eq for Ranked {}

@@ -96,9 +96,8 @@ impl Tally {
         }
     }
 
-    pub(super) fn add(&mut self, seen: &Observation<'_>, names: &mut Names) {
+    pub(super) fn add(&mut self, seen: &Observation<'_>, route: Name, names: &mut Names) {
         self.cover(seen.at, seen.at);
-        let route = names.keep(&seen.route);
         match &seen.event {
             Event::Closed(closed) => self.closed(seen, closed, route, names),
             Event::Refused(refused) => {
@@ -158,8 +157,8 @@ impl Tally {
         self.clients.merge(other.clients);
         self.upstreams.merge(other.upstreams);
         self.instances.merge(other.instances);
-        self.lifetimes.merge(other.lifetimes);
-        self.idle.merge(other.idle);
+        self.lifetimes.merge(&other.lifetimes);
+        self.idle.merge(&other.idle);
         let length = self.moment.max(other.moment);
         self.moment = length;
         let old = std::mem::take(&mut self.moments);
@@ -246,15 +245,16 @@ impl Times {
     }
 
     fn add(&mut self, seconds: f64) {
-        self.counts[EDGES.partition_point(|edge| *edge < seconds)] += 1;
+        // All of them are compared side by side: a search would have the processor guess.
+        self.counts[EDGES.iter().filter(|edge| **edge < seconds).count()] += 1;
         self.quantiles.add(seconds);
     }
 
-    fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.counts.iter_mut().zip(other.counts) {
             *mine += theirs;
         }
-        self.quantiles.merge(other.quantiles);
+        self.quantiles.merge(&other.quantiles);
     }
 
     fn bars(&self) -> Bars {

@@ -125,7 +125,8 @@ impl<'a> Input<'a> {
         while let Some(file) = self.files.get(self.file) {
             match self.fill_from(file, block) {
                 Ok(true) => return Ok(true),
-                Ok(false) => self.file += 1,
+                // The next file's turn.
+                Ok(false) => {}
                 Err(source) => {
                     // Nobody reads on.
                     self.file = self.files.len();
@@ -149,6 +150,7 @@ impl<'a> Input<'a> {
         open.next_line += memchr_iter(b'\n', block.bytes()).count() as u64;
         if ended {
             self.open = None;
+            self.file += 1;
         }
         self.progress.show();
         Ok(!ended || block.length > 0)
@@ -219,5 +221,30 @@ impl<R: BufRead> Read for Frames<R> {
             }
             self.decoder = Some(StreamingDecoder::new(source).map_err(io::Error::other)?);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_whose_last_line_has_no_end_are_read_once() {
+        let path = |name: &str| std::env::temp_dir().join(format!("closewatch-input-{}-{name}", std::process::id()));
+        let files = [path("a"), path("empty"), path("b")];
+        for (file, text) in files.iter().zip(["1\n2", "", "3"]) {
+            std::fs::write(file, text).unwrap();
+        }
+        let mut input = Input::of(&files);
+        let mut block = Block::default();
+        let mut found = vec![];
+        while found.len() < 10 && input.fill(&mut block).unwrap() {
+            found.push((block.file, block.first_line, String::from_utf8(block.bytes().to_vec()).unwrap()));
+        }
+        for file in &files {
+            std::fs::remove_file(file).unwrap();
+        }
+        let expected = [(0, 1, "1\n"), (0, 2, "2"), (2, 1, "3")];
+        assert_eq!(found, expected.map(|(file, line, text)| (file, line, text.to_owned())));
     }
 }

@@ -62,6 +62,8 @@ pub fn execute(args: &Args) -> ExitCode {
     let text = if args.json { json_text::of(&found) } else { text(&found, args.format) };
     // A reader that has gone away has seen enough.
     let _ = io::stdout().lock().write_all(text.as_bytes());
+    // The process is about to end, and gives all memory back at once.
+    std::mem::forget(outcome);
     if args.fail_on_findings && !found.findings.is_empty() { ExitCode::from(FAILURE) } else { ExitCode::SUCCESS }
 }
 

@@ -43,6 +43,22 @@ pub(super) fn length(bytes: &[u8]) -> Option<usize> {
     if bytes.get(whole) == Some(&b'.') { Some(whole + 1 + count(&bytes[whole + 1..])?) } else { Some(whole) }
 }
 
+/// The same of most numbers: of those with few digits before and behind the point.
+#[inline(always)]
+pub(super) fn short(bytes: &[u8]) -> Option<usize> {
+    const SEVERAL: std::ops::Range<usize> = 1..8;
+    let (_, whole) = leading(*bytes.first_chunk()?);
+    if !SEVERAL.contains(&whole) || whole > 1 && bytes[0] == b'0' {
+        return None;
+    }
+    let behind = &bytes[whole..];
+    if behind.first() != Some(&b'.') {
+        return Some(whole);
+    }
+    let (_, fraction) = leading(*behind.get(1..)?.first_chunk()?);
+    SEVERAL.contains(&fraction).then_some(whole + 1 + fraction)
+}
+
 /// The number that digits make, and how many they are; none without any.
 #[inline(always)]
 fn read(bytes: &[u8]) -> Option<(u64, usize)> {

@@ -14,6 +14,7 @@ mod tests;
 use std::borrow::Cow;
 
 use self::named::{Line, PeerLine, Str};
+use super::leg_tls::LegTls;
 use super::observation::{Asked, Closed, Event, Observation, Refused, Side};
 use crate::close::{Cause, Class, End, Initiator, Outcome};
 
@@ -46,7 +47,7 @@ impl<'a> Observation<'a> {
 
     /// Of all but the time.
     #[inline]
-    fn of_fields_at(line: Line<'a>, time: Option<f64>) -> Result<Self, BadLine> {
+    fn of_fields_at(mut line: Line<'a>, time: Option<f64>) -> Result<Self, BadLine> {
         let closed = match line.event.as_ref().map(|event| &*event.0) {
             Some("websocket.closed") => true,
             Some("websocket.handshake_failed") => false,
@@ -57,8 +58,10 @@ impl<'a> Observation<'a> {
             return Err(BadLine::Schema(schema));
         }
         let at = time.ok_or(BadLine::NoTime)?;
-        let mut client = line.client.unwrap_or_default();
-        let mut upstream = line.upstream.unwrap_or_default();
+        // Read where they are: they are large, and a move is a copy.
+        let (mut client, mut upstream) = (line.client.as_mut(), line.upstream.as_mut());
+        let side = |peer: Option<&mut PeerLine<'_>>| peer.map_or_else(Side::default, |peer| peer.side());
+        let tls = |peer: Option<&mut PeerLine<'_>>| peer.map_or_else(LegTls::default, |peer| peer.tls_version);
         let request = line.request.unwrap_or_default();
         let event = if closed {
             Event::Closed(Box::new(Closed {
@@ -72,9 +75,9 @@ impl<'a> Observation<'a> {
                 duration: line.duration_ms / 1000.0,
                 idle: line.idle_ms / 1000.0,
                 handshake: line.handshake_ms.map(|millis| millis / 1000.0),
-                upstream: text_of(upstream.address.take()),
-                upstream_tls: upstream.tls_version,
-                peers: [client.side(), upstream.side()],
+                upstream: text_of(upstream.as_deref_mut().and_then(|peer| peer.address.take())),
+                upstream_tls: tls(upstream.as_deref_mut()),
+                peers: [side(client.as_deref_mut()), side(upstream)],
             }))
         } else {
             Event::Refused(Refused {
@@ -88,10 +91,10 @@ impl<'a> Observation<'a> {
             at,
             instance: text_of(line.instance),
             route: text_of(line.route),
-            address: text_of(client.address.take()),
-            real_address: text_of(client.real_address.take()),
+            address: text_of(client.as_deref_mut().and_then(|peer| peer.address.take())),
+            real_address: text_of(client.as_deref_mut().and_then(|peer| peer.real_address.take())),
             behind_hop: false,
-            client_tls: client.tls_version,
+            client_tls: tls(client),
             request: Asked {
                 path: text_of(request.path),
                 user_agent: text_of(request.user_agent),

@@ -14,10 +14,22 @@ use super::scan::{Scan, key};
 use crate::diagnosis::LegTls;
 use crate::wire::Peer;
 
+/// The length of an instant as closewatch writes it.
+const INSTANT: usize = "2026-11-20T12:00:00.000000Z".len();
+/// The length of a session's id.
+const SESSION: usize = 26;
+
 /// Goes past fields that may be next and are not read. The value that one has in most records is compared, with its name, at once.
 macro_rules! pass {
     ($scan:ident: $($name:literal $(= $usual:literal)?)+) => {
         $( if true $( && !$scan.is_at(key!($name = $usual)) )? { $scan.pass(key!($name))?; } )+
+    };
+}
+
+/// Goes past fields that may be next, are not read, and most often have a number.
+macro_rules! pass_numbers {
+    ($scan:ident: $($name:literal)+) => {
+        $( $scan.pass_number(key!($name))?; )+
     };
 }
 
@@ -42,9 +54,10 @@ pub(super) fn read<'a>(text: &'a str, line: &mut Line<'a>) -> Option<()> {
 fn closed<'a>(mut scan: Scan<'a>, line: &mut Line<'a>) -> Option<Scan<'a>> {
     let scan = &mut scan;
     pass!(scan: "level");
-    line.time = text(scan, key!("time"))?;
+    line.time = instant(scan, key!("time"))?;
     line.instance = text(scan, key!("instance"))?;
-    line.session = text(scan, key!("session"))?;
+    scan.find(key!("session"))?;
+    line.session = if scan.null() { None } else { Some(Str::from(scan.string_of::<SESSION>()?)) };
     line.route = text(scan, key!("route"))?;
     line.class = text(scan, key!("class"))?;
     line.code = whole(scan, key!("code"))?;
@@ -53,12 +66,14 @@ fn closed<'a>(mut scan: Scan<'a>, line: &mut Line<'a>) -> Option<Scan<'a>> {
     line.cause = text(scan, key!("cause"))?;
     pass!(scan: "handshake");
     line.reason = text(scan, key!("reason"))?;
-    pass!(scan: "opened_at");
-    line.ended_at = text(scan, key!("ended_at"))?;
+    if scan.is_at(key!("opened_at")) {
+        scan.string_of::<INSTANT>()?;
+    }
+    line.ended_at = instant(scan, key!("ended_at"))?;
     line.duration_ms = number(scan, key!("duration_ms"))??;
-    pass!(scan: "filed_ms");
+    pass_numbers!(scan: "filed_ms");
     line.idle_ms = number(scan, key!("idle_ms"))??;
-    pass!(scan: "close_handshake_ms");
+    pass_numbers!(scan: "close_handshake_ms");
     line.handshake_ms = number(scan, key!("handshake_ms"))?;
     scan.find(key!("client"))?;
     *scan = peer(*scan, Peer::Client, line.client.insert(PeerLine::default()))?;
@@ -66,7 +81,9 @@ fn closed<'a>(mut scan: Scan<'a>, line: &mut Line<'a>) -> Option<Scan<'a>> {
     *scan = peer(*scan, Peer::Upstream, line.upstream.insert(PeerLine::default()))?;
     scan.find(key!("request"))?;
     *scan = request(*scan, line.request.insert(RequestLine::default()))?;
-    pass!(scan: "hint" = "null" "trace_id" = "null" "span_id" = "null" "handshake_trace_id" = "null");
+    if !scan.is_at(key!("hint" = "null" "trace_id" = "null" "span_id" = "null" "handshake_trace_id" = "null")) {
+        pass!(scan: "hint" "trace_id" "span_id" "handshake_trace_id");
+    }
     Some(*scan)
 }
 
@@ -100,27 +117,39 @@ fn peer<'a>(mut scan: Scan<'a>, of: Peer, peer: &mut PeerLine<'a>) -> Option<Sca
     pass!(scan: "name");
     peer.close = close(scan)?;
     peer.end = text(scan, key!("end"))?;
-    pass!(scan: "end_at_ms");
+    pass_numbers!(scan: "end_at_ms");
     peer.saw = saw(scan)?;
     peer.text_messages = whole(scan, key!("text_messages"))??;
-    peer.binary_messages = whole(scan, key!("binary_messages"))??;
+    if !scan.is_at(key!("binary_messages" = "0")) {
+        peer.binary_messages = whole(scan, key!("binary_messages"))??;
+    }
     peer.frames = whole(scan, key!("frames"))??;
-    pass!(scan: "bytes" "pings" "pongs");
+    pass_numbers!(scan: "bytes" "pings" "pongs");
     peer.silence_before_last_ms = number(scan, key!("silence_before_last_ms"))?;
     peer.longest_silence_ms = number(scan, key!("longest_silence_ms"))?;
     peer.last_frame_at_ms = number(scan, key!("last_frame_at_ms"))?;
     peer.last_message_at_ms = number(scan, key!("last_message_at_ms"))?;
-    pass!(scan: "last_pong_at_ms" "ping_rtt_ms" "ping_rtt_max_ms");
-    peer.unanswered_pings = whole(scan, key!("unanswered_pings"))??;
-    pass!(scan: "unsolicited_pongs");
-    peer.violations = breaches(scan)?;
-    pass!(scan: "frames_after_close");
+    pass_numbers!(scan: "last_pong_at_ms" "ping_rtt_ms" "ping_rtt_max_ms");
+    if !scan
+        .is_at(key!("unanswered_pings" = "0" "unsolicited_pongs" = "0" "violations" = "{}" "frames_after_close" = "0"))
+    {
+        peer.unanswered_pings = whole(scan, key!("unanswered_pings"))??;
+        pass!(scan: "unsolicited_pongs");
+        peer.violations = breaches(scan)?;
+        pass!(scan: "frames_after_close");
+    }
     peer.since_answered_ping_ms = number(scan, key!("since_answered_ping_ms"))?;
-    pass!(scan: "blind" = "false");
-    peer.stalled_ms = number(scan, key!("stalled_ms"))??;
-    peer.stalled_at_end_ms = number(scan, key!("stalled_at_end_ms"))?;
-    peer.undelivered_bytes = whole(scan, key!("undelivered_bytes"))??;
-    pass!(scan: "tcp" = "null" "reset_after_fin" = "false" "tls_alert" = "null");
+    if scan.is_at(key!("blind" = "false" "stalled_ms" = "0.0" "stalled_at_end_ms" = "0.0" "undelivered_bytes" = "0")) {
+        peer.stalled_at_end_ms = Some(0.0);
+    } else {
+        pass!(scan: "blind");
+        peer.stalled_ms = number(scan, key!("stalled_ms"))??;
+        peer.stalled_at_end_ms = number(scan, key!("stalled_at_end_ms"))?;
+        peer.undelivered_bytes = whole(scan, key!("undelivered_bytes"))??;
+    }
+    if !scan.is_at(key!("tcp" = "null" "reset_after_fin" = "false" "tls_alert" = "null")) {
+        pass!(scan: "tcp" = "null" "reset_after_fin" = "false" "tls_alert" = "null");
+    }
     peer.tls_version = tls_version(scan)?;
     scan.leave()?;
     Some(*scan)
@@ -130,7 +159,9 @@ fn request<'a>(mut scan: Scan<'a>, request: &mut RequestLine<'a>) -> Option<Scan
     let scan = &mut scan;
     scan.enter()?;
     request.path = if scan.is_at(key!(first "method")) {
-        scan.past()?;
+        if !scan.is_at(b"\"GET\"") {
+            scan.past()?;
+        }
         text(scan, key!("path"))?
     } else {
         text(scan, key!(first "path"))?
@@ -140,9 +171,13 @@ fn request<'a>(mut scan: Scan<'a>, request: &mut RequestLine<'a>) -> Option<Scan
     request.origin = text(scan, key!("origin"))?;
     request.subprotocol = text(scan, key!("subprotocol"))?;
     request.extensions = text(scan, key!("extensions"))?;
-    pass!(scan: "request_id" = "null");
-    request.forwarded_for = text(scan, key!("forwarded_for"))?;
-    request.subprotocols_offered = whole(scan, key!("subprotocols_offered"))?;
+    if scan.is_at(key!("request_id" = "null" "forwarded_for" = "null" "subprotocols_offered" = "0")) {
+        request.subprotocols_offered = Some(0);
+    } else {
+        pass!(scan: "request_id");
+        request.forwarded_for = text(scan, key!("forwarded_for"))?;
+        request.subprotocols_offered = whole(scan, key!("subprotocols_offered"))?;
+    }
     scan.leave()?;
     Some(*scan)
 }
@@ -156,7 +191,8 @@ fn close(scan: &mut Scan<'_>) -> Option<Option<CloseLine>> {
     }
     scan.enter()?;
     let code = whole(scan, key!(first "code"))?;
-    pass!(scan: "reason" = "\"\"" "at_ms");
+    pass!(scan: "reason" = "\"\"");
+    pass_numbers!(scan: "at_ms");
     scan.leave()?;
     Some(Some(CloseLine { code }))
 }
@@ -170,7 +206,9 @@ fn saw(scan: &mut Scan<'_>) -> Option<Option<CloseLine>> {
     }
     scan.enter()?;
     let code = whole(scan, key!(first "code"))?;
-    pass!(scan: "clean" "certain" = "true");
+    if !scan.is_at(key!("clean" = "true" "certain" = "true")) {
+        pass!(scan: "clean" "certain" = "true");
+    }
     scan.leave()?;
     Some(Some(CloseLine { code }))
 }
@@ -216,6 +254,13 @@ fn kinds(mut scan: Scan<'_>) -> Option<(Breaches, Scan<'_>)> {
 fn text<'a, const N: usize>(scan: &mut Scan<'a>, name: &[u8; N]) -> Option<Option<Str<'a>>> {
     scan.find(name)?;
     if scan.null() { Some(None) } else { scan.string().map(|text| Some(Str::from(text))) }
+}
+
+/// An instant as text; most are of one length.
+#[inline(always)]
+fn instant<'a, const N: usize>(scan: &mut Scan<'a>, name: &[u8; N]) -> Option<Option<Str<'a>>> {
+    scan.find(name)?;
+    if scan.null() { Some(None) } else { scan.string_of::<INSTANT>().map(|text| Some(Str::from(text))) }
 }
 
 #[inline(always)]

@@ -24,6 +24,10 @@ macro_rules! key {
     ($name:literal = $value:literal) => {
         key!(@ concat!(",\"", $name, "\":", $value))
     };
+    // Several fields that follow each other, each with its value.
+    ($($name:literal = $value:literal)+) => {
+        key!(@ concat!($(",\"", $name, "\":", $value),+))
+    };
     (@ $text:expr) => {{
         const TEXT: &str = $text;
         const KEY: &[u8; TEXT.len()] = TEXT.as_bytes().as_array().expect("an array of its own length");
@@ -79,6 +83,17 @@ impl<'a> Scan<'a> {
             *self = self.past_field()?;
         }
         Some(true)
+    }
+
+    /// Goes past the next field, if it has this name; most have a number.
+    #[inline(always)]
+    pub(super) fn pass_number<const N: usize>(&mut self, name: &[u8; N]) -> Option<()> {
+        if !self.is_at(name) {
+            return Some(());
+        }
+        let Some(length) = digits::short(self.0.as_bytes()) else { return self.past() };
+        self.0 = self.0.get(length..)?;
+        Some(())
     }
 
     /// Goes past the next field, if it has this name.
@@ -148,6 +163,21 @@ impl<'a> Scan<'a> {
         let text = self.0;
         self.0 = past_quote(text)?;
         text.get(..text.len() - self.0.len() - 1)
+    }
+
+    /// Reads a string that most often is of `N` bytes.
+    #[inline(always)]
+    pub(super) fn string_of<const N: usize>(&mut self) -> Option<&'a str> {
+        let text = self.0;
+        if let Some(within) = text.as_bytes().get(1..).and_then(<[u8]>::first_chunk::<N>)
+            && text.as_bytes()[0] == b'"'
+            && text.as_bytes().get(N + 1) == Some(&b'"')
+            && are_plain(within)
+        {
+            self.0 = text.get(N + 2..)?;
+            return text.get(1..=N);
+        }
+        self.string()
     }
 
     /// Reads a number.
@@ -230,6 +260,12 @@ fn past_quote(rest: &str) -> Option<&str> {
     // Without an early exit, and in bytes: so the compiler does it for many of them at once.
     let odd = bytes[from..end].iter().fold(0, |odd, byte| odd | u8::from(*byte < b' ') | u8::from(*byte == b'\\'));
     if odd == 0 { rest.get(end + 1..) } else { None }
+}
+
+/// Whether none of these bytes ends a string, or is escaped in it.
+#[inline(always)]
+fn are_plain<const N: usize>(bytes: &[u8; N]) -> bool {
+    bytes.iter().fold(0, |odd, byte| odd | u8::from(*byte < b' ') | u8::from(matches!(byte, b'"' | b'\\'))) == 0
 }
 
 /// The number at the beginning, and its length.

@@ -43,6 +43,39 @@ fn a_field_that_is_new_is_passed_over() {
 }
 
 #[test]
+fn values_that_are_not_the_usual_ones_are_read_as_well() {
+    let line = GOLDEN.lines().next().unwrap();
+    for (usual, other) in [
+        ("\"unanswered_pings\":0", "\"unanswered_pings\":2"),
+        ("\"unsolicited_pongs\":0", "\"unsolicited_pongs\":10"),
+        ("\"violations\":{}", "\"violations\":{\"mask\":1}"),
+        ("\"frames_after_close\":0", "\"frames_after_close\":3"),
+        ("\"blind\":false", "\"blind\":true"),
+        ("\"stalled_ms\":0.0", "\"stalled_ms\":1500.5"),
+        ("\"stalled_at_end_ms\":0.0", "\"stalled_at_end_ms\":0.05"),
+        ("\"stalled_at_end_ms\":0.0", "\"stalled_at_end_ms\":null"),
+        ("\"undelivered_bytes\":0", "\"undelivered_bytes\":77"),
+        ("\"binary_messages\":0", "\"binary_messages\":12345678"),
+        ("\"clean\":false", "\"clean\":true"),
+        ("\"tcp\":null", "\"tcp\":{\"rtt_ms\":3.1,\"retransmits\":0}"),
+        ("\"tls_alert\":null", "\"tls_alert\":\"bad_certificate\""),
+        ("\"method\":\"GET\"", "\"method\":\"CONNECT\""),
+        ("\"request_id\":null", "\"request_id\":\"r-1\""),
+        ("\"forwarded_for\":null", "\"forwarded_for\":\"10.9.8.7\""),
+        ("\"subprotocols_offered\":0", "\"subprotocols_offered\":2"),
+        ("\"trace_id\":null", "\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\""),
+        ("\"close_handshake_ms\":null", "\"close_handshake_ms\":12345678.125"),
+        ("\"opened_at\":\"2026-11-20T12:00:00.053900Z\"", "\"opened_at\":\"2026-11-20T12:00:00Z\""),
+        ("\"session\":\"01M7WD7THN0000000000000001\"", "\"session\":\"one\""),
+    ] {
+        assert!(line.contains(usual), "{usual}");
+        let other = line.replace(usual, other);
+        let read = ordered(&other).unwrap_or_else(|| panic!("looked up by name: {other}"));
+        assert_eq!(shown(read), shown(named(&other).unwrap()), "{other}");
+    }
+}
+
+#[test]
 fn what_is_no_json_is_not_read() {
     let line = GOLDEN.lines().next().unwrap();
     for (from, to) in [
