@@ -103,6 +103,11 @@ impl<'a> Log<'a> {
         scopes
     }
 
+    /// Those that the work of a scope may use: routes are side by side already.
+    pub(super) fn cores_of(&self, scope: Scope) -> Cores {
+        if scope.is_none() { self.cores } else { Cores::ONE }
+    }
+
     /// The work of each route, side by side, then that of all of them together; in this order.
     pub(super) fn by_scope<R: Send>(&self, work: impl Fn(Scope) -> R + Sync) -> Vec<R> {
         let scopes = self.scopes();

@@ -36,6 +36,7 @@ pub(super) fn read(files: &[PathBuf], filter: &Filter, anonymise: bool) -> Resul
         whole.engine.merge(engine);
         whole.bad.merge(bad);
     }
+    whole.bad.number(&input.into_inner().unwrap_or_else(PoisonError::into_inner).counting);
     Ok(whole)
 }
 
@@ -58,6 +59,7 @@ fn read_blocks(
         if !filled {
             return Ok(outcome);
         }
-        reading::read(&block, &files[block.file], filter, anonymous, &mut outcome.engine, &mut outcome.bad);
+        let file = &files[block.file];
+        reading::read(&mut block, file, filter, anonymous, &mut outcome.engine, &mut outcome.bad);
     }
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memrchr};
 use ruzstd::decoding::StreamingDecoder;
 
+use super::counting::{BlockCount, Counting};
 use super::progress::Progress;
 
 /// Whole lines of one file.
@@ -17,8 +18,12 @@ use super::progress::Progress;
 pub(super) struct Block {
     /// Number of the file.
     pub(super) file: usize,
-    /// Number of its first line, from 1.
-    pub(super) first_line: u64,
+    /// Its number in all files.
+    pub(super) number: u64,
+    /// Lines that ended before its first one, and behind the block before it: the end of one that is too long.
+    pub(super) skipped: u64,
+    /// What its reader says of it.
+    pub(super) counted: Option<BlockCount>,
     buffer: Vec<u8>,
     length: usize,
 }
@@ -29,6 +34,10 @@ pub(super) struct Input<'a> {
     /// Number of the file that is read.
     file: usize,
     open: Option<Open>,
+    /// Number of the next block.
+    next: u64,
+    /// Blocks that were read.
+    pub(super) counting: Counting,
     progress: Progress,
 }
 
@@ -37,7 +46,6 @@ struct Open {
     bytes: Box<dyn Read + Send>,
     /// The beginning of a line whose end was not read yet.
     begun: Vec<u8>,
-    next_line: u64,
     /// The line was too long, and what is left of it is not looked at.
     in_long_line: bool,
 }
@@ -65,7 +73,7 @@ impl Block {
 
     /// Reads until there is a line in it, or nothing more comes. Gives whether that is so.
     fn fill(&mut self, open: &mut Open) -> io::Result<bool> {
-        self.length = 0;
+        (self.length, self.skipped) = (0, 0);
         self.push(&open.begun);
         open.begun.clear();
         loop {
@@ -85,8 +93,7 @@ impl Block {
                 self.buffer.copy_within(end + 1..read, 0);
                 read -= end + 1;
                 open.in_long_line = false;
-                open.next_line += 1;
-                self.first_line = open.next_line;
+                self.skipped = 1;
             }
             let before = self.length;
             self.length += read;
@@ -117,14 +124,21 @@ impl Block {
 
 impl<'a> Input<'a> {
     pub(super) fn of(files: &'a [PathBuf]) -> Self {
-        Self { files, file: 0, open: None, progress: Progress::of(files) }
+        Self { files, file: 0, open: None, next: 0, counting: Counting::default(), progress: Progress::of(files) }
     }
 
-    /// Puts the next lines into `block`; false if there are none any more.
+    /// Takes a block back that was read, and puts the next lines into it; false if there are none any more.
     pub(super) fn fill(&mut self, block: &mut Block) -> Result<bool, Unreadable> {
+        if let Some(counted) = block.counted.take() {
+            self.counting.add(counted);
+        }
         while let Some(file) = self.files.get(self.file) {
             match self.fill_from(file, block) {
-                Ok(true) => return Ok(true),
+                Ok(true) => {
+                    block.number = self.next;
+                    self.next += 1;
+                    return Ok(true);
+                }
                 // The next file's turn.
                 Ok(false) => {}
                 Err(source) => {
@@ -142,12 +156,11 @@ impl<'a> Input<'a> {
     fn fill_from(&mut self, file: &Path, block: &mut Block) -> io::Result<bool> {
         if self.open.is_none() {
             let bytes = open(file, &self.progress.read)?;
-            self.open = Some(Open { bytes, begun: vec![], next_line: 1, in_long_line: false });
+            self.open = Some(Open { bytes, begun: vec![], in_long_line: false });
         }
         let Some(open) = &mut self.open else { return Ok(false) };
-        (block.file, block.first_line) = (self.file, open.next_line);
+        block.file = self.file;
         let ended = block.fill(open)?;
-        open.next_line += memchr_iter(b'\n', block.bytes()).count() as u64;
         if ended {
             self.open = None;
             self.file += 1;
@@ -239,12 +252,12 @@ mod tests {
         let mut block = Block::default();
         let mut found = vec![];
         while found.len() < 10 && input.fill(&mut block).unwrap() {
-            found.push((block.file, block.first_line, String::from_utf8(block.bytes().to_vec()).unwrap()));
+            found.push((block.file, block.number, String::from_utf8(block.bytes().to_vec()).unwrap()));
         }
         for file in &files {
             std::fs::remove_file(file).unwrap();
         }
-        let expected = [(0, 1, "1\n"), (0, 2, "2"), (2, 1, "3")];
-        assert_eq!(found, expected.map(|(file, line, text)| (file, line, text.to_owned())));
+        let expected = [(0, 0, "1\n"), (0, 1, "2"), (2, 2, "3")];
+        assert_eq!(found, expected.map(|(file, number, text)| (file, number, text.to_owned())));
     }
 }

@@ -2,6 +2,7 @@
 
 mod anonymous;
 mod args;
+mod counting;
 mod files;
 mod filter;
 mod input;

@@ -7,6 +7,7 @@ use memchr::memchr;
 use serde_json::Value;
 
 use super::anonymous::Anonymous;
+use super::counting::{BlockCount, Counting};
 use super::filter::Filter;
 use super::input::{Block, LONGEST_LINE};
 use crate::diagnosis::{BadLine, Batch, Engine, Observation};
@@ -26,6 +27,9 @@ struct Bad {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     file: PathBuf,
+    /// Its block, of all files.
+    block: u64,
+    /// The number of the line in its block; in its file as soon as all blocks are counted.
     line: u64,
     error: String,
 }
@@ -33,26 +37,30 @@ struct Place {
 /// Places that are kept of each kind.
 const FIRST: usize = 3;
 
-/// Reads the lines of a block.
+/// Reads the lines of a block, and says how many they were.
 pub(super) fn read(
-    block: &Block,
+    block: &mut Block,
     file: &Path,
     filter: &Filter,
     anonymous: Option<&Anonymous>,
     engine: &mut Engine,
     bad: &mut BadLines,
 ) {
-    for (line, number) in lines(block.bytes()).zip(block.first_line..) {
+    let (mut count, bad_before) = (block.skipped, bad.total());
+    let mut add_bad =
+        |kind, line, error| bad.add(kind, Place { file: file.to_owned(), block: block.number, line, error });
+    for line in lines(block.bytes()) {
+        count += 1;
         let line = line.trim_ascii();
         if line.is_empty() {
             continue;
         }
         if line.len() >= LONGEST_LINE {
-            bad.add("too long", file, number, "longer than 64 MiB".to_owned());
+            add_bad("too long", count, "longer than 64 MiB".to_owned());
             continue;
         }
         let Ok(text) = std::str::from_utf8(line) else {
-            bad.add("not UTF-8", file, number, "not UTF-8".to_owned());
+            add_bad("not UTF-8", count, "not UTF-8".to_owned());
             continue;
         };
         if let Err(error) = read_line(text, filter, anonymous, engine) {
@@ -64,9 +72,12 @@ pub(super) fn read(
                 BadLine::NoTime => "no time",
                 BadLine::Schema(_) => "newer schema",
             };
-            bad.add(kind, file, number, error.to_string());
+            add_bad(kind, count, error.to_string());
         }
     }
+    let unended = u64::from(block.bytes().last().is_some_and(|last| *last != b'\n'));
+    let (file, number) = (block.file, block.number);
+    block.counted = Some(BlockCount { file, number, lines: count - unended, asked: bad.total() > bad_before });
 }
 
 fn lines(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -155,10 +166,10 @@ fn add(
 // === impl BadLines ===
 
 impl BadLines {
-    fn add(&mut self, kind: &'static str, file: &Path, line: u64, error: String) {
+    fn add(&mut self, kind: &'static str, place: Place) {
         let bad = self.0.entry(kind).or_default();
         bad.count += 1;
-        bad.first.push(Place { file: file.to_owned(), line, error });
+        bad.first.push(place);
         bad.first.sort();
         bad.first.truncate(FIRST);
     }
@@ -170,6 +181,13 @@ impl BadLines {
             bad.first.extend(theirs.first);
             bad.first.sort();
             bad.first.truncate(FIRST);
+        }
+    }
+
+    /// Numbers lines as their files have them.
+    pub(super) fn number(&mut self, counting: &Counting) {
+        for place in self.0.values_mut().flat_map(|bad| &mut bad.first) {
+            place.line += counting.before(place.block);
         }
     }
 

@@ -6,7 +6,6 @@ use super::{CLIENTS, Cause};
 use crate::diagnosis::address::Ip;
 use crate::diagnosis::cluster::{self, Cluster, quantile};
 use crate::diagnosis::cohort::{LEAST, Trait, others, shared, shared_by};
-use crate::diagnosis::cores::Cores;
 use crate::diagnosis::finding::{Culprit, Mechanism, Note};
 use crate::diagnosis::log::{Log, Scope};
 use crate::diagnosis::names::Name;
@@ -104,9 +103,7 @@ fn of_scope(log: &Log<'_>, route: Scope) -> Found {
             limits_of_upstream(log, route, found);
         },
     ];
-    // Routes are side by side already.
-    let cores = if route.is_none() { log.cores } else { Cores::ONE };
-    let parts = cores.map(&PARTS, |part| {
+    let parts = log.cores_of(route).map(&PARTS, |part| {
         let mut found = Found::default();
         part(log, route, &mut found);
         found

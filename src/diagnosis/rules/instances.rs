@@ -6,7 +6,6 @@ use super::{CLIENTS, Cause};
 use crate::close::Outcome;
 use crate::diagnosis::cluster::surprise;
 use crate::diagnosis::cohort::{LEAST, Trait};
-use crate::diagnosis::cores::Cores;
 use crate::diagnosis::finding::{Culprit, Mechanism};
 use crate::diagnosis::log::{Log, Scope};
 use crate::diagnosis::names::Name;
@@ -147,8 +146,7 @@ fn sick(log: &Log<'_>, scope: Scope, property: Trait, illness: Illness) -> Optio
 /// Each unit, by its number, beside its siblings: those that serve the same routes, on those routes.
 fn beside(log: &Log<'_>, scope: Scope, property: Trait, illness: Illness) -> BTreeMap<u32, Unit> {
     let routes = scope.map_or_else(|| log.routes().to_vec(), |route| vec![route]);
-    let cores = if scope.is_none() { log.cores } else { Cores::ONE };
-    let places = cores.map(&routes, |route| places(log, *route, property, illness));
+    let places = log.cores_of(scope).map(&routes, |route| places(log, *route, property, illness));
     let mut totals = BTreeMap::<u32, f64>::new();
     for (unit, place) in places.iter().flatten() {
         *totals.entry(*unit).or_default() += place.all;

@@ -51,25 +51,24 @@ pub(super) fn causes(log: &Log<'_>, causes: &mut Vec<Cause>) {
 }
 
 fn of_scope(log: &Log<'_>, route: Scope) -> Vec<Cause> {
-    let mut causes = vec![];
+    let of_rule = |rule: &'static Rule| {
+        let of_both = (rule.sign)(Peer::Client) == (rule.sign)(Peer::Upstream);
+        Peer::ALL.into_iter().take(if of_both { 1 } else { 2 }).map(move |peer| (rule, peer))
+    };
+    // Each looks at sessions of a sign of its own.
+    let cases: Vec<(&Rule, Peer)> = RULES.iter().flat_map(of_rule).collect();
     let scope = log.sessions_of(route);
-    for rule in RULES {
-        let mut peers = Peer::ALL.to_vec();
-        if (rule.sign)(Peer::Client) == (rule.sign)(Peer::Upstream) {
-            peers.truncate(1);
+    let found = log.cores_of(route).map(&cases, |(rule, peer)| {
+        let members = log.open(route, |sign| sign == (rule.sign)(*peer));
+        let members = notable(log, &members, scope, rule.floor)?;
+        if log.clients(&members) < CLIENTS {
+            return None;
         }
-        for peer in peers {
-            let members = log.open(route, |sign| sign == (rule.sign)(peer));
-            let Some(members) = notable(log, &members, scope, rule.floor) else { continue };
-            if log.clients(&members) < CLIENTS {
-                continue;
-            }
-            let cause = cause(log, route, rule, peer, &members, scope);
-            log.explain(&cause.members);
-            causes.push(cause);
-        }
-    }
-    causes
+        let cause = cause(log, route, rule, *peer, &members, scope);
+        log.explain(&cause.members);
+        Some(cause)
+    });
+    found.into_iter().flatten().collect()
 }
 
 fn cause(log: &Log<'_>, route: Scope, rule: &Rule, peer: Peer, members: &[usize], scope: &[usize]) -> Cause {
