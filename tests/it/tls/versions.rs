@@ -1,8 +1,13 @@
 //! The version of TLS on each leg, in the records.
 
+use std::sync::Arc;
+
 use closewatch::close::{Outcome, TlsVersion};
-use rustls::SupportedProtocolVersion;
+use closewatch::config::provider;
+use rustls::crypto::CryptoProvider;
 use rustls::version::{TLS12, TLS13};
+use rustls::{CipherSuite, ClientConfig, SupportedProtocolVersion};
+use tokio_rustls::TlsConnector;
 
 use crate::handshakes::answer::fails;
 use crate::rig::{Legs, REQUEST, Rig, authority};
@@ -47,6 +52,27 @@ async fn a_record_has_the_version_of_each_leg() {
             rig.done().await;
         }
     }
+}
+
+#[tokio::test]
+async fn of_the_suites_that_a_client_offers_the_cheapest_is_spoken() {
+    use CipherSuite::{TLS13_AES_128_GCM_SHA256 as CHEAPEST, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256};
+    let rig = Rig::with_tls(Legs { client: true, upstream: false }, |_| {});
+    for (offered, spoken) in [
+        (vec![TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256, CHEAPEST], CHEAPEST),
+        (vec![TLS13_AES_256_GCM_SHA384], TLS13_AES_256_GCM_SHA384),
+        (vec![TLS13_CHACHA20_POLY1305_SHA256], TLS13_CHACHA20_POLY1305_SHA256),
+    ] {
+        let mut own = CryptoProvider::clone(&provider());
+        own.cipher_suites.retain(|suite| offered.contains(&suite.suite()));
+        own.cipher_suites.sort_by_key(|suite| offered.iter().position(|it| *it == suite.suite()));
+        let client = ClientConfig::builder_with_provider(own.into()).with_safe_default_protocol_versions().unwrap();
+        let client = client.with_root_certificates(authority().roots()).with_no_client_auth();
+        let connector = TlsConnector::from(Arc::new(client));
+        let stream = connector.connect("chat.test".try_into().unwrap(), rig.connect_tcp().await).await.unwrap();
+        assert_eq!(stream.get_ref().1.negotiated_cipher_suite().map(|suite| suite.suite()), Some(spoken));
+    }
+    rig.done().await;
 }
 
 #[tokio::test]
