@@ -5,11 +5,14 @@ use tokio::net::TcpStream;
 
 use super::http::head::{RequestHead, Room, request};
 use super::http::headers::names_two_hosts;
+use super::http::lines;
 use super::http::target::put_stand_in;
 use super::http::websocket::{asks_for_websocket, check_upgrade};
 use super::parsed::Parsed;
+use super::source::client::Client;
 use super::source::proxy_protocol::{self, Header};
 use crate::close::Address;
+use crate::config::Forwarded;
 
 /// An upgrade that would be relayed byte for byte.
 #[derive(Debug)]
@@ -31,6 +34,64 @@ pub fn verbatim(bytes: &[u8]) -> Option<Verbatim<'_>> {
         }
         Parsed::Whole(RequestHead::Other(_)) | Parsed::Partial | Parsed::Other => None,
     }
+}
+
+/// A request that passes line by line.
+#[derive(Debug)]
+pub struct PassedRequest<'b> {
+    /// Its `Host`.
+    pub host: &'b str,
+    /// Its target without the query.
+    pub path: &'b str,
+    /// Whether its answer has no body.
+    pub is_head: bool,
+    /// Whether its answer is the last of its connection.
+    pub is_last: bool,
+    /// The bytes of the head.
+    pub len: usize,
+    /// The head as its upstream gets it.
+    pub written: Vec<u8>,
+}
+
+/// The head of an answer that passes line by line.
+#[derive(Debug)]
+pub struct PassedAnswer {
+    /// Its status.
+    pub status: u16,
+    /// The bytes of its body.
+    pub body: u64,
+    /// Whether the answer itself comes behind it.
+    pub is_early: bool,
+    /// Whether it is the last of its connection.
+    pub is_last: bool,
+    /// The bytes of the head.
+    pub len: usize,
+    /// The head as its client gets it: on a connection that goes on, and on one that ends.
+    pub written: [Vec<u8>; 2],
+}
+
+/// The request at the beginning of `bytes`, if it passes line by line.
+pub fn passed_request(bytes: &[u8]) -> Option<PassedRequest<'_>> {
+    let mut room = Room::new();
+    let request = lines::request(bytes, &mut room)?;
+    let mut written = Vec::new();
+    let client = Client { address: Address::Unix("".into()), proxied: None, tls: None };
+    request.write(&mut written, &client, &Forwarded::default(), "http");
+    let (host, path, len) = (request.host, request.path, request.len());
+    Some(PassedRequest { host, path, is_head: request.is_head, is_last: request.is_last, len, written })
+}
+
+/// The answer at the beginning of `bytes`, if it passes line by line; `to_head` if it answers a HEAD.
+pub fn passed_answer(bytes: &[u8], to_head: bool) -> Option<PassedAnswer> {
+    let mut room = Room::new();
+    let Parsed::Whole(answer) = lines::answer(bytes, to_head, &mut room) else { return None };
+    let written = [false, true].map(|last| {
+        let mut written = Vec::new();
+        answer.write(&mut written, last);
+        written
+    });
+    let (is_early, len) = (answer.is_early(), answer.len());
+    Some(PassedAnswer { status: answer.status, body: answer.body, is_early, is_last: answer.is_last, len, written })
 }
 
 /// The first bytes of a connection as hyper is shown them.
