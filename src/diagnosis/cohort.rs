@@ -124,7 +124,17 @@ pub(super) fn stretch(log: &Log<'_>, members: &[usize], scope: &[usize], least: 
     }
     let (_, start, size) = best?;
     let window = &members[start..start + size];
-    let share = log.count(window) / log.count(log.within(scope, log.span(window))).max(1.0);
+    let (from, to) = log.span(window);
+    // Handshakes fail when they are tried, and sessions end later: those that were tried meanwhile are beside them.
+    let beside = if log.session(window[0]).is_none() {
+        let tried = |row: usize| if log.session(row).is_some() { log.rows[row].opened() } else { at(row) };
+        let later = &scope[scope.partition_point(|row| at(*row) < from)..];
+        let meanwhile: Vec<usize> = later.iter().copied().filter(|row| (from..=to).contains(&tried(*row))).collect();
+        log.count(&meanwhile)
+    } else {
+        log.count(log.within(scope, (from, to)))
+    };
+    let share = log.count(window) / beside.max(1.0);
     (share >= least.max(SHARE)).then(|| window.to_vec())
 }
 

@@ -63,6 +63,8 @@ pub(super) enum Sign {
 const STALL: f64 = 1.0;
 /// Silence behind an unanswered ping from which on it counts.
 const UNANSWERED: f64 = 3.0;
+/// A ping that is no older may be answered yet.
+const IN_FLIGHT: f64 = 1.0;
 /// A session that ends so soon behind the 101 never began.
 const AT_ONCE: f64 = 2.0;
 /// A handshake that takes so long makes clients give up.
@@ -150,7 +152,15 @@ impl Sign {
         }
         let silent = closed.silent(other);
         let unanswered = closed.of(other).unanswered_pings > 0 && silent >= UNANSWERED;
-        unanswered.then_some(Self::Unanswered(other))
+        (unanswered && !Self::just_asked(closed, other)).then_some(Self::Unanswered(other))
+    }
+
+    /// Whether the only ping that `peer` owes a pong may have come too shortly before the end to be answered: a timer that ends
+    /// sessions at a multiple of the time between pings meets one on its way.
+    fn just_asked(closed: &Closed<'_>, peer: Peer) -> bool {
+        let side = closed.of(peer);
+        let usual = side.longest_silence.is_some_and(|longest| closed.silent(peer) <= 1.05 * longest + 0.5);
+        side.unanswered_pings == 1 && usual && closed.silent(peer.other()) < IN_FLIGHT
     }
 
     fn gave_up(closed: &Closed<'_>) -> bool {

@@ -44,6 +44,8 @@ const INSTANT: f64 = 1.0;
 /// Times at which a timer's clock must have begun to run, and how far apart they are at least.
 const BEGINNINGS: usize = 5;
 const LEAST_APART: f64 = 0.02;
+/// Ends no further apart than this may be of one sweep.
+const SWEEP: f64 = 2.0;
 /// Ends that all come within so many seconds are of one event.
 const BURST: f64 = 10.0;
 
@@ -132,6 +134,13 @@ fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, found: &mut Found) 
     let mechanism = if clock == Clock::Age { Mechanism::MaxLifetime } else { Mechanism::IdleCut };
     let bystanders = others(log.sessions_of(route), members);
     let has = |property| shared(log, members, &bystanders, property).is_some();
+    let closed_too = || {
+        let closed: Vec<usize> =
+            bystanders.iter().copied().filter(|row| log.sign(*row) == Some(Sign::Normal)).collect();
+        let closed = log.values(&closed, |session| clock.of(session));
+        cluster::heaviest(&closed, members.len())
+            .is_some_and(|closed| closed.low <= cluster.high && cluster.low <= closed.high)
+    };
     let of_program = || shared_by(log, members, &bystanders, Trait::UserAgent, MAINLY).is_some();
     let (culprit, or): (_, &[_]) = match leg {
         Peer::Client if of_program() && spares_others(log, &timer, &bystanders) => {
@@ -141,6 +150,18 @@ fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, found: &mut Found) 
                     "One client program left {} at {}: its own timer.",
                     counted(members.len() as u64, "session"),
                     span(cluster.center)
+                ),
+            });
+            return;
+        }
+        // Of a game, or a lesson, some close at its end, and some just leave.
+        Peer::Client if closed_too() => {
+            found.notes.push(Note {
+                mechanism: "client_idle_policy",
+                sentence: format!(
+                    "{} sessions were left at {:.1} s, at which as many or more closed by themselves.",
+                    members.len(),
+                    cluster.center
                 ),
             });
             return;
@@ -285,6 +306,9 @@ fn limits_of_upstream(log: &Log<'_>, route: Scope, found: &mut Found) {
             continue;
         }
         let mechanism = if timer.clock == Clock::Age { Mechanism::MaxLifetime } else { Mechanism::IdleCut };
+        if with_others(log, &rows, &timer.members) {
+            continue;
+        }
         found.causes.push(
             Cause::new(mechanism, Culprit::Upstream, &[], timer.members)
                 .with_limit(Some(limit))
@@ -292,6 +316,32 @@ fn limits_of_upstream(log: &Log<'_>, route: Scope, found: &mut Found) {
                 .because("sessions that the upstream closed at the limit", timer.cluster.count as f64),
         );
     }
+}
+
+/// Whether these ends are a small part of many at the same instants: of a fleet that restarts by the clock some have been silent
+/// since its last restart.
+fn swept_along(log: &Log<'_>, ends: &[usize], timer: &Timer) -> bool {
+    let at = |row: usize| log.rows[row].at;
+    let near = |rows: &[usize], row: usize| {
+        let from = rows.partition_point(|other| at(*other) < at(row) - SWEEP);
+        rows[from..].iter().take_while(|other| at(**other) <= at(row) + SWEEP).count() as f64
+    };
+    let by_chance = 2.0 * SWEEP * ends.len() as f64 / log.length();
+    let swept = |row: &&usize| near(ends, **row) >= 3.0 * near(&timer.members, **row) + 10.0 * by_chance;
+    timer.members.iter().filter(swept).count() * 10 >= timer.members.len() * 7
+}
+
+/// Whether others that were closed in the same way, at other ages, went together with these: then it was an event that comes again
+/// and again, of which sessions that begin behind one and end in the next have one age.
+fn with_others(log: &Log<'_>, closed: &[usize], members: &[usize]) -> bool {
+    let at = |row: usize| log.rows[row].at;
+    let together = |row: &usize| {
+        let next = members.partition_point(|member| at(*member) < at(*row) - BURST);
+        members.get(next).is_some_and(|member| at(*member) <= at(*row) + BURST)
+    };
+    let others = others(closed, members);
+    let together = others.iter().filter(|row| together(row)).count();
+    others.len() * 4 >= members.len() && together * 10 >= others.len() * 7
 }
 
 /// Closes of clients at one silence or age: their own business.
@@ -320,7 +370,9 @@ pub(super) fn best(log: &Log<'_>, route: Scope, leg: Peer) -> Option<Timer> {
     for group in groups {
         let rows = log.open(route, |sign| group.contains(&sign));
         for clock in Clock::ALL {
-            let Some(found) = timer(log, &rows, clock, FEWEST) else { continue };
+            let Some(found) = timer(log, &rows, clock, FEWEST).filter(|found| !swept_along(log, &rows, found)) else {
+                continue;
+            };
             let excess = |timer: &Timer| timer.cluster.count as f64 - timer.cluster.expected;
             let better = if clock == Clock::Age { MUCH_BETTER } else { BETTER };
             if best.as_ref().is_none_or(|best| excess(&found) > better * excess(best)) {

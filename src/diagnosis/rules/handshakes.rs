@@ -1,9 +1,10 @@
 //! Handshakes that failed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{CLIENTS, Cause};
 use crate::close::Outcome;
+use crate::diagnosis::cluster::quantile;
 use crate::diagnosis::cohort::{LEAST, Trait, notable, others, shared};
 use crate::diagnosis::finding::{Culprit, Mechanism};
 use crate::diagnosis::log::{Log, Scope};
@@ -17,6 +18,8 @@ enum Kind {
     Upstream,
     /// The upstream said no for want of a credential.
     Unauthorized,
+    /// The upstream knows no such place.
+    Missing,
     /// The 101 was none.
     Contradicts,
     /// TLS failed for a certificate.
@@ -30,14 +33,20 @@ enum Kind {
 }
 
 /// Shares of a route's attempts from which on they are no background.
-const FLOORS: [(Kind, f64); 6] = [
+const FLOORS: [(Kind, f64); 7] = [
     (Kind::Internal, 0.01),
     (Kind::Certificate, 0.04),
     (Kind::Contradicts, 0.02),
     (Kind::OverLimit, 0.03),
     (Kind::Upstream, 0.04),
     (Kind::Unauthorized, 0.12),
+    (Kind::Missing, 0.12),
 ];
+
+/// Of what a program tried so much must be refused if it is about that program alone: of scripts some lack a password every day.
+const LOCKED_OUT: f64 = 0.6;
+/// Of those who are told that there is nothing so many must have had sessions: scanners have none.
+const AT_HOME: f64 = 0.5;
 
 /// Before the first refusal, a restart that was announced so shortly makes it the storm behind it.
 const STORM: f64 = 180.0;
@@ -66,7 +75,17 @@ fn of_scope(log: &Log<'_>, route: Scope) -> Vec<Cause> {
         }
         let scope = log.unexplained(route);
         let Some(members) = notable(log, &members, &scope, floor) else { continue };
-        if log.clients(&members) < CLIENTS {
+        let is_theirs = match kind {
+            Kind::Unauthorized => is_locked_out(log, route, &members),
+            Kind::Missing => are_at_home(log, &members),
+            Kind::Upstream
+            | Kind::Contradicts
+            | Kind::Certificate
+            | Kind::OverLimit
+            | Kind::Internal
+            | Kind::Harmless => true,
+        };
+        if log.clients(&members) < CLIENTS || !is_theirs {
             continue;
         }
         let cause = cause(log, kind, members, &scope);
@@ -74,6 +93,35 @@ fn of_scope(log: &Log<'_>, route: Scope) -> Vec<Cause> {
         causes.push(cause);
     }
     causes
+}
+
+/// Whether those who are refused are of many programs, or of one that hardly ever gets in.
+fn is_locked_out(log: &Log<'_>, route: Scope, members: &[usize]) -> bool {
+    if is_cut_off(log, route, members) {
+        return false;
+    }
+    let all = log.within(log.rows_of(route), log.span(members));
+    let Some(program) = shared(log, members, &others(all, members), Trait::UserAgent) else { return true };
+    let of_program: Vec<usize> =
+        all.iter().copied().filter(|row| Trait::UserAgent.of(log.rows[*row]) == program).collect();
+    log.count(members) >= LOCKED_OUT * log.count(&of_program)
+}
+
+/// Whether the log ends before the sessions that began meanwhile: then nobody can tell how many were not refused, unless those who
+/// were tried again.
+fn is_cut_off(log: &Log<'_>, route: Scope, members: &[usize]) -> bool {
+    let ages = log.values(log.sessions_of(route), |session| session.age);
+    let (_, last) = log.span(members);
+    let end = log.rows.last().map_or(last, |row| row.at);
+    last > end - quantile(&ages, 0.5) && members.len() < 2 * log.clients(members)
+}
+
+/// Whether most of these clients have sessions, too.
+fn are_at_home(log: &Log<'_>, members: &[usize]) -> bool {
+    let client = |row: &usize| log.clients.number(*row);
+    let known: HashSet<_> = log.sessions_of(None).iter().map(client).collect();
+    let at_home: Vec<usize> = members.iter().copied().filter(|row| known.contains(&client(row))).collect();
+    log.count(&at_home) >= AT_HOME * log.count(members)
 }
 
 /// Whether a row of this sign can be of any kind: most sessions cannot, and are not looked at any closer.
@@ -89,7 +137,7 @@ fn kind_of(log: &Log<'_>, row: &Row) -> Kind {
     };
     match outcome {
         Outcome::Refused if matches!(status, 401 | 403) => Kind::Unauthorized,
-        Outcome::Refused if matches!(status, 400 | 404 | 405 | 426) => Kind::Harmless,
+        Outcome::Refused if matches!(status, 400 | 404 | 405 | 410 | 426) => Kind::Missing,
         Outcome::Refused
         | Outcome::DialFailed
         | Outcome::DialTimeout
@@ -139,6 +187,11 @@ fn cause(log: &Log<'_>, kind: Kind, members: Vec<usize>, scope: &[usize]) -> Cau
             let (culprit, or) =
                 if of_program { (Culprit::Client, Culprit::Upstream) } else { (Culprit::Upstream, Culprit::Client) };
             Cause::new(Mechanism::HandshakesRefused, culprit, &[or], members).sure(0.88)
+        }
+        Kind::Missing => {
+            let (culprit, or) =
+                if of_program { (Culprit::Client, Culprit::Upstream) } else { (Culprit::Upstream, Culprit::Client) };
+            Cause::new(Mechanism::HandshakesRefused, culprit, &[or], members).sure(0.85)
         }
         Kind::Upstream | Kind::Harmless => storm(log, refused(log, members)),
     }

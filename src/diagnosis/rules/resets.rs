@@ -204,8 +204,13 @@ fn client(log: &Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> 
         (Culprit::NetworkClientSide, &[Culprit::MiddleboxFront, Culprit::Client])
     };
     let mechanism = if vanished { Mechanism::PeerVanished } else { Mechanism::RandomResets };
+    let mut or = or.to_vec();
+    // Clients do not choose the instance.
+    if network.is_none() && shared_by(log, &members, &bystanders, Trait::Instance, MAINLY).is_some() {
+        or.insert(0, Culprit::Proxy);
+    }
     Some(
-        Cause::new(mechanism, culprit, or, members)
+        Cause::new(mechanism, culprit, &or, members)
             .sure(0.87)
             .because("ends of the same clients by FIN meanwhile", fins),
     )

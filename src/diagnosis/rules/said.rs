@@ -38,6 +38,8 @@ const fn rule(sign: fn(Peer) -> Sign, mechanism: Mechanism, floor: f64, confiden
     Rule { sign, mechanism, floor, confidence }
 }
 
+/// Silences that differ from their mode by no more have a timer behind them.
+const ONE_TIME: f64 = 0.15;
 /// Before the first 1013, a restart that was announced so shortly makes it the storm behind it.
 const STORM: f64 = 180.0;
 /// An error so soon behind a message of the client is its answer.
@@ -84,7 +86,10 @@ fn cause(log: &Log<'_>, route: Scope, rule: &Rule, peer: Peer, members: &[usize]
     let silence = |session: &Session| session.silent[peer.index()];
     let gave_up = || {
         let values = log.values(members, silence);
-        Some(cluster::mode(&values)).filter(|limit| *limit > 0.5)
+        let limit = cluster::mode(&values);
+        // A side that spoke until it fell silent was silent for any time when the next ping came to nothing.
+        let close = values.iter().filter(|value| (**value - limit).abs() <= ONE_TIME * limit).count();
+        (limit > 0.5 && close * 2 >= values.len()).then_some(limit)
     };
     let new = |culprit, or: &[_]| Cause::new(rule.mechanism, culprit, or, members.to_vec()).sure(rule.confidence);
     match rule.mechanism {

@@ -10,6 +10,7 @@ mod properties;
 mod recipe;
 mod stage;
 mod texts;
+mod third;
 mod tls;
 
 use std::fmt::Write as _;
