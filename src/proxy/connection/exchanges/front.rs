@@ -59,6 +59,10 @@ impl<'p> Front<'p> {
         Self { proxy, leg, read, full: false, phase, watched: false, timer: None, quiet_since: Instant::now() }
     }
 
+    pub(super) const fn is_watched(&self) -> bool {
+        self.watched
+    }
+
     /// Has the kernel ask the client now and then whether it is still there.
     pub(super) fn watch(&mut self) {
         if !std::mem::replace(&mut self.watched, true) {

@@ -140,13 +140,16 @@ async fn pass_one(
         Some(Ok(ready)) => ready,
         Some(Err(error)) => return given(Err(error)),
     };
+    let is_watched = front.is_watched() && upstream.is_watched();
+    let mut long = pin!((!is_watched).then(|| tokio::time::sleep(SHORT)));
     let mut exchange = Exchange::new(&mut upstream, question, std::mem::take(out), sent);
-    let mut long = pin!(tokio::time::sleep(SHORT));
-    let mut is_long = false;
     let ended = poll_fn(|cx: &mut Context<'_>| {
         let ended = exchange.poll(front, len, cx);
-        if ended.is_pending() && !is_long && long.as_mut().poll(cx).is_ready() {
-            is_long = true;
+        if ended.is_pending()
+            && let Some(patience) = long.as_mut().as_pin_mut()
+            && patience.poll(cx).is_ready()
+        {
+            long.set(None);
             front.watch();
             exchange.watch();
         }
