@@ -1,7 +1,7 @@
 //! Boxes on the way: limits of silence and of age, flows forgotten, restarts.
 
-use super::world::{Draft, Fate, Limit, World};
-use super::{Build, talk::Leave};
+use super::talk::Leave;
+use super::world::{Build, Draft, Fate, Limit, World};
 use crate::close::{End, Outcome};
 use crate::diagnosis::Culprit::{MiddleboxBack, MiddleboxFront, NetworkClientSide, NetworkUpstreamSide, Upstream};
 use crate::diagnosis::Mechanism::{IdleCut, MaxLifetime, PeerVanished, RandomResets, SilentDrop, UnannouncedRestart};

@@ -1,9 +1,8 @@
 //! Harmless days: how programs and people behave when all is well.
 
-use super::Build;
 use super::people::Program;
 use super::talk::{Answer, Beat, Leave};
-use super::world::{Draft, Fate, World};
+use super::world::{Build, Draft, Fate, World};
 use crate::close::{End, Outcome};
 use crate::wire::Peer;
 

@@ -1,11 +1,10 @@
 //! More harmless days.
 
-use super::Build;
 use super::calm::{crowd, lean, ordinary};
 use super::falls::drained;
 use super::people::Program;
 use super::talk::{Answer, Leave};
-use super::world::{Fate, World};
+use super::world::{Build, Fate, World};
 use crate::close::{End, Outcome};
 use crate::wire::Peer;
 

@@ -1,7 +1,7 @@
 //! Programs and hosts that fall over, refuse, or have too much to do.
 
-use super::world::{Draft, Fate, Limit, World};
-use super::{Build, talk::Answer, talk::Leave};
+use super::talk::{Answer, Leave};
+use super::world::{Build, Draft, Fate, Limit, World};
 use crate::close::{Cause, End, Outcome, TlsFailure};
 use crate::diagnosis::Culprit::{Client, MiddleboxBack, NetworkUpstreamSide, Proxy, Upstream};
 use crate::diagnosis::Mechanism::{

@@ -18,9 +18,7 @@ mod world;
 use std::fmt::Write as _;
 
 use crate::diagnosis::{Engine, Finding, Mechanism};
-use world::{Expected, Limit, World};
-
-type Build = fn(&mut World);
+use world::{Build, Expected, Limit, World};
 
 /// Of all incidents so many must be named right.
 const NAMED: f64 = 0.95;

@@ -1,9 +1,8 @@
 //! More incidents: limits that vary, words of other hands, doors that stay shut, small logs.
 
-use super::Build;
 use super::people::Program;
 use super::talk::{Answer, Beat, Leave};
-use super::world::{Draft, Fate, Limit, World};
+use super::world::{Build, Draft, Fate, Limit, World};
 use crate::close::{End, Outcome};
 use crate::diagnosis::Culprit::{
     Client, MiddleboxBack, MiddleboxFront, NetworkClientSide, NetworkUpstreamSide, Proxy, Upstream,

@@ -1,11 +1,10 @@
 //! Harmless days: deploys, drains, tests and probes.
 
-use super::Build;
 use super::calm::{crowd, ordinary};
 use super::falls::drained;
 use super::people::Program;
 use super::talk::{Answer, Beat, Leave};
-use super::world::{Fate, World};
+use super::world::{Build, Fate, World};
 use crate::close::{Cause, End, Outcome, TlsFailure};
 use crate::wire::{Peer, Violation};
 

@@ -1,8 +1,7 @@
 //! Two causes in one log: both must be found, and nothing else.
 
-use super::Build;
 use super::talk::{Beat, Leave};
-use super::world::{Fate, Limit, World};
+use super::world::{Build, Fate, Limit, World};
 use crate::close::{End, Outcome};
 use crate::diagnosis::Culprit::{Client, MiddleboxBack, MiddleboxFront, NetworkClientSide, Upstream};
 use crate::diagnosis::Mechanism::{

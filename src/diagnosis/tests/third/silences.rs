@@ -1,9 +1,8 @@
 //! Peers that fall silent, or take nothing, while the other side waits.
 
-use super::Build;
 use super::talk::{Answer, Beat, Leave};
 use super::words::{some_use, uses};
-use super::world::{Draft, Fate, Limit, World};
+use super::world::{Build, Draft, Fate, Limit, World};
 use crate::close::End;
 use crate::diagnosis::Culprit::{Client, NetworkClientSide, NetworkUpstreamSide, Upstream};
 use crate::diagnosis::Mechanism::{HeartbeatTimeout, KeepaliveTimeout, SlowConsumer};

@@ -1,9 +1,8 @@
 //! Ends that one side explains by a code, by words, or by what it had just seen.
 
-use super::Build;
 use super::people::Program;
 use super::talk::{Answer, Beat, Leave};
-use super::world::{Draft, Fate, Limit, World};
+use super::world::{Build, Draft, Fate, Limit, World};
 use crate::close::End;
 use crate::diagnosis::Culprit::{Client, MiddleboxBack, Upstream};
 use crate::diagnosis::Mechanism::{

@@ -10,6 +10,9 @@ use crate::close::{CloseRecord, HandshakeRecord, Outcome, RouteFacts, TlsFailure
 use crate::diagnosis::{Culprit, Mechanism};
 use fastrand::Rng;
 
+/// Makes a day, and says what must be found in it.
+pub(super) type Build = fn(&mut World);
+
 pub(super) struct Route {
     pub(super) name: &'static str,
     pub(super) path: &'static str,
