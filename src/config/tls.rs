@@ -21,7 +21,7 @@ use super::values::{show_file, show_switch};
 /// The largest file that is read; a system's bundle of roots takes a quarter of it.
 const LARGEST_FILE: u64 = 1024 * 1024;
 
-/// AES-128 with SHA-256, in TLS 1.3 and 1.2.
+/// AES-128 with SHA-256, in TLS 1.3 and 1.2: the first that upstreams are offered.
 const FIRST_SUITES: [CipherSuite; 3] = [
     CipherSuite::TLS13_AES_128_GCM_SHA256,
     CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
@@ -91,8 +91,8 @@ pub enum TlsFile {
 /// The cryptography of all TLS: aws-lc-rs, which signs with RSA and encrypts bulk at nearly half the cost of ring
 /// (`benches/README.md`), and builds with nothing but a C compiler.
 ///
-/// AES-128 with SHA-256 comes first, as in browsers. Most of what else a resumed handshake costs is SHA-384, for which processors have no
-/// instructions where they have some for SHA-256.
+/// Upstreams are offered AES-128 with SHA-256 first, as browsers offer it: a handshake with SHA-384 costs more
+/// (`benches/README.md`). Of what a client offers, its own order decides: a phone without AES in its processor prefers ChaCha20.
 pub fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
         let mut provider = aws_lc_rs::default_provider();

@@ -11,9 +11,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// A client's connection. Boxed with TLS, which is the size of ten sockets.
@@ -36,7 +37,11 @@ pub(crate) fn client(ca: &Path, anew: bool) -> io::Result<Tls> {
     for certificate in CertificateDer::pem_file_iter(ca).map_err(io::Error::other)? {
         roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
     }
-    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    // As browsers do, it prefers AES-128 with SHA-256; each proxy is left to follow it or not.
+    let mut provider = ring::default_provider();
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    let config = ClientConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions();
+    let mut config = config.map_err(io::Error::other)?.with_root_certificates(roots).with_no_client_auth();
     config.resumption = Resumption::disabled();
     Ok(Tls { config: Arc::new(config), anew }.of_another_client())
 }

@@ -64,7 +64,6 @@ impl Acceptor {
             .with_cert_resolver(Arc::clone(&identity) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.ticketer = tickets();
-        config.ignore_client_order = true;
         Some(Self { settings: settings.clone(), config: Arc::new(config), identity })
     }
 
