@@ -21,8 +21,6 @@ pub(super) struct Clients {
 /// One client.
 #[derive(Clone, Debug)]
 struct Client {
-    ip: Ip,
-    program: Name,
     /// Its rows begin here, and end where the next one's begin.
     from: usize,
     /// The most sessions that it had at once: more than a few are a hop, or a crowd behind one address.
@@ -54,19 +52,19 @@ impl Clients {
         };
         let mut from = 0;
         for rows in order.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-            let (ip, program, _) = rows[0];
             let number = u32::try_from(clients.each.len()).unwrap_or(u32::MAX);
             for (_, _, row) in rows {
                 clients.of_row[*row] = number;
             }
             let at_once = most_at_once(rows.iter().map(|(_, _, row)| log[*row]));
-            clients.each.push(Client { ip, program, from, at_once });
+            clients.each.push(Client { from, at_once });
             from += rows.len();
         }
-        for programs in clients.each.chunk_by(|a, b| a.ip == b.ip).filter(|programs| programs.len() >= PROGRAMS) {
+        let ip = |client: &Client| log[clients.rows[client.from]].client;
+        for programs in clients.each.chunk_by(|a, b| ip(a) == ip(b)).filter(|programs| programs.len() >= PROGRAMS) {
             let sessions = programs.iter().map(|client| client.at_once).sum();
             if sessions >= SESSIONS {
-                clients.shared.insert(programs[0].ip, sessions);
+                clients.shared.insert(ip(&programs[0]), sessions);
             }
         }
         clients
@@ -89,13 +87,14 @@ impl Clients {
         let mut order: Vec<(u32, usize)> = members.iter().map(|row| (self.of_row[*row], *row)).collect();
         order.sort_unstable();
         let clients = |rows: &[(u32, usize)]| {
-            let client = &self.each[rows[0].0 as usize];
+            let (number, first) = rows[0];
+            let (client, first) = (&self.each[number as usize], log[first]);
             // A hop on the same host, in front of handshakes that never came to say which program asks.
-            if client.program == 0 && address::is_local(client.ip) {
+            if first.user_agent == 0 && address::is_local(first.client) {
                 return rows.len();
             }
             // One of the programs behind a hop: not more clients than the hop has, and nobody knows which.
-            let crowd = client.at_once.max(self.shared.get(&client.ip).copied().unwrap_or(1));
+            let crowd = client.at_once.max(self.shared.get(&first.client).copied().unwrap_or(1));
             if crowd >= CROWD { rows.len().min(crowd) } else { most_at_once(rows.iter().map(|(_, row)| log[*row])) }
         };
         order.chunk_by(|a, b| a.0 == b.0).map(clients).sum()

@@ -55,6 +55,12 @@ impl Engine {
         self.tally.merge(other.tally);
     }
 
+    /// Gives the records that were kept since the last time to `whole`, which other engines share, and learns which of those to
+    /// come it need not keep. Together they keep few more than one engine would; what was counted is merged at the end.
+    pub fn hand_over(&mut self, whole: &mut Self) {
+        self.sample.hand_over(&mut whole.sample);
+    }
+
     /// Findings and notes. Does not depend on the order in which the records came, nor on which engine they came to first.
     pub fn report(&self) -> Report {
         self.report_on(1)

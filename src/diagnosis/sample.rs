@@ -65,9 +65,7 @@ impl Sample {
         if stratum.bound.is_none_or(|bound| rank < bound) {
             self.kept += usize::from(stratum.kept.len() < self.most);
             stratum.kept.push(Ranked::of(Box::new(row())));
-            if stratum.kept.len() >= self.most + (self.most / SPARE).max(1) {
-                stratum.cut(self.most);
-            }
+            stratum.cut_spare(self.most);
             self.shrink();
         }
     }
@@ -87,18 +85,36 @@ impl Sample {
         self.kept = self.strata.values().map(|stratum| stratum.kept.len()).sum();
     }
 
-    pub(super) fn merge(&mut self, other: Self) {
-        self.most = self.most.min(other.most);
-        for (key, theirs) in other.strata {
-            let full = !self.strata.contains_key(&key) && self.strata.len() >= STRATA;
-            let mine = self.strata.entry(if full { (0, key.1) } else { key }).or_default();
-            mine.seen += theirs.seen;
-            mine.bound = mine.bound.into_iter().chain(theirs.bound).min();
-            mine.kept.extend(theirs.kept);
-            mine.cut(self.most);
-        }
+    pub(super) fn merge(&mut self, mut other: Self) {
+        other.hand_over(self);
         self.cut();
-        self.shrink();
+    }
+
+    /// Gives its rows to `whole`, and learns what is known of the least there.
+    pub(super) fn hand_over(&mut self, whole: &mut Self) {
+        if self.most < whole.most {
+            whole.most = self.most;
+            whole.cut();
+        }
+        for (key, mine) in &mut self.strata {
+            whole.take(*key, mine);
+        }
+        whole.shrink();
+        (self.most, self.kept) = (whole.most, 0);
+    }
+
+    fn take(&mut self, mut key: (Name, Option<Sign>), theirs: &mut Stratum) {
+        if self.strata.len() >= STRATA && !self.strata.contains_key(&key) {
+            key.0 = 0;
+        }
+        let mine = self.strata.entry(key).or_default();
+        mine.seen += std::mem::take(&mut theirs.seen);
+        mine.bound = mine.bound.into_iter().chain(theirs.bound).min();
+        let before = mine.kept.len().min(self.most);
+        mine.kept.append(&mut theirs.kept);
+        self.kept += mine.kept.len().min(self.most) - before;
+        mine.cut_spare(self.most);
+        theirs.bound = mine.bound;
     }
 
     /// All rows with the number of records that each stands for, by time.
@@ -117,6 +133,13 @@ impl Sample {
 // === impl Stratum ===
 
 impl Stratum {
+    /// The same as [`Self::cut`], as soon as it is worth it.
+    fn cut_spare(&mut self, most: usize) {
+        if self.kept.len() >= most + (most / SPARE).max(1) {
+            self.cut(most);
+        }
+    }
+
     /// Keeps the `most` of least rank.
     fn cut(&mut self, most: usize) {
         if self.kept.len() <= most {
@@ -143,5 +166,70 @@ impl Stratum {
 impl Ranked {
     fn of(row: Box<Row>) -> Self {
         Self { rank: row.rank, row }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fastrand::Rng;
+
+    use super::super::leg_tls::LegTls;
+    use super::super::row::What;
+    use super::*;
+    use crate::close::Outcome;
+
+    fn row(rank: u64) -> Row {
+        let what = What::Handshake { outcome: Outcome::UpstreamClosed, status: 503, tls: 0, took: 0.0 };
+        Row {
+            rank,
+            at: 0.0,
+            instance: 0,
+            route: 0,
+            hop: 0,
+            behind_hop: false,
+            client_tls: LegTls::Unknown,
+            client: 0,
+            user_agent: 0,
+            origin: 0,
+            path: 0,
+            what,
+        }
+    }
+
+    fn ranks(sample: &Sample) -> Vec<(u64, f64)> {
+        sample.rows().into_iter().map(|(row, weight)| (row.rank, weight)).collect()
+    }
+
+    #[test]
+    fn samples_that_share_a_whole_keep_the_same_as_one_and_hold_hardly_more() {
+        const ROWS: u64 = 100_000;
+        const PARTS: usize = 4;
+        const AT_ONCE: usize = 100;
+        for room in [PER_STRATUM * STRATA, 1000] {
+            let mut rng = Rng::with_seed(15);
+            let (mut one, mut whole) = (Sample::with_room(room), Sample::with_room(room));
+            let mut parts = vec![Sample::with_room(room); PARTS];
+            for count in 1..=ROWS {
+                let (rank, key, part) = (rng.u64(..), (rng.u64(1..3), None), rng.usize(..PARTS));
+                one.add(key, rank, || row(rank));
+                parts[part].add(key, rank, || row(rank));
+                if count % AT_ONCE as u64 == 0 {
+                    parts[part].hand_over(&mut whole);
+                    let held =
+                        |sample: &Sample| sample.strata.values().map(|stratum| stratum.kept.len()).sum::<usize>();
+                    let least = (2 * PER_STRATUM).min(room);
+                    let all = held(&whole) + parts.iter().map(held).sum::<usize>();
+                    // A part waits for others to hand over, too.
+                    let waiting = 4 * PARTS * AT_ONCE;
+                    assert!(all <= least + least / SPARE + waiting, "{all} rows of {count}, room for {room}");
+                }
+            }
+            for part in parts {
+                whole.merge(part);
+            }
+            assert_eq!(ranks(&whole), ranks(&one), "room for {room}");
+            let stands_for: f64 = ranks(&whole).iter().map(|(_, weight)| weight).sum();
+            assert!((stands_for - ROWS as f64).abs() < 1e-3, "{stands_for}");
+        }
     }
 }

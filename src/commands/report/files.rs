@@ -22,15 +22,17 @@ pub(super) fn read(files: &[PathBuf], filter: &Filter, anonymise: bool) -> Resul
     let files = if files.is_empty() { &standard } else { files };
     let anonymous = anonymise.then(Anonymous::default);
     let input = Mutex::new(Input::of(files));
+    let sample = Mutex::new(Engine::default());
     let outcomes: Vec<_> = thread::scope(|scope| {
-        let readers: Vec<_> =
-            (0..threads()).map(|_| scope.spawn(|| read_blocks(&input, files, filter, anonymous.as_ref()))).collect();
+        let read = || read_blocks(&input, &sample, files, filter, anonymous.as_ref());
+        let readers: Vec<_> = (0..threads()).map(|_| scope.spawn(read)).collect();
         let outcome = |reader: thread::ScopedJoinHandle<'_, _>| {
             reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
         readers.into_iter().map(outcome).collect()
     });
-    let mut whole = Outcome { engine: Engine::default(), bad: BadLines::default() };
+    let engine = sample.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut whole = Outcome { engine, bad: BadLines::default() };
     for outcome in outcomes {
         let Outcome { engine, bad } = outcome?;
         whole.engine.merge(engine);
@@ -47,6 +49,7 @@ pub(super) fn threads() -> usize {
 
 fn read_blocks(
     input: &Mutex<Input<'_>>,
+    sample: &Mutex<Engine>,
     files: &[PathBuf],
     filter: &Filter,
     anonymous: Option<&Anonymous>,
@@ -61,5 +64,7 @@ fn read_blocks(
         }
         let file = &files[block.file];
         reading::read(&mut block, file, filter, anonymous, &mut outcome.engine, &mut outcome.bad);
+        // All threads fill one sample: memory does not grow with their number.
+        outcome.engine.hand_over(&mut sample.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

@@ -41,10 +41,14 @@ fn findings_do_not_depend_on_how_a_log_is_cut() {
         let expected = report(&log);
         let mut engines = vec![Engine::default(); 4];
         let mut rng = Rng::with_seed(3);
-        for seen in &log {
-            engines[rng.usize(..4)].add(seen);
-        }
         let mut whole = Engine::default();
+        for seen in &log {
+            let engine = &mut engines[rng.usize(..4)];
+            engine.add(seen);
+            if rng.u8(..10) == 0 {
+                engine.hand_over(&mut whole);
+            }
+        }
         for engine in engines {
             whole.merge(engine);
         }
