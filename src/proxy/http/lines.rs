@@ -193,7 +193,9 @@ impl PlainRequest<'_, '_> {
             XForwarded::Append => forwarded_for(self.lines.values("x-forwarded-for"), client),
         };
         let has = |name: &str| self.lines.values(name).next().is_some();
-        let mut set = HOPS.to_vec();
+        // Room for the three of a client, too.
+        let mut set = Vec::with_capacity(2 * HOPS.len());
+        set.extend(HOPS);
         set.extend(appended(&hops, client, forwarded, [scheme, self.host], has));
         rewrite::write(out, self.lines.bytes, &set);
     }

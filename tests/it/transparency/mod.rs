@@ -4,6 +4,7 @@ mod bytes;
 mod ends;
 mod faults;
 mod heads;
+mod idle;
 mod limits;
 mod lines;
 mod options;

@@ -69,9 +69,9 @@ impl<'u> Exchange<'u> {
         self.out.bytes
     }
 
-    /// Has the kernel ask the upstream now and then whether it is still there.
-    pub(super) fn watch(&mut self) {
-        self.upstream.watch();
+    /// The connection to its upstream.
+    pub(super) fn upstream(&mut self) -> &mut Kept {
+        self.upstream
     }
 
     /// Puts a request of `len` bytes to its upstream, and passes the answer on.

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::{Instant, Sleep};
@@ -17,6 +18,10 @@ use crate::shutdown::{Phase, Shutdown};
 /// The most that is held of a client that sends while it is being answered; the rest stays in the kernel.
 const AHEAD: usize = 16 * 1024;
 
+/// Most answers come within this time. Keepalive is set behind it, on connections that are still there: a short exchange is
+/// spared eight system calls.
+const SHORT: Duration = Duration::from_secs(1);
+
 /// The client's side.
 pub(super) struct Front<'p> {
     proxy: &'p Shared,
@@ -28,7 +33,9 @@ pub(super) struct Front<'p> {
     phase: PhaseWatch,
     /// The kernel asks the client now and then whether it is still there.
     watched: bool,
-    /// Fires no later than the client has been quiet for too long.
+    /// From then on it asks all peers. `None` if it does already.
+    watch_at: Option<Instant>,
+    /// Fires no later than the first thing that is due.
     timer: Option<Pin<Box<Sleep>>>,
     /// Since then nothing has come from the client, and it has taken nothing.
     quiet_since: Instant,
@@ -56,11 +63,29 @@ impl<'p> Front<'p> {
     /// `read` was read already.
     pub(super) fn new(proxy: &'p Shared, leg: Leg, read: Vec<u8>) -> Self {
         let phase = PhaseWatch { shutdown: proxy.shutdown.clone(), changed: None, seen: None };
-        Self { proxy, leg, read, full: false, phase, watched: false, timer: None, quiet_since: Instant::now() }
+        let now = Instant::now();
+        let watch_at = Some(now + SHORT);
+        Self { proxy, leg, read, full: false, phase, watched: false, watch_at, timer: None, quiet_since: now }
     }
 
-    pub(super) const fn is_watched(&self) -> bool {
-        self.watched
+    /// An upstream connection was opened for this client.
+    pub(super) fn opened(&mut self) {
+        self.watch_at.get_or_insert_with(|| Instant::now() + SHORT);
+    }
+
+    /// Has the kernel ask the client now and then whether it is still there, and the upstreams of `kept`, as soon as that is
+    /// due. Pending while it is not, and for good once it is done.
+    pub(super) fn poll_watch<'k>(
+        &mut self,
+        kept: impl Iterator<Item = &'k mut Kept>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let Some(at) = self.watch_at else { return Poll::Pending };
+        ready!(self.poll_until(at, cx));
+        self.watch_at = None;
+        self.watch();
+        kept.for_each(Kept::watch);
+        Poll::Ready(())
     }
 
     /// Has the kernel ask the client now and then whether it is still there.
@@ -102,12 +127,12 @@ impl<'p> Front<'p> {
             Poll::Pending => {}
         }
         kept.retain_mut(|kept| kept.is_quiet(cx));
-        self.watch();
-        kept.iter_mut().for_each(Kept::watch);
         if self.phase.poll(cx) > Phase::Running {
             return Poll::Ready(Next::Hyper);
         }
         loop {
+            // Before the rest, which leaves the timer armed for what is due next.
+            let _ = self.poll_watch(kept.iter_mut(), cx);
             let first = kept.iter().map(|kept| kept.used).fold(self.quiet_since, Instant::min);
             ready!(self.poll_quiet(first, cx));
             let (now, patience) = (Instant::now(), self.proxy.config.timeouts.keep_alive);
@@ -126,10 +151,16 @@ impl<'p> Front<'p> {
         self.poll_quiet(self.quiet_since, cx)
     }
 
-    /// Waits until `timeouts.keep_alive` have passed since an instant. It never lies before the one of the call before.
+    /// Waits until `timeouts.keep_alive` have passed since an instant.
     fn poll_quiet(&mut self, since: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let until = since + self.proxy.config.timeouts.keep_alive;
+        self.poll_until(since + self.proxy.config.timeouts.keep_alive, cx)
+    }
+
+    fn poll_until(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        if until < timer.deadline() {
+            timer.as_mut().reset(until);
+        }
         // Not moved for each request: it is armed anew when it has fired.
         while timer.as_mut().poll(cx).is_ready() {
             if until <= Instant::now() {

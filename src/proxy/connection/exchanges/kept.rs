@@ -76,10 +76,6 @@ impl Kept {
         read_buffer::poll_read_more(&mut self.leg, &mut Vec::new(), cx).is_pending()
     }
 
-    pub(super) const fn is_watched(&self) -> bool {
-        self.watched
-    }
-
     /// Has the kernel ask the upstream now and then whether it is still there.
     pub(super) fn watch(&mut self) {
         if !std::mem::replace(&mut self.watched, true) {

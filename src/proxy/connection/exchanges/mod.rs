@@ -11,10 +11,7 @@ mod outgoing;
 mod refusal;
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Context;
-use std::time::Duration;
 
 use self::answer::{Ended, Exchange, Question};
 use self::front::{Front, Next};
@@ -31,10 +28,6 @@ use crate::proxy::upgrade::stages::Asked;
 
 /// hyper refuses the target of a head that is much longer.
 const LONGEST_HEAD: usize = 32 * 1024;
-
-/// Most answers come within this time. Keepalive is set behind it, or when connections are kept: a short exchange is spared
-/// eight system calls.
-const SHORT: Duration = Duration::from_secs(1);
 
 /// The most that the buffer keeps between two requests.
 const BUFFER: usize = 16 * 1024;
@@ -140,20 +133,18 @@ async fn pass_one(
         Some(Ok(ready)) => ready,
         Some(Err(error)) => return given(Err(error)),
     };
-    let is_watched = front.is_watched() && upstream.is_watched();
-    let mut long = pin!((!is_watched).then(|| tokio::time::sleep(SHORT)));
+    if is_new {
+        front.opened();
+    }
     let mut exchange = Exchange::new(&mut upstream, question, std::mem::take(out), sent);
-    let ended = poll_fn(|cx: &mut Context<'_>| {
-        let ended = exchange.poll(front, len, cx);
-        if ended.is_pending()
-            && let Some(patience) = long.as_mut().as_pin_mut()
-            && patience.poll(cx).is_ready()
-        {
-            long.set(None);
-            front.watch();
-            exchange.watch();
+    let ended = poll_fn(|cx| {
+        loop {
+            let ended = exchange.poll(front, len, cx);
+            // Both have one timer: when this is done, it is armed anew for the exchange.
+            if ended.is_ready() || front.poll_watch(kept.iter_mut().chain([exchange.upstream()]), cx).is_pending() {
+                return ended;
+            }
         }
-        ended
     })
     .await;
     *out = exchange.into_buffer();
