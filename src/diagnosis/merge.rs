@@ -145,11 +145,16 @@ pub(super) fn brings_about(cause: (Mechanism, Culprit), effect: (Mechanism, Culp
 /// Whether resets are the few that a box on the same leg, which resets too, leaves over: its own that look otherwise, and the
 /// background.
 fn leaves_some(log: &Log<'_>, cause: &Cause, effect: &Cause) -> bool {
-    matches!(cause.mechanism, Mechanism::IdleCut | Mechanism::MaxLifetime | Mechanism::SilentDrop)
-        && effect.mechanism == Mechanism::RandomResets
-        && side(cause.culprit).is_some()
-        && side(cause.culprit) == side(effect.culprit)
+    may_leave((cause.mechanism, cause.culprit), (effect.mechanism, effect.culprit))
         && log.count(&effect.members) < 0.5 * log.count(&cause.members)
+}
+
+/// Whether resets of that name may be what a box of this name leaves over.
+pub(super) fn may_leave(cause: (Mechanism, Culprit), effect: (Mechanism, Culprit)) -> bool {
+    matches!(cause.0, Mechanism::IdleCut | Mechanism::MaxLifetime | Mechanism::SilentDrop)
+        && effect.0 == Mechanism::RandomResets
+        && side(cause.1).is_some()
+        && side(cause.1) == side(effect.1)
 }
 
 /// The leg that a culprit is on.

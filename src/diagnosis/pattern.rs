@@ -116,6 +116,13 @@ impl Pattern {
         within(self, other) || within(other, self)
     }
 
+    /// Sessions on the routes of the other one may be of it, too.
+    pub(super) fn also_on_routes_of(&mut self, other: &Self) {
+        self.routes.extend(&other.routes);
+        self.routes.sort_unstable();
+        self.routes.dedup();
+    }
+
     /// Whether it is of this route.
     pub fn is_of(&self, route: &str) -> bool {
         self.routes.contains(&names::key(route))

@@ -149,11 +149,18 @@ impl Watch {
                 cause.seen_at = now;
                 continue;
             }
-            let id = name.or_else(|| taken(&mut known, |known| known.is_renamed(&finding, &pattern)));
-            let id = id.unwrap_or_else(|| {
+            let before = name.or_else(|| taken(&mut known, |known| known.is_renamed(&finding, &pattern)));
+            let mut pattern = pattern;
+            let id = if let Some(before) = before {
+                // One of its routes may have enough for a finding by then, and the others not yet.
+                if before.finding.is_alike(&finding) {
+                    pattern.also_on_routes_of(&before.pattern);
+                }
+                before.id
+            } else {
                 self.next_id += 1;
                 self.next_id
-            });
+            };
             self.going_on.push(GoingOn { id, finding, pattern, seen_at: now });
         }
         // A finding that has become a part of another is over at once.
@@ -165,9 +172,9 @@ impl Watch {
     }
 }
 
-/// Takes the first that fits out of those that are known, and gives its number.
-fn taken(known: &mut Vec<GoingOn>, fits: impl Fn(&GoingOn) -> bool) -> Option<u64> {
-    known.iter().position(fits).map(|at| known.remove(at).id)
+/// Takes the first that fits out of those that are known.
+fn taken(known: &mut Vec<GoingOn>, fits: impl Fn(&GoingOn) -> bool) -> Option<GoingOn> {
+    known.iter().position(fits).map(|at| known.remove(at))
 }
 
 /// The findings of both windows. The shorter window's word comes first; but of two names of one incident that of the window that has
@@ -257,7 +264,10 @@ impl Finding {
             && is_fall(other.mechanism)
             && self.culprit == other.culprit
             && merge::precedence(self.mechanism) < merge::precedence(other.mechanism);
-        next || merge::brings_about((self.mechanism, self.culprit), (other.mechanism, other.culprit))
+        let (cause, effect) = ((self.mechanism, self.culprit), (other.mechanism, other.culprit));
+        // While the cuts of a route are too few to be told from its resets, they are resets for no cause.
+        let leaves = merge::may_leave(cause, effect) && other.size() < self.size();
+        next || leaves || merge::brings_about(cause, effect)
     }
 
     /// The last of its records, in Unix time.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::clusters::at_instants;
+use super::timer::at_instants;
 use super::{CLIENTS, Cause};
 use crate::close::Outcome;
 use crate::diagnosis::address;

@@ -2,9 +2,10 @@
 
 use foldhash::{HashMap, HashSet};
 
-use super::{CLIENTS, Cause};
+use super::Cause;
+use super::timer::{BETTER, Clock, Timer, at_instants, best, limit_of, timer};
 use crate::diagnosis::address::Ip;
-use crate::diagnosis::cluster::{self, Cluster, quantile};
+use crate::diagnosis::cluster::{self, quantile};
 use crate::diagnosis::cohort::{LEAST, Trait, others, shared, shared_by};
 use crate::diagnosis::finding::{Culprit, Mechanism, Note};
 use crate::diagnosis::log::{Log, Scope};
@@ -15,21 +16,6 @@ use crate::diagnosis::sign::Sign;
 use crate::diagnosis::words::{self, Says};
 use crate::wire::Peer;
 
-/// A length of time that a timer can look at. Silence of both comes first: where several explain the same, it is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Clock {
-    Idle,
-    SilentUpstream,
-    SilentClient,
-    Age,
-}
-
-/// Fewer than this are not looked for.
-const FEWEST: usize = LEAST;
-/// A later clock must explain so much more than an earlier one.
-const BETTER: f64 = 1.1;
-/// And an age so much more: a side that never speaks is as silent as its session is old.
-const MUCH_BETTER: f64 = 1.15;
 /// Timers of one route and leg.
 const TIMERS: usize = 4;
 /// A program's timer may have some strangers among its ends: those that left at that time by chance.
@@ -39,51 +25,14 @@ const BACK: f64 = 0.15;
 const AT_ONCE: f64 = 10.0;
 /// Machines of a test.
 const FEW_PLACES: usize = 3;
-/// Sessions that end within this time of each other may have one cause at one instant.
-const INSTANT: f64 = 1.0;
-/// Times at which a timer's clock must have begun to run, and how far apart they are at least.
-const BEGINNINGS: usize = 5;
-const LEAST_APART: f64 = 0.02;
-/// Ends no further apart than this may be of one sweep.
-const SWEEP: f64 = 2.0;
 /// Ends that all come within so many seconds are of one event.
 const BURST: f64 = 10.0;
-
-impl Clock {
-    const ALL: [Self; 4] = [Self::Idle, Self::SilentUpstream, Self::SilentClient, Self::Age];
-
-    fn of(self, session: &Session) -> f64 {
-        match self {
-            Self::Idle => session.idle,
-            Self::SilentUpstream => session.silent[1],
-            Self::SilentClient => session.silent[0],
-            Self::Age => session.age,
-        }
-    }
-
-    /// Of a silence, the side that was silent.
-    const fn heard(self) -> Option<&'static str> {
-        match self {
-            Self::Idle => Some("on both sides"),
-            Self::SilentUpstream => Some("from the upstream"),
-            Self::SilentClient => Some("from the client"),
-            Self::Age => None,
-        }
-    }
-}
 
 /// The word of these rules on one scope.
 #[derive(Default)]
 struct Found {
     causes: Vec<Cause>,
     notes: Vec<Note>,
-}
-
-/// A timer that was found.
-pub(super) struct Timer {
-    clock: Clock,
-    cluster: Cluster,
-    pub(super) members: Vec<usize>,
 }
 
 /// Finds cuts by boxes, and limits and policies of the peers; explains their rows.
@@ -216,6 +165,10 @@ fn is_own_will(log: &Log<'_>, members: &[usize], bystanders: &[usize]) -> bool {
     if places.len() <= FEW_PLACES && !log.hides_clients(members[0]) {
         return true;
     }
+    // Nobody else is there to compare with.
+    if bystanders.len() < LEAST {
+        return true;
+    }
     // Where all sessions are of one program, that says nothing of it.
     let others = bystanders.iter().filter(|row| program(row) != own).count();
     others > 0 && others * 10 >= bystanders.len() && log.came_back(members, AT_ONCE) < BACK
@@ -243,7 +196,8 @@ fn heartbeats(log: &Log<'_>, route: Scope, closer: Peer, found: &mut Found) {
     let clock = if silent == Peer::Client { Clock::SilentClient } else { Clock::SilentUpstream };
     let Some(timer) = timer(log, &rows, clock, LEAST) else { return };
     // Ages explain the same, if they do, more simply.
-    if self::timer(log, &rows, Clock::Age, LEAST).is_some_and(|age| age.cluster.count * 5 >= timer.cluster.count * 4) {
+    let by_age = |age: Timer| age.cluster.count * 5 >= timer.cluster.count * 4;
+    if self::timer(log, &rows, Clock::Age, LEAST).is_some_and(by_age) || is_of_one_age(log, &timer) {
         return;
     }
     // A day's closing times would make any cluster once; a heartbeat is exact.
@@ -262,6 +216,12 @@ fn heartbeats(log: &Log<'_>, route: Scope, closer: Peer, found: &mut Found) {
             .sure(0.85)
             .because("sessions closed at that silence", timer.cluster.count as f64),
     );
+}
+
+/// Whether the ages of these sessions differ by less than their silences: scripts that the clock starts close after equal times.
+fn is_of_one_age(log: &Log<'_>, timer: &Timer) -> bool {
+    let ages = log.values(&timer.members, |session| session.age);
+    quantile(&ages, 0.95) - quantile(&ages, 0.05) <= timer.cluster.high - timer.cluster.low
 }
 
 /// Closes of the upstream at one silence or one age.
@@ -306,7 +266,7 @@ fn limits_of_upstream(log: &Log<'_>, route: Scope, found: &mut Found) {
             continue;
         }
         let mechanism = if timer.clock == Clock::Age { Mechanism::MaxLifetime } else { Mechanism::IdleCut };
-        if with_others(log, &rows, &timer.members) {
+        if with_others(log, &rows, &timer.members) || at_instants_of_all_routes(log, signs, &timer) {
             continue;
         }
         found.causes.push(
@@ -316,19 +276,6 @@ fn limits_of_upstream(log: &Log<'_>, route: Scope, found: &mut Found) {
                 .because("sessions that the upstream closed at the limit", timer.cluster.count as f64),
         );
     }
-}
-
-/// Whether these ends are a small part of many at the same instants: of a fleet that restarts by the clock some have been silent
-/// since its last restart.
-fn swept_along(log: &Log<'_>, ends: &[usize], timer: &Timer) -> bool {
-    let at = |row: usize| log.rows[row].at;
-    let near = |rows: &[usize], row: usize| {
-        let from = rows.partition_point(|other| at(*other) < at(row) - SWEEP);
-        rows[from..].iter().take_while(|other| at(**other) <= at(row) + SWEEP).count() as f64
-    };
-    let by_chance = 2.0 * SWEEP * ends.len() as f64 / log.length();
-    let swept = |row: &&usize| near(ends, **row) >= 3.0 * near(&timer.members, **row) + 10.0 * by_chance;
-    timer.members.iter().filter(swept).count() * 10 >= timer.members.len() * 7
 }
 
 /// Whether others that were closed in the same way, at other ages, went together with these: then it was an event that comes again
@@ -342,6 +289,15 @@ fn with_others(log: &Log<'_>, closed: &[usize], members: &[usize]) -> bool {
     let others = others(closed, members);
     let together = others.iter().filter(|row| together(row)).count();
     others.len() * 4 >= members.len() && together * 10 >= others.len() * 7
+}
+
+/// Whether these ends are events once those of the other routes are beside them: a room may have its sessions on several.
+fn at_instants_of_all_routes(log: &Log<'_>, signs: &[Sign], timer: &Timer) -> bool {
+    let (clock, cluster) = (timer.clock, &timer.cluster);
+    let is_same = |it: &Session| signs.contains(&it.sign) && (cluster.low..=cluster.high).contains(&clock.of(it));
+    let mut same = log.sessions_of(None).to_vec();
+    same.retain(|row| log.session(*row).is_some_and(is_same));
+    at_instants(log, &same, |session| clock.of(session))
 }
 
 /// Closes of clients at one silence or age: their own business.
@@ -363,112 +319,8 @@ fn habits_of_clients(log: &Log<'_>, route: Scope, notes: &mut Vec<Note>) {
     }
 }
 
-/// The timer that explains most ends of this leg's transport.
-pub(super) fn best(log: &Log<'_>, route: Scope, leg: Peer) -> Option<Timer> {
-    let groups = [vec![Sign::Fin(leg), Sign::Reset(leg)], vec![Sign::Fin(leg)], vec![Sign::Reset(leg)]];
-    let mut best: Option<Timer> = None;
-    for group in groups {
-        let rows = log.open(route, |sign| group.contains(&sign));
-        for clock in Clock::ALL {
-            let Some(found) = timer(log, &rows, clock, FEWEST).filter(|found| !swept_along(log, &rows, found)) else {
-                continue;
-            };
-            let excess = |timer: &Timer| timer.cluster.count as f64 - timer.cluster.expected;
-            let better = if clock == Clock::Age { MUCH_BETTER } else { BETTER };
-            if best.as_ref().is_none_or(|best| excess(&found) > better * excess(best)) {
-                best = Some(found);
-            }
-        }
-    }
-    best
-}
-
-fn timer(log: &Log<'_>, rows: &[usize], clock: Clock, least: usize) -> Option<Timer> {
-    if rows.len() < least {
-        return None;
-    }
-    let values = log.values(rows, |session| clock.of(session));
-    let cluster = cluster::heaviest(&values, least)?;
-    let inside = |row: &usize| {
-        log.session(*row).is_some_and(|session| (cluster.low..=cluster.high).contains(&clock.of(session)))
-    };
-    let members: Vec<usize> = rows.iter().copied().filter(inside).collect();
-    // Equal silences at several instants are a timer's, even if all fell silent together.
-    let equal = cluster.high - cluster.low <= 0.004 * cluster.center + 0.1;
-    let again = clock != Clock::Age && equal && instants(log, &members) >= 3;
-    let one_by_one = again || !at_instants(log, &members, |session| clock.of(session));
-    (one_by_one && begin_apart(log, &members, clock) && log.clients(&members) >= CLIENTS).then_some(Timer {
-        clock,
-        cluster,
-        members,
-    })
-}
-
-/// Whether these ends were events of an instant, of which the equal silences or ages are only a result. A timer of each
-/// session makes the instants differ and the times equal; an event makes the instants equal and the times differ.
-pub(super) fn at_instants(log: &Log<'_>, members: &[usize], value: impl Fn(&Session) -> f64) -> bool {
-    let mut groups: Vec<&[usize]> = vec![];
-    let mut start = 0;
-    let instant = instant(log, members);
-    for at in 1..=members.len() {
-        let apart = at == members.len() || log.rows[members[at]].at - log.rows[members[at - 1]].at > instant;
-        if apart {
-            groups.push(&members[start..at]);
-            start = at;
-        }
-    }
-    let mut together = 0;
-    let mut as_event = 0;
-    for group in groups.iter().filter(|group| group.len() >= 3) {
-        together += group.len();
-        let (from, to) = log.span(group);
-        let values = log.values(group, &value);
-        let spread = values.last().unwrap_or(&0.0) - values.first().unwrap_or(&0.0);
-        if to - from <= spread * 1.5 + 0.05 {
-            as_event += group.len();
-        }
-    }
-    let few_instants = groups.len() < 3 && together == members.len();
-    as_event * 2 > members.len() || few_instants && as_event * 4 > members.len()
-}
-
 /// Whether the Close says that its sender restarts: by its code, or by words beside another one than 1001, of which "going
 /// away" is the name.
 fn says_restart(log: &Log<'_>, session: &Session) -> bool {
     session.code == 1012 || session.code != 1001 && words::read(log.names.of(session.reason)) == Some(Says::Restart)
-}
-
-/// Whether the clock began to run at several times, told apart by more than the times that it shows differ. Sessions that
-/// began together and ended together have one time, too, and no timer.
-fn begin_apart(log: &Log<'_>, members: &[usize], clock: Clock) -> bool {
-    let values = log.values(members, |session| clock.of(session));
-    let apart = 2.0 * (quantile(&values, 0.95) - quantile(&values, 0.05)) + LEAST_APART;
-    let began = members.iter().filter_map(|row| log.session(*row).map(|session| log.rows[*row].at - clock.of(session)));
-    let (mut groups, mut first) = (0, f64::NEG_INFINITY);
-    for began in cluster::sorted(began) {
-        if began > first + apart {
-            groups += 1;
-            first = began;
-        }
-    }
-    groups >= BEGINNINGS
-}
-
-/// Ends closer than this are of one instant. Where many come one by one, some are close by chance: then it is shorter.
-fn instant(log: &Log<'_>, members: &[usize]) -> f64 {
-    let (from, to) = log.span(members);
-    let usual = (to - from) / members.len() as f64;
-    if to - from <= BURST { INSTANT } else { INSTANT.min(usual / 10.0) }
-}
-
-/// How many instants these ends have.
-fn instants(log: &Log<'_>, members: &[usize]) -> usize {
-    1 + members.windows(2).filter(|pair| log.rows[pair[1]].at - log.rows[pair[0]].at > INSTANT).count()
-}
-
-/// The limit behind a cluster: its mode, as a timer is never early.
-fn limit_of(log: &Log<'_>, members: &[usize], clock: Clock) -> f64 {
-    let values = log.values(members, |session| clock.of(session));
-    let (low, high) = (quantile(&values, 0.1), quantile(&values, 0.9));
-    if high - low > 0.03 * low { quantile(&values, 0.5) } else { cluster::mode(&values) }
 }

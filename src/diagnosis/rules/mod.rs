@@ -11,6 +11,7 @@ mod loops;
 mod resets;
 mod said;
 mod silent;
+mod timer;
 
 use super::finding::Note;
 use super::log::Log;

@@ -1,6 +1,6 @@
 //! A box that forgets flows: they die at the first packet behind any silence longer than its limit.
 
-use super::{CLIENTS, Cause, clusters};
+use super::{CLIENTS, Cause, timer};
 use crate::diagnosis::cluster::{self, quantile, surprise};
 use crate::diagnosis::cohort::{LEAST, Trait, others, shared};
 use crate::diagnosis::finding::{Culprit, Mechanism};
@@ -120,8 +120,8 @@ fn forgets(log: &Log<'_>, route: Scope, leg: Peer) -> Option<Cause> {
         return None;
     }
     // One instant, or a timer, of which the silences are only a result.
-    let timer = clusters::best(log, route, leg).map_or(0, |timer| timer.members.len());
-    if clusters::at_instants(log, &members, |session| session.gap) || at_packet < 0.7 && timer * 2 > members.len() {
+    let by_timer = timer::best(log, route, leg).map_or(0, |timer| timer.members.len());
+    if timer::at_instants(log, &members, |session| session.gap) || at_packet < 0.7 && by_timer * 2 > members.len() {
         return None;
     }
     let bystanders = others(log.sessions_of(route), &hit);

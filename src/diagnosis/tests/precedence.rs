@@ -2,7 +2,7 @@
 
 use super::incidents::{close, some};
 use super::recipe::any;
-use super::stage::{Setting, Stage};
+use super::stage::{Ends, Setting, Stage};
 use crate::diagnosis::{Culprit, Engine, Mechanism, Report};
 use crate::wire::Peer::{Client, Upstream};
 
@@ -81,4 +81,23 @@ fn nine_victims_are_a_note() {
         note.sentence.starts_with("9 sessions of route ") && note.sentence.ends_with("; too few for a finding."),
         "{note:?}"
     );
+}
+
+#[test]
+fn an_age_that_is_exact_outranks_a_silence_that_is_only_near_it() {
+    for seed in 0..5 {
+        let mut stage = Stage::new(seed, calm(600));
+        to_some(&mut stage, 30, |stage, at| {
+            let (life, hello) = (150.0 + 0.1 * stage.rng.f64(), 4.0 * stage.rng.f64());
+            stage.end(at, life, Ends::Fin(Client));
+            // The upstream speaks only at the beginning.
+            let mut frames = vec![(hello, Upstream)];
+            frames.extend((0..4).map(|turn| (5.0 + 35.0 * (f64::from(turn) + stage.rng.f64()), Client)));
+            stage.sessions[at].frames = frames;
+        });
+        let found = report(&stage).findings;
+        let named: Vec<_> = found.iter().map(|it| (it.mechanism, it.culprit)).collect();
+        assert_eq!(named, [(Mechanism::MaxLifetime, Culprit::MiddleboxFront)], "{seed}: {found:?}");
+        assert!((found[0].limit_s.unwrap() - 150.0).abs() < 0.5, "{seed}: {found:?}");
+    }
 }
