@@ -103,6 +103,7 @@ const SURE: f64 = 16.0;
 /// The time in which they are densest, if it is far denser than the rest.
 pub(super) fn stretch(log: &Log<'_>, members: &[usize], scope: &[usize], least: f64) -> Option<Vec<usize>> {
     let rate = log.count(members) / log.length();
+    let stands_for = log.stands_for(members);
     let at = |row: usize| log.rows[row].at;
     let mut best: Option<(f64, usize, usize)> = None;
     // Sums of the weights up to each row, as windows overlap.
@@ -116,7 +117,7 @@ pub(super) fn stretch(log: &Log<'_>, members: &[usize], scope: &[usize], least: 
         for start in (0..=members.len() - size).step_by(size.div_ceil(8)) {
             let window = &members[start..start + size];
             let took = (at(window[size - 1]) - at(window[0])).max(1.0);
-            let sure = surprise(sums[start + size] - sums[start], rate * took);
+            let sure = surprise((sums[start + size] - sums[start]) / stands_for, rate * took / stands_for);
             if sure >= SURE && best.is_none_or(|(best, _, _)| sure > best) {
                 best = Some((sure, start, size));
             }
@@ -130,17 +131,23 @@ pub(super) fn stretch(log: &Log<'_>, members: &[usize], scope: &[usize], least: 
         let tried = |row: usize| if log.session(row).is_some() { log.rows[row].opened() } else { at(row) };
         let later = &scope[scope.partition_point(|row| at(*row) < from)..];
         let meanwhile: Vec<usize> = later.iter().copied().filter(|row| (from..=to).contains(&tried(*row))).collect();
-        log.count(&meanwhile)
+        with_error(log, &meanwhile)
     } else {
-        log.count(log.within(scope, (from, to)))
+        with_error(log, log.within(scope, (from, to)))
     };
     let share = log.count(window) / beside.max(1.0);
     (share >= least.max(SHARE)).then(|| window.to_vec())
 }
 
+/// The greatest number of records that these rows may stand for.
+fn with_error(log: &Log<'_>, rows: &[usize]) -> f64 {
+    log.count(rows) + log.error(rows.iter().map(|row| log.left_out[*row]).sum())
+}
+
 /// The value of a property to which they are confined.
 fn confined(log: &Log<'_>, members: &[usize], scope: &[usize], floor: f64) -> Option<Vec<usize>> {
     let (all, whole) = (log.count(members), log.count(scope));
+    let stands_for = log.stands_for(members);
     for property in Trait::CONFINING {
         let column = log.columns.of_trait(property);
         // The value that most of them have, and how many have it in all.
@@ -148,13 +155,14 @@ fn confined(log: &Log<'_>, members: &[usize], scope: &[usize], floor: f64) -> Op
         if number == 0 {
             continue;
         }
-        let of = column.count(scope, &log.weight, number);
+        let left_out = column.count(scope, &log.left_out, number);
+        let of = column.count(scope, &log.weight, number) + log.error(left_out);
         let elsewhere = (all - hit + 0.5) / (whole - of).max(1.0);
         let rate = hit / of.max(1.0);
         let stands_out = hit >= LEAST as f64
             && whole - of >= OTHERS as f64
             && rate >= 6.0 * elsewhere
-            && surprise(hit, elsewhere * of) >= SURE;
+            && surprise(hit / stands_for, elsewhere * of / stands_for) >= SURE;
         if !stands_out {
             continue;
         }

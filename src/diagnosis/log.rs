@@ -21,6 +21,9 @@ pub(super) type Scope = Option<Name>;
 pub(super) struct Log<'a> {
     pub(super) rows: Vec<&'a Row>,
     pub(super) weight: Vec<f64>,
+    /// By row: the variance of the number of records that it stands for.
+    pub(super) left_out: Vec<f64>,
+    most_left_out: f64,
     pub(super) names: &'a Names,
     pub(super) clients: Clients,
     pub(super) columns: Columns,
@@ -57,6 +60,7 @@ const CROSSED: f64 = 0.1;
 impl<'a> Log<'a> {
     pub(super) fn new(sample: &'a Sample, names: &'a Names, cores: Cores) -> Self {
         let (rows, weight): (Vec<&Row>, Vec<f64>) = sample.rows().into_iter().unzip();
+        let left_out: Vec<f64> = weight.iter().map(|weight| weight * (weight - 1.0)).collect();
         let sessions: Vec<Option<&Session>> = rows.iter().map(|row| row.session()).collect();
         let signs: Vec<Option<Sign>> = sessions.iter().map(|session| session.map(|session| session.sign)).collect();
         let cores = if rows.len() < FEW { Cores::ONE } else { cores };
@@ -84,6 +88,8 @@ impl<'a> Log<'a> {
             of_route,
             routes,
             rows,
+            most_left_out: left_out.iter().copied().fold(0.0, f64::max),
+            left_out,
             weight,
             names,
             sessions,
@@ -197,6 +203,24 @@ impl<'a> Log<'a> {
     /// The number of records that these rows stand for.
     pub(super) fn count(&self, members: &[usize]) -> f64 {
         members.iter().map(|row| self.weight[*row]).sum()
+    }
+
+    /// The records that one of these rows stands for, as a mean by weight. Ten rows that stand for a thousand records are no surer than
+    /// ten, so counts are divided by it before they are compared with chance.
+    pub(super) fn stands_for(&self, members: &[usize]) -> f64 {
+        let squares: f64 = members.iter().map(|row| self.weight[*row].powi(2)).sum();
+        (squares / self.count(members)).max(1.0)
+    }
+
+    /// How far the number of records that some rows stand for may be from the true one: three standard errors. `left_out` is the sum of
+    /// [`Self::left_out`] over the rows; of a value that few rows have, others may all have been left out. 0 without sampling.
+    pub(super) fn error(&self, left_out: f64) -> f64 {
+        3.0 * (left_out + self.most_left_out).sqrt()
+    }
+
+    /// The number of records behind these rows, for a sentence.
+    pub(super) fn records(&self, members: &[usize]) -> u64 {
+        self.count(members).round() as u64
     }
 
     /// The number of clients behind these rows.

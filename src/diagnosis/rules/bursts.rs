@@ -65,7 +65,7 @@ fn announced(log: &Log<'_>, notes: &mut Vec<Note>) {
             mechanism: "announced_restart",
             sentence: format!(
                 "The upstream told {} that it goes away (1001 or 1012).",
-                counted(rows.len() as u64, "session")
+                counted(log.records(&rows), "session")
             ),
         });
     }
@@ -311,7 +311,7 @@ fn fronts(log: &Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
             mechanism: "load_test_end",
             sentence: format!(
                 "{} from one place left at one moment, without a Close: a test's end.",
-                counted(members.len() as u64, "session")
+                counted(log.records(&members), "session")
             ),
         });
         return;

@@ -97,7 +97,7 @@ fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, found: &mut Found) 
                 mechanism: "client_idle_policy",
                 sentence: format!(
                     "One client program left {} at {}: its own timer.",
-                    counted(members.len() as u64, "session"),
+                    counted(log.records(members), "session"),
                     span(cluster.center)
                 ),
             });
@@ -108,8 +108,8 @@ fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, found: &mut Found) 
             found.notes.push(Note {
                 mechanism: "client_idle_policy",
                 sentence: format!(
-                    "{} sessions were left at {:.1} s, at which as many or more closed by themselves.",
-                    members.len(),
+                    "{} left at {:.1} s, at which as many or more closed by themselves.",
+                    counted(log.records(members), "session"),
                     cluster.center
                 ),
             });
@@ -123,12 +123,12 @@ fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, found: &mut Found) 
     let few_of_program = leg == Peer::Client && members.len() < 2 * LEAST && (bystanders.len() < LEAST || of_program());
     let own = leg == Peer::Client && is_own_will(log, members, &bystanders);
     let limit = limit_of(log, members, clock);
-    let beside = cluster.expected;
+    let stands_for = log.count(members) / members.len() as f64;
     let mut cause = Cause::new(mechanism, culprit, or, timer.members)
         .with_limit(Some(limit))
         .sure(if few_of_program || own { 0.78 } else { 0.95 })
-        .because("sessions that ended at the limit", cluster.count as f64)
-        .because("sessions that would have ended there by chance", beside)
+        .because("sessions that ended at the limit", (cluster.count as f64 * stands_for).round())
+        .because("sessions that would have ended there by chance", cluster.expected * stands_for)
         .because("shortest, s", cluster.low)
         .because("longest, s", cluster.high);
     cause.detail = clock.heard();
@@ -258,7 +258,7 @@ fn limits_of_upstream(log: &Log<'_>, route: Scope, found: &mut Found) {
                 mechanism: "upstream_policy",
                 sentence: format!(
                     "The upstream closed {} with 1000 at {} {}: its own policy.",
-                    counted(timer.members.len() as u64, "session"),
+                    counted(log.records(&timer.members), "session"),
                     if timer.clock == Clock::Age { "an age of" } else { "a silence of" },
                     span(limit)
                 ),
@@ -309,7 +309,7 @@ fn habits_of_clients(log: &Log<'_>, route: Scope, notes: &mut Vec<Note>) {
                 mechanism: "client_idle_policy",
                 sentence: format!(
                     "Clients closed {} by themselves at {} {}.",
-                    counted(timer.members.len() as u64, "session"),
+                    counted(log.records(&timer.members), "session"),
                     if clock == Clock::Idle { "a silence of" } else { "an age of" },
                     span(timer.cluster.center)
                 ),

@@ -114,14 +114,16 @@ fn sick(log: &Log<'_>, scope: Scope, property: Trait, illness: Illness) -> Optio
     let (rate, siblings) = (rate(&worst), worst.bad_beside / worst.here);
     let Unit { bad, mut members, front, bad_beside, front_beside, chance, .. } = worst;
     let well = siblings <= WELL && rate >= SICK && rate >= TIMES * siblings;
-    if members.len() < LEAST || !well || surprise(bad, bad_beside + chance) < 12.0 || log.clients(&members) < CLIENTS {
+    let stands_for = log.stands_for(&members);
+    let sure = |bad: f64, beside: f64| surprise(bad / stands_for, (beside + chance) / stands_for);
+    if members.len() < LEAST || !well || sure(bad, bad_beside) < 12.0 || log.clients(&members) < CLIENTS {
         return None;
     }
     let both_legs = property == Trait::Instance
         && front >= 5.0
         && front >= 0.25 * bad
         && front >= FRONT * front_beside
-        && surprise(front, front_beside + chance) >= FRONT_SURE;
+        && sure(front, front_beside) >= FRONT_SURE;
     let (culprit, or): (_, &[_]) = if both_legs {
         (Culprit::Proxy, &[])
     } else if property == Trait::Instance {

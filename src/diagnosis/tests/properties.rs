@@ -2,10 +2,14 @@
 
 use fastrand::Rng;
 
+use super::incidents::close;
 use super::lines::line;
 use super::plays::{HARMLESS, INCIDENTS};
 use super::recipe::Recipe;
-use crate::diagnosis::{BadLine, Engine, Finding, Observation};
+use super::stage::Stage;
+use crate::close::Outcome;
+use crate::diagnosis::{BadLine, Engine, Finding, Observation, Report};
+use crate::wire::Peer;
 
 fn engine(log: &[Observation<'_>]) -> Engine {
     let mut engine = Engine::default();
@@ -13,6 +17,15 @@ fn engine(log: &[Observation<'_>]) -> Engine {
         engine.add(seen);
     }
     engine
+}
+
+/// As of a log that is far longer than the room for its rows.
+fn sampled(log: &[Observation<'_>]) -> Report {
+    let mut engine = Engine::with_room(400);
+    for seen in log {
+        engine.add(seen);
+    }
+    engine.report()
 }
 
 fn report(log: &[Observation<'_>]) -> serde_json::Value {
@@ -85,6 +98,40 @@ fn beyond_the_room_cuts_do_not_matter_either_and_counts_are_those_of_a_sample() 
         }
     }
     assert!(compared >= 2, "{compared}");
+}
+
+/// Rows of a sample stand for many records, and are no surer than as many rows: what falls together by chance is no stretch.
+#[test]
+fn a_sample_of_a_harmless_day_blames_nobody() {
+    for seed in 0..20 {
+        let mut stage = Stage::new(seed, |setting| (setting.sessions, setting.hours) = (6000, 24.0));
+        for _ in 0..60 {
+            let (at, client) = (stage.rng.f64() * stage.length(), stage.rng.usize(..stage.clients.len()));
+            stage.fail(at, client, Outcome::Refused, Some(503));
+        }
+        let log = stage.log();
+        for report in [engine(&log).report(), sampled(&log)] {
+            let found: Vec<&str> = report.findings.iter().map(|found| found.sentence.as_str()).collect();
+            assert_eq!(found, [""; 0], "seed {seed}");
+        }
+    }
+}
+
+/// A sentence has the number of records, not of the rows that stand for them.
+#[test]
+fn notes_of_a_sample_count_records() {
+    let number = |report: Report| -> f64 {
+        let note = report.notes.into_iter().find(|note| note.mechanism == "announced_restart").unwrap();
+        note.sentence.split(' ').find_map(|word| word.parse().ok()).unwrap()
+    };
+    let mut stage = Stage::new(1, |setting| (setting.sessions, setting.hours, setting.life) = (3000, 3.0, 1800.0));
+    for at in stage.open_at(stage.length() * 0.5) {
+        let life = stage.length() * 0.5 - stage.sessions[at].opened;
+        stage.end(at, life, close(Peer::Upstream, 1001));
+    }
+    let log = stage.log();
+    let (exact, sampled) = (number(engine(&log).report()), number(sampled(&log)));
+    assert!((sampled - exact).abs() <= 0.1 * exact && exact > 200.0, "{sampled} of {exact}");
 }
 
 #[test]
