@@ -10,7 +10,7 @@ use crate::close::Outcome;
 /// The page that explains each mechanism.
 const RUNBOOK: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/findings.md");
 
-/// What to do about a cause.
+/// The action against a cause.
 pub(super) fn action(cause: &Cause, majority: Majority) -> String {
     let Cause { mechanism, culprit, limit, .. } = cause;
     let place = place(*culprit);

@@ -1,4 +1,4 @@
-//! What most sessions and handshakes of a finding have: their close code, and how the upgrade failed.
+//! The close code, and the failure of the upgrade, that most sessions and handshakes of a finding have.
 
 use foldhash::HashMap;
 

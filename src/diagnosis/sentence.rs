@@ -39,7 +39,7 @@ impl Told<'_> {
         format!("{count}{route}: {}{}.", self.event(), self.shared())
     }
 
-    /// Who did what.
+    /// The culprit and its deed.
     fn event(&self) -> String {
         let Cause { mechanism, culprit, limit, detail, .. } = self.cause;
         let (who, other) = (name(*culprit), opposite(*culprit));
@@ -152,7 +152,7 @@ impl Told<'_> {
         }
     }
 
-    /// Who refused upgrades, and how.
+    /// The refusal of upgrades: by which side, and how.
     fn refusal(&self) -> String {
         let who = name(self.cause.culprit);
         let status = self.majority.status.map_or_else(String::new, |status| format!(" ({status})"));

@@ -166,7 +166,7 @@ class Lint:
                     self.fail("own", dashboard, None, "%s lies over %s" % (p["title"], taken.get(cell, "the edge")))
                     break
                 taken[cell] = p["title"]
-        # Who explains a spike begins with what is known of it.
+        # An explanation of a spike begins with the findings of it.
         top = min((p for p in every if p["type"] != "row"), key=lambda p: p["gridPos"]["y"])
         if dashboard["uid"] == "closewatch-explain" and "closewatch_findings" not in str(top["targets"]):
             self.fail("own", dashboard, None, "the findings do not come first")

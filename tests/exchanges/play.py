@@ -25,7 +25,7 @@ BACKENDS = {
 # What can only be asked of a proxy: there closewatch has to do as nginx does.
 LIKE_NGINX = {"A kept upstream connection that ends without an answer"}
 
-# What nginx does not pass at all: it waits for ever.
+# Requests that nginx does not pass at all: it waits for ever.
 NOT_BY_NGINX = {"Answers before the answer"}
 
 # Where nginx, without any module, does other than the application: closewatch does not.

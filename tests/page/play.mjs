@@ -332,7 +332,7 @@ try {
     const rows = odd.locator('.endings tbody tr');
     const opens = async (text, ...parts) => {
       await rows.filter({ hasText: text }).first().getByRole('button').press('Enter');
-      // What the cause means comes last, from the instance.
+      // The meaning of the cause comes last, from the instance.
       await odd.getByRole('dialog').getByText('seen when').waitFor();
       const said = await odd.getByRole('dialog').innerText();
       for (const part of parts) assert.match(said, part);

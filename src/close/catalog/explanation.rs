@@ -76,7 +76,7 @@ pub struct PresetMeaning {
 pub struct ProductUse {
     /// The product.
     pub product: &'static str,
-    /// What the code says there.
+    /// The meaning of the code there.
     pub meaning: &'static str,
 }
 

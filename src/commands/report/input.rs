@@ -22,7 +22,7 @@ pub(super) struct Block {
     pub(super) number: u64,
     /// Lines that ended before its first one, and behind the block before it: the end of one that is too long.
     pub(super) skipped: u64,
-    /// What its reader says of it.
+    /// The reader's verdict on it.
     pub(super) counted: Option<BlockCount>,
     buffer: Vec<u8>,
     length: usize,

@@ -18,7 +18,7 @@ pub(in crate::diagnosis) struct Cause {
     pub(in crate::diagnosis) consequences: Vec<Mechanism>,
     /// The rows of these consequences.
     pub(in crate::diagnosis) followers: Vec<usize>,
-    /// What else the sentence says of it.
+    /// Further facts in the sentence.
     pub(in crate::diagnosis) detail: Option<&'static str>,
 }
 

@@ -1,4 +1,4 @@
-//! What outranks what, and from how many victims on, so that two engineers name the same.
+//! The precedence of rules, and the floors in victims, so that two engineers name the same.
 
 use super::incidents::{close, some};
 use super::recipe::any;

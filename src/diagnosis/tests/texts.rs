@@ -4,7 +4,7 @@ use crate::diagnosis::{Finding, Mechanism, Report, explained_words};
 
 const FINDINGS: &str = include_str!("../../../docs/findings.md");
 
-/// What is wrong with a text, if anything is.
+/// The mistake in a text, if there is one.
 fn fault(text: &str) -> Option<&'static str> {
     let numbers = text.split(' ').find(|word| *word == "NaN" || *word == "inf" || word.starts_with("-0"));
     match text {

@@ -142,7 +142,7 @@ async fn shake_hands(proxy: &Arc<Shared>, leg: Leg, client: &Client) -> Option<(
     let request = if answered {
         RequestState::behind(timeouts)
     } else {
-        // What is known of this head is not found out again: its target neither.
+        // Facts of this head that are known are not found out again, its target included.
         if head.is_some() {
             put_stand_in(&mut read);
         }

@@ -23,7 +23,7 @@ pub(in crate::proxy) struct Upstreams {
     kept: Mutex<Vec<Kept>>,
     /// For the next request.
     given: Mutex<Option<Given>>,
-    /// What comes over them before an answer.
+    /// Answers before the answer (1xx) that come over them.
     early: Arc<EarlyAnswers>,
     /// Number of upstream connections of all clients.
     open: Arc<AtomicUsize>,

@@ -149,7 +149,7 @@ async fn a_browser_gets_closes_as_a_table_in_which_all_is_text() {
     assert!(!page.head.contains("content-disposition"), "{}", page.head);
     let rows: Vec<_> = page.body.split("<tr>").skip(2).collect();
     assert!(rows.len() == 3 && rows[0].contains("refused") && rows[2].contains(">1011</a></td>"), "{}", page.body);
-    // What can be explained is one click away: of a failed handshake its outcome, and not its status.
+    // An explanation is one click away: of a failed handshake by its outcome, and not by its status.
     for link in ["<a href=\"explain/refused\">", "<a href=\"explain/1011\">", "<a href=\"explain/abnormal\">"] {
         assert!(page.body.contains(link), "{link}: {}", page.body);
     }

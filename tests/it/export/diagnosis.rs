@@ -77,7 +77,7 @@ fn settle(exporter: &Exporter) {
     assert!(exporter.diagnosis().unwrap().settle(SOON), "a look takes no minute");
 }
 
-/// What `/diagnosis` says: of each window a report, with the length of the window.
+/// The answer of `/diagnosis`: of each window a report, with the length of the window.
 fn reports(exporter: &Exporter) -> Value {
     let mut json = vec![];
     exporter.diagnosis().unwrap().write(&mut json);

@@ -208,7 +208,7 @@ fn text_of_peers_is_no_markup_in_a_ticket() {
     let text = String::from_utf8(report(&["--format", "markdown"], cut.as_bytes()).stdout).unwrap();
     assert!(text.contains("user agent \\<img src=x\\>!\\[a\\]"), "{text}");
     assert!(text.contains("| \\<b\\>\\|:9000 |"), "{text}");
-    // What is left when everything escaped is taken away has no markup in it.
+    // Without its escaped characters the text has no markup in it.
     for line in text.lines().filter(|line| line.contains("img") || line.contains(":9000")) {
         let bare: String = line.split('\\').map(|part| part.get(1..).unwrap_or("")).collect();
         assert!(!bare.contains(['<', '[', '`', '>', ']']), "{line}");

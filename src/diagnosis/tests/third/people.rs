@@ -143,7 +143,7 @@ impl Program {
         }
     }
 
-    /// What is said in a session of this length on a route whose server pings with this period (0: never).
+    /// The frames of a session of this length on a route whose server pings with this period (0: never).
     pub(super) fn talk(&self, rng: &mut Rng, server_pings: f64, life: f64) -> Vec<(f64, Beat)> {
         let mut beats = vec![];
         let room = |gap: f64| (life / (gap * 70.0)).max(1.0);

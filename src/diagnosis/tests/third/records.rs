@@ -1,4 +1,4 @@
-//! What closewatch writes of a day.
+//! The records that closewatch writes of a day.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -20,7 +20,7 @@ pub(super) enum Beat {
     Pause(Peer, f64),
 }
 
-/// What the other side makes of a Close.
+/// The other side's answer to a Close.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Answer {
     /// The same code.
@@ -48,7 +48,7 @@ pub(super) enum Leave {
     Failed,
 }
 
-/// What happened in one session; times in seconds since it opened.
+/// The events of one session; times in seconds since it opened.
 #[derive(Clone, Debug)]
 pub(super) struct Talk {
     pub(super) beats: Vec<(f64, Beat)>,

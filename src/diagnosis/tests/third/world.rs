@@ -51,7 +51,7 @@ pub(super) struct Draft {
     pub(super) tries: u32,
 }
 
-/// What becomes of a draft.
+/// The fate of a draft.
 pub(super) enum Fate {
     Ends,
     /// It ends, and the client opens the next so many seconds later.
@@ -62,7 +62,7 @@ pub(super) enum Fate {
     Tls(TlsFailure, Option<u16>),
 }
 
-/// What must be found: any of these mechanisms, any of these culprits.
+/// The finding that must be there: any of these mechanisms, any of these culprits.
 pub(super) struct Expected {
     pub(super) mechanisms: Vec<Mechanism>,
     pub(super) culprits: Vec<Culprit>,
