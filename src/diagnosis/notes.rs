@@ -77,7 +77,7 @@ pub(super) fn few(log: &Log<'_>) -> Vec<Cause> {
         .filter(|(_, rows)| rows.len() >= FEW)
         .map(|((mechanism, culprit), rows)| Cause::new(mechanism, culprit, &[], rows))
         .collect();
-    few.sort_by_key(|cause| std::cmp::Reverse(cause.members.len()));
+    few.sort_by(|a, b| log.count(&b.members).total_cmp(&log.count(&a.members)));
     few.truncate(KINDS);
     few
 }

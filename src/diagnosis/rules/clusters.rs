@@ -3,7 +3,7 @@
 use foldhash::{HashMap, HashSet};
 
 use super::Cause;
-use super::timer::{BETTER, Clock, Timer, at_instants, best, limit_of, timer};
+use super::timer::{BETTER, BURST, Clock, Timer, at_instants, best, limit_of, timer};
 use crate::diagnosis::address::Ip;
 use crate::diagnosis::cluster::{self, quantile};
 use crate::diagnosis::cohort::{LEAST, Trait, others, shared, shared_by};
@@ -25,8 +25,6 @@ const BACK: f64 = 0.15;
 const AT_ONCE: f64 = 10.0;
 /// Machines of a test.
 const FEW_PLACES: usize = 3;
-/// Ends that all come within so many seconds are of one event.
-const BURST: f64 = 10.0;
 
 /// The word of these rules on one scope.
 #[derive(Default)]

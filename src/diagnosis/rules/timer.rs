@@ -44,7 +44,7 @@ const LEAST_APART: f64 = 0.02;
 /// Ends no further apart than this may be of one sweep.
 const SWEEP: f64 = 2.0;
 /// Ends that all come within so many seconds are of one event.
-const BURST: f64 = 10.0;
+pub(super) const BURST: f64 = 10.0;
 
 // === impl Clock ===
 
