@@ -94,6 +94,11 @@ impl Relay {
         }
     }
 
+    /// Whether `peer` is to be reset in the end, instead of a FIN.
+    fn is_doomed(&self, peer: Peer) -> bool {
+        self.closing.as_ref().is_some_and(|closing| closing.doomed[peer.index()])
+    }
+
     /// Goes on with the closing. Ready when the session is over.
     pub(super) fn settle_closing(&mut self, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
         while let Some(closing) = &self.closing {
@@ -159,23 +164,22 @@ impl Relay {
     /// Whether nothing more is to be waited for from `peer`: it has said its Close or is gone, and has been sent its own.
     fn has_answered(&self, peer: Peer) -> bool {
         let (from, to) = (&self.side(peer).flow, &self.side(peer.other()).flow);
-        let doomed = self.closing.as_ref().is_some_and(|closing| closing.doomed[peer.index()]);
         let silent = self.file.limits().own_code.is_none();
-        doomed || silent || ((from.tap.close_seen() || self.has_ended(peer)) && to.waiting() == 0)
+        self.is_doomed(peer) || silent || ((from.tap.close_seen() || self.has_ended(peer)) && to.waiting() == 0)
     }
 
     /// Sends the FINs that had to wait.
     fn retry_fins(&mut self, cx: &mut Context<'_>) {
-        let doomed = self.closing.as_ref().map_or([false; 2], |closing| closing.doomed);
-        for peer in Peer::ALL.into_iter().filter(|peer| !doomed[peer.index()]) {
-            self.send_fin(peer, cx);
+        for peer in Peer::ALL {
+            if !self.is_doomed(peer) {
+                self.send_fin(peer, cx);
+            }
         }
     }
 
     /// Whether `peer` has hung up, or will be reset and has nothing to be waited for.
     fn has_left(&self, peer: Peer) -> bool {
-        let doomed = self.closing.as_ref().is_some_and(|closing| closing.doomed[peer.index()]);
-        doomed || self.has_ended(peer)
+        self.is_doomed(peer) || self.has_ended(peer)
     }
 
     /// FIN, unless the Close did not get through: then the peer is reset.
@@ -190,8 +194,7 @@ impl Relay {
     }
 
     fn end_locally(&mut self, peer: Peer, now: Duration) {
-        let doomed = self.closing.as_ref().is_some_and(|closing| closing.doomed[peer.index()]);
-        if doomed {
+        if self.is_doomed(peer) {
             self.reset(peer, now);
         } else {
             self.note_kernel(peer, false, now);

@@ -10,13 +10,13 @@ use crate::proxy::transport::leg::Leg;
 use crate::proxy::transport::tcp_info::{HungUp, TcpInfo};
 use crate::wire::Peer;
 
-/// How soon after an end the kernel is first asked whether the other peer has acknowledged everything.
+/// Pause after an end before the kernel is first asked whether the other peer has acknowledged everything.
 const FIRST_ACK_CHECK: Duration = Duration::from_millis(1);
-/// At most this long between two such questions; as long as the waiting has taken already before that.
+/// The longest pause between two such questions. Each pause is as long as the wait so far, up to this.
 const LAST_ACK_CHECK: Duration = Duration::from_millis(50);
 
-/// How often the kernel is asked about a peer that is not read: because the other does not take its bytes, or because it
-/// has sent its FIN.
+/// Pause between two questions to the kernel about a peer that is not read: because the other does not take its bytes, or
+/// because it has sent its FIN.
 const STALLED_WATCH: Duration = Duration::from_secs(1);
 
 /// How long a living host may take to answer its kernel's question.
@@ -32,7 +32,7 @@ enum Farewell {
 }
 
 impl Relay {
-    /// Sees what follows from what has happened. Ready when the session is over.
+    /// Decides what follows from the events so far. Ready when the session is over.
     pub(super) fn settle(&mut self, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
         if self.closing.is_none() && self.drain_at.is_some_and(|at| now >= at.get()) {
             self.close(Cause::Drain, now);
@@ -327,8 +327,8 @@ impl Relay {
     }
 
     fn is_past_half_closed(&self, now: Duration) -> bool {
-        let over = self.file.ledger().is_ending() || self.has_hung_up();
-        over && self.file.limits().half_closed.is_some_and(|limit| now >= self.moved.get() + limit)
+        let half_over = self.file.ledger().is_ending() || self.has_hung_up();
+        half_over && self.file.limits().half_closed.is_some_and(|limit| now >= self.moved.get() + limit)
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Flow {
     pub(super) held: Option<Box<Held>>,
     /// Bytes written to the other peer, a Close of closewatch's own included.
     written: u64,
-    /// Where the sender's bytes stop being passed on; `None` for [`Course::Forward`], which nearly all bytes take.
+    /// Present unless it is [`Course::Forward`], which nearly all sessions keep to their end.
     course: Option<Box<Course>>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Held {
     sent: usize,
 }
 
-/// How bytes get from one socket to the other.
+/// The means by which bytes get from one socket to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     /// Through the worker's read buffer.
@@ -41,14 +41,14 @@ pub(super) enum Way {
     Pipe,
 }
 
-/// The way that a peer's bytes go.
+/// The fate of a peer's bytes: passed on, or dropped from some point on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Course {
-    /// They are passed on.
+    /// All are passed on.
     Forward,
-    /// They are passed on up to the next boundary, where closewatch's own Close goes in.
+    /// All up to the next boundary are passed on, where closewatch's own Close goes in.
     ForwardUntil(crate::wire::Boundary),
-    /// They are read, tapped, counted and dropped. `accepted` bytes were taken for the other peer before that; behind
+    /// All are read, tapped, counted and dropped. `accepted` bytes were taken for the other peer before that; behind
     /// them goes closewatch's own Close, if there is one.
     Discard { accepted: u64, own_close: Option<OwnClose> },
 }
@@ -73,12 +73,12 @@ impl Flow {
         self.held.as_ref().map_or(0, |held| held.in_pipe() + held.spill.len() - held.sent)
     }
 
-    /// The way that the sender's bytes go.
+    /// The course of the sender's next bytes.
     pub(super) fn course(&self) -> Course {
         self.course.as_deref().map_or(Course::Forward, |course| *course)
     }
 
-    /// From here on they go that way.
+    /// Sets the course of the sender's bytes from here on.
     pub(super) fn set_course(&mut self, course: Course) {
         self.course = (course != Course::Forward).then(|| Box::new(course));
     }

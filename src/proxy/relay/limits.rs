@@ -1,4 +1,4 @@
-//! The limits of a session: how long it may be in which state, and what closewatch says when it ends one.
+//! The limits of a session: the longest time in each state, and the Close that closewatch sends when it ends one.
 
 use std::time::Duration;
 

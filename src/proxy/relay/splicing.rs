@@ -71,7 +71,7 @@ impl Relay {
         if bytes < most.min(read_buffer::SIZE) {
             side.way = Way::Buffer;
         }
-        let (flow, leg) = self.way_of(from);
+        let (flow, leg) = self.flow_and_leg(from);
         let poured = flow.pour(pipe, leg, cx);
         if flow.waiting() < bytes {
             self.wrote(from, now);

@@ -12,8 +12,8 @@ use crate::proxy::transport::tcp_info::HungUp;
 use crate::shutdown::Phase;
 use crate::wire::{Peer, ReservedBits, Tap};
 
-/// When the kernel is first concerned with a session, at most: many end sooner, and are spared the system calls. Keepalive
-/// counts from the last byte, so nothing is noticed later.
+/// Age of a session at which the kernel is first asked about it, or told to probe its peers. Many sessions end sooner, and are
+/// spared these system calls. Keepalive counts from the last byte, so a dead peer is noticed no later.
 pub(super) const FIRST_LOOK: Duration = Duration::from_secs(1);
 
 /// One live session.
@@ -29,16 +29,16 @@ pub(in crate::proxy) struct Relay {
     pub(super) watched: CompactDuration,
     /// When the kernel is asked again whether a peer has acknowledged everything.
     pub(super) ack_check: Option<Box<AckCheck>>,
-    /// The kernel asks idle peers whether they are still there.
+    /// TCP keepalive is set, or the configuration asks for none.
     pub(super) kept_alive: bool,
     /// When this session's share of a drain begins.
     pub(super) drain_at: Option<CompactDuration>,
-    /// How far closewatch has come in ending the session, if it does.
+    /// Present once closewatch itself ends the session.
     pub(super) closing: Option<Box<Closing>>,
     pub(super) timer: Timer,
     /// A turn changed something that the other direction has to look at.
     pub(super) again: bool,
-    /// The phase of the process that it knows of.
+    /// The latest phase of the process that this session has seen.
     pub(super) phase: Option<Phase>,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Side {
     pub(super) leg: Leg,
     /// The bytes that it sends, on their way to the other peer.
     pub(super) flow: Flow,
-    /// How its next bytes are moved.
+    /// The means by which its next bytes are moved.
     pub(super) way: Way,
     /// Present once any of its bytes were spliced.
     pub(super) spliced: Option<Spliced>,
@@ -88,7 +88,7 @@ pub(super) struct AckCheck {
     pub(super) at: Duration,
 }
 
-/// How far closewatch has come in ending a session.
+/// The progress of closewatch in ending a session.
 #[derive(Debug)]
 pub(super) struct Closing {
     pub(super) step: Step,
@@ -145,7 +145,7 @@ impl Relay {
     }
 
     /// The flow of `from`, and the leg that its bytes go to.
-    pub(super) const fn way_of(&mut self, from: Peer) -> (&mut Flow, &mut Leg) {
+    pub(super) const fn flow_and_leg(&mut self, from: Peer) -> (&mut Flow, &mut Leg) {
         let [client, upstream] = &mut self.sides;
         match from {
             Peer::Client => (&mut client.flow, &mut upstream.leg),

@@ -1,4 +1,4 @@
-//! The price of a live session: its size, and how often it is woken for nothing.
+//! The relay over real sockets: the size of a session, its wake-ups, its pipes, and ends that no test from outside can time.
 
 use std::future::Future;
 use std::pin::pin;
@@ -38,36 +38,26 @@ const LARGEST_SESSION: usize = 304;
 /// An upstream's Close 1000.
 const CLOSE: [u8; 4] = [0x88, 2, 3, 0xe8];
 
-struct NoSink;
+/// A sink that takes no notice of anything, and sends records to the test if it asked for them.
+#[derive(Default)]
+struct Sink {
+    records: Option<mpsc::Sender<CloseRecord>>,
+}
 
-impl CloseSink for NoSink {
+impl CloseSink for Sink {
     fn route(&self, _: &str) -> Arc<dyn RouteSink> {
-        Arc::new(Self)
+        Arc::new(Self::default())
     }
     fn rejected(&self, _: Rejection) {}
 }
 
-impl RouteSink for NoSink {
-    fn handshake(&self, _: &HandshakeRecord) {}
-    fn opened(&self, _: &Arc<Session>) {}
-    fn closed(&self, _: CloseRecord) {}
-    fn bytes(&self, _: Peer, _: u64) {}
-    fn messages(&self, _: Peer, _: MessageKind, _: u64) {}
-    fn ping_rtt(&self, _: Peer, _: Duration) {}
-    fn stalled(&self, _: i64) {}
-    fn spilled(&self, _: i64) {}
-    fn http_response(&self, _: u16) {}
-    fn upstream_connections(&self, _: i64) {}
-}
-
-/// A sink that keeps records for the test.
-struct Records(mpsc::Sender<CloseRecord>);
-
-impl RouteSink for Records {
+impl RouteSink for Sink {
     fn handshake(&self, _: &HandshakeRecord) {}
     fn opened(&self, _: &Arc<Session>) {}
     fn closed(&self, record: CloseRecord) {
-        self.0.send(record).unwrap();
+        if let Some(records) = &self.records {
+            records.send(record).unwrap();
+        }
     }
     fn bytes(&self, _: Peer, _: u64) {}
     fn messages(&self, _: Peer, _: MessageKind, _: u64) {}
@@ -86,11 +76,11 @@ async fn pair() -> (TcpStream, TcpStream) {
 
 /// A relay, and the sockets of its peers.
 async fn relay() -> (Relay, [TcpStream; 2]) {
-    relay_that_tells(NoSink).await
+    relay_into(Sink::default()).await
 }
 
 /// The same, whose record goes to `sink`.
-async fn relay_that_tells(sink: impl RouteSink + 'static) -> (Relay, [TcpStream; 2]) {
+async fn relay_into(sink: Sink) -> (Relay, [TcpStream; 2]) {
     let ((client, client_leg), (upstream, upstream_leg)) = (pair().await, pair().await);
     let session = Session {
         id: Ulid::generate(),
@@ -147,8 +137,8 @@ async fn the_task_of_a_session_is_small() {
     let shutdown = Shutdown::new();
     let proxy = Shared {
         acceptor: None,
-        routes: Routes::new(&config, &NoSink, &shutdown, None),
-        sink: Arc::new(NoSink),
+        routes: Routes::new(&config, &Sink::default(), &shutdown, None),
+        sink: Arc::new(Sink::default()),
         sessions: Arc::default(),
         connections: Arc::default(),
         upstream_connections: Arc::default(),
@@ -321,8 +311,8 @@ async fn no_fin_is_expected_of_a_peer_that_has_reset() {
 #[tokio::test]
 async fn an_end_that_was_noticed_behind_unread_bytes_comes_before_the_reset_that_follows_it() {
     for (closes, cause) in [(false, Cause::UpstreamReset), (true, Cause::CloseUnanswered)] {
-        let (sink, records) = mpsc::channel();
-        let (mut relay, [client, mut upstream]) = relay_that_tells(Records(sink)).await;
+        let (sender, records) = mpsc::channel();
+        let (mut relay, [client, mut upstream]) = relay_into(Sink { records: Some(sender) }).await;
         // A whole message each time: the Close has to stand behind its end.
         let message = [&[0x82, 126, 0xea, 0x60][..], &vec![0; 60_000]].concat();
         let mut sent = 0;

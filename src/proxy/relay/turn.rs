@@ -1,4 +1,4 @@
-//! A turn: what can be moved is moved, the ends are noticed, and then it is seen what follows from them.
+//! One turn of a session: move the bytes that can be moved, notice ends, then decide what follows from them.
 //!
 //! Written as one hand-made poll function, because both directions share the task's wake-up and the thread's read buffer:
 //! an idle session holds neither. Each direction reads until the socket is empty or its turn is over; tokio clears
@@ -34,7 +34,7 @@ impl Relay {
         }
     }
 
-    /// Moves what can be moved, then sees what follows from it. Ready when the record is due.
+    /// Moves bytes both ways, then decides what follows. Ready when the record is due.
     ///
     /// The clock is read once, before: what one turn moves takes microseconds.
     pub(super) fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -74,7 +74,7 @@ impl Relay {
     /// Writes what waits for the other peer.
     fn flush(&mut self, from: Peer, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
         let to = from.other();
-        let (flow, leg) = self.way_of(from);
+        let (flow, leg) = self.flow_and_leg(from);
         let before = flow.waiting();
         let flushed = flow.flush(leg, cx);
         if self.side(from).flow.waiting() < before {
@@ -127,7 +127,7 @@ impl Relay {
         }
         let (forward, rest) = bytes.split_at(reading.taken);
         let last = reading.closed && self.fin_follows(from);
-        let (flow, leg) = self.way_of(from);
+        let (flow, leg) = self.flow_and_leg(from);
         // The look may have found the other peer gone.
         if flow.forwards() {
             match flow.write(leg, forward, last, cx) {
