@@ -34,25 +34,18 @@ impl Anonymous {
         }
     }
 
-    /// Clients of one subnet stay in one.
+    /// Clients of one subnet stay in one; anything but an address becomes empty.
     fn address(&self, text: &mut Cow<'_, str>) {
         let ip = text.parse::<SocketAddr>().map(|address| address.ip()).or_else(|_| text.parse::<IpAddr>());
-        let subnet = match ip {
-            Ok(IpAddr::V4(ip)) => ip.octets()[..3].to_vec(),
-            Ok(IpAddr::V6(ip)) => ip.octets()[..6].to_vec(),
+        let (octets, subnet) = match ip {
+            Ok(IpAddr::V4(ip)) => (ip.octets().to_vec(), 3),
+            Ok(IpAddr::V6(ip)) => (ip.octets().to_vec(), 6),
             Err(_) => {
                 *text = Cow::Borrowed("");
                 return;
             }
         };
-        let octets = ip.map_or_else(
-            |_| vec![],
-            |ip| match ip {
-                IpAddr::V4(ip) => ip.octets().to_vec(),
-                IpAddr::V6(ip) => ip.octets().to_vec(),
-            },
-        );
-        let (net, host) = (u128::from(self.key(&subnet) as u32), u128::from(self.key(&octets)));
+        let (net, host) = (u128::from(self.key(&octets[..subnet]) as u32), u128::from(self.key(&octets)));
         // A unique local address (RFC 4193): nobody takes it for one that is somebody's.
         let hidden = 0xfd << 120 | net << 80 | host;
         *text = Cow::Owned(Ipv6Addr::from_bits(hidden).to_string());

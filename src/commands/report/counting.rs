@@ -1,4 +1,5 @@
-//! Lines before a block, for the places of bad ones: blocks are counted by those who read them, and come back in any order.
+//! Line numbers across blocks, to name the places of bad lines: each reader counts the lines of its blocks, and blocks come
+//! back in any order.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +12,8 @@ pub(super) struct BlockCount {
     pub(super) number: u64,
     /// Lines that ended in it.
     pub(super) lines: u64,
-    /// Somebody asks for the lines before it.
-    pub(super) asked: bool,
+    /// It has a bad line, so the lines before it are wanted.
+    pub(super) has_bad: bool,
 }
 
 /// Blocks so far.
@@ -26,7 +27,7 @@ pub(super) struct Counting {
     lines: u64,
     /// Blocks that came back before their turn: no more than there are readers.
     early: BTreeMap<u64, BlockCount>,
-    /// Lines of its file before each block that was asked for.
+    /// Lines of its file before each block with a bad line.
     before: BTreeMap<u64, u64>,
 }
 
@@ -39,7 +40,7 @@ impl Counting {
             if block.file != self.file {
                 (self.file, self.lines) = (block.file, 0);
             }
-            if block.asked {
+            if block.has_bad {
                 self.before.insert(block.number, self.lines);
             }
             self.lines += block.lines;
@@ -47,7 +48,7 @@ impl Counting {
         }
     }
 
-    /// Lines of its file before the block of this number, which was asked for.
+    /// Lines of its file before the block of this number, which has a bad line.
     pub(super) fn before(&self, number: u64) -> u64 {
         self.before.get(&number).copied().unwrap_or(0)
     }
@@ -59,7 +60,7 @@ mod tests {
 
     #[test]
     fn lines_before_a_block_are_those_of_the_blocks_before_it_in_its_file() {
-        let block = |file, number, lines| BlockCount { file, number, lines, asked: number % 2 == 0 };
+        let block = |file, number, lines| BlockCount { file, number, lines, has_bad: number % 2 == 0 };
         let blocks = [block(0, 0, 5), block(0, 1, 7), block(0, 2, 1), block(1, 3, 9), block(1, 4, 2), block(3, 5, 1)];
         for order in [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [2, 0, 5, 1, 4, 3]] {
             let mut counting = Counting::default();

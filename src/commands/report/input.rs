@@ -22,7 +22,7 @@ pub(super) struct Block {
     pub(super) number: u64,
     /// Lines that ended before its first one, and behind the block before it: the end of one that is too long.
     pub(super) skipped: u64,
-    /// The reader's verdict on it.
+    /// The reader's count of its lines.
     pub(super) counted: Option<BlockCount>,
     buffer: Vec<u8>,
     length: usize,
@@ -71,7 +71,7 @@ impl Block {
         &self.buffer[..self.length]
     }
 
-    /// Reads until there is a line in it, or nothing more comes. Gives whether that is so.
+    /// Reads until it holds a whole line. True if the file ended instead.
     fn fill(&mut self, open: &mut Open) -> io::Result<bool> {
         (self.length, self.skipped) = (0, 0);
         self.push(&open.begun);
@@ -142,7 +142,7 @@ impl<'a> Input<'a> {
                 // The next file's turn.
                 Ok(false) => {}
                 Err(source) => {
-                    // Nobody reads on.
+                    // No other reader goes on either.
                     self.file = self.files.len();
                     return Err(Unreadable { file: file.clone(), source });
                 }

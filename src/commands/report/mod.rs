@@ -28,7 +28,7 @@ pub use self::args::Args;
 const WIDEST: usize = 120;
 /// The width where there is no terminal.
 const USUAL_WIDTH: usize = 100;
-/// Bad lines that are named one by one.
+/// The most that is said of bad lines on standard error, in lines of text.
 const NAMED_LINES: usize = 10;
 
 /// Reads the files and prints the report. Exit code 64 for bad usage, 1 for a file that cannot be read, or for a finding if

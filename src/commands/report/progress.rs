@@ -22,7 +22,7 @@ pub(super) struct Progress {
     drawn: Option<Instant>,
 }
 
-/// Time between two drawings. What takes less than this needs no bar.
+/// Time between two drawings. A report that takes less than this needs no bar.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Cells of the bar.
 const CELLS: u64 = 30;
@@ -52,7 +52,7 @@ impl Progress {
         let _ = write!(io::stderr(), "\r\x1b[K{}", line(read, self.total, self.begun.elapsed()));
     }
 
-    /// Takes it away.
+    /// Clears it from the terminal.
     pub(super) fn end(&mut self) {
         if self.drawn.take().is_some() {
             let _ = write!(io::stderr(), "\r\x1b[K");

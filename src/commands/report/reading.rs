@@ -1,4 +1,4 @@
-//! Lines into an engine: what is a record, what is not, and what was wrong with it.
+//! Lines into an engine: records are added, other lines are noted by kind and place.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::filter::Filter;
 use super::input::{Block, LONGEST_LINE};
 use crate::diagnosis::{BadLine, Batch, Engine, Observation};
 
-/// Kinds of bad lines; each keeps the first few places.
+/// Bad lines by kind; each kind keeps its first few places.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BadLines(BTreeMap<&'static str, Bad>);
 
@@ -37,7 +37,7 @@ struct Place {
 /// Places that are kept of each kind.
 const FIRST: usize = 3;
 
-/// Reads the lines of a block, and says how many they were.
+/// Reads the lines of a block into `engine`, and notes in the block how many they were.
 pub(super) fn read(
     block: &mut Block,
     file: &Path,
@@ -77,7 +77,7 @@ pub(super) fn read(
     }
     let unended = u64::from(block.bytes().last().is_some_and(|last| *last != b'\n'));
     let (file, number) = (block.file, block.number);
-    block.counted = Some(BlockCount { file, number, lines: count - unended, asked: bad.total() > bad_before });
+    block.counted = Some(BlockCount { file, number, lines: count - unended, has_bad: bad.total() > bad_before });
 }
 
 fn lines(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -191,12 +191,12 @@ impl BadLines {
         }
     }
 
-    /// All of them.
+    /// Bad lines of all kinds.
     pub(super) fn total(&self) -> u64 {
         self.0.values().map(|bad| bad.count).sum()
     }
 
-    /// Counts by kind, each with its first places.
+    /// Counts by kind, each followed by its first places; `most` lines of text in all.
     pub(super) fn named(&self, most: usize) -> Vec<String> {
         let mut lines = vec![];
         for (kind, bad) in &self.0 {
