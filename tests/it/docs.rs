@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::export::diagnosis::series_of_diagnosis;
 use crate::instance::{Child, Metrics, Output, Running, Workspace, status};
-use crate::rig::{Valid, authority, close, ping, pong};
+use crate::rig::{Valid, authority, part, ping, pong};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -120,13 +120,7 @@ async fn exposition() -> String {
     client.hear(&ping(b"")).await;
     client.say(&pong(b"")).await;
     upstream.hear(&pong(b"")).await;
-    client.say(&close(1000, "")).await;
-    upstream.hear(&close(1000, "")).await;
-    upstream.say(&close(1000, "")).await;
-    client.hear(&close(1000, "")).await;
-    upstream.fin().await;
-    client.expect_fin().await;
-    client.fin().await;
+    part(&mut client, &mut upstream, "").await;
     running.record().await;
     // The series of a finding are there once there is one.
     running.get("/metrics").await.body + &series_of_diagnosis()

@@ -4,7 +4,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::instance::{Child, Output, Running, Workspace};
-use crate::rig::close;
+use crate::rig::part;
 
 const CONFIGURATION: &str = include_str!("../data/0.1/example.toml");
 const CLOSE_LOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/0.1/closes.jsonl");
@@ -12,13 +12,7 @@ const CLOSE_LOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/0.1/clo
 /// The record of a session that both sides end with 1000.
 async fn record(running: &mut Running) -> Value {
     let (mut client, mut upstream) = running.session().await;
-    client.say(&close(1000, "")).await;
-    upstream.hear(&close(1000, "")).await;
-    upstream.say(&close(1000, "")).await;
-    client.hear(&close(1000, "")).await;
-    upstream.fin().await;
-    client.expect_fin().await;
-    client.fin().await;
+    part(&mut client, &mut upstream, "").await;
     running.record().await
 }
 

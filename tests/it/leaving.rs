@@ -6,13 +6,21 @@ use closewatch::config::Config;
 use closewatch::shutdown::Phase;
 use closewatch::wire::Peer;
 
-use crate::rig::{Rig, close, continuation, line, text};
+use crate::rig::{RawPeer, Rig, close, continuation, line, text};
 
 const MOMENT: Duration = Duration::from_millis(50);
 
 fn says_1012(config: &mut Config) {
     config.drain.code = Some(1012);
     "deploy".clone_into(&mut config.drain.reason);
+}
+
+/// closewatch sends both peers a FIN, and both answer with theirs.
+async fn answer_fins(client: &mut RawPeer, upstream: &mut RawPeer) {
+    for peer in [client, upstream] {
+        peer.expect_fin().await;
+        peer.fin().await;
+    }
 }
 
 #[tokio::test]
@@ -23,10 +31,7 @@ async fn an_idle_session_is_told_and_ended() {
         peer.hear_own_close(1001, "").await;
         peer.say(&close(1001, "")).await;
     }
-    for peer in [&mut client, &mut upstream] {
-        peer.expect_fin().await;
-        peer.fin().await;
-    }
+    answer_fins(&mut client, &mut upstream).await;
     let record = rig.record().await;
     assert_eq!(
         line(&record),
@@ -101,10 +106,7 @@ async fn a_drain_without_a_code_sends_no_close() {
     let mut rig = Rig::with(|config| config.drain.code = None);
     let (mut client, mut upstream) = rig.session().await;
     rig.advance(Phase::Closing);
-    for peer in [&mut client, &mut upstream] {
-        peer.expect_fin().await;
-        peer.fin().await;
-    }
+    answer_fins(&mut client, &mut upstream).await;
     assert_eq!(
         line(&rig.record().await),
         "1006 by proxy: drain, none, planned; client fin saw 1006; upstream fin saw 1006"
@@ -127,10 +129,7 @@ async fn closewatchs_close_waits_for_the_end_of_a_message() {
     upstream.hear_own_close(1001, "").await;
     client.say(&close(1001, "")).await;
     upstream.say(&close(1001, "")).await;
-    for peer in [&mut client, &mut upstream] {
-        peer.expect_fin().await;
-        peer.fin().await;
-    }
+    answer_fins(&mut client, &mut upstream).await;
     assert_eq!(
         line(&rig.record().await),
         "1001 by proxy: drain, complete, planned; client fin saw 1001 clean; upstream fin saw 1001 clean"
@@ -152,10 +151,7 @@ async fn what_comes_with_the_end_of_a_message_is_cut_off_behind_it() {
     upstream.hear_own_close(1001, "").await;
     client.say(&close(1001, "")).await;
     upstream.say(&close(1001, "")).await;
-    for peer in [&mut client, &mut upstream] {
-        peer.expect_fin().await;
-        peer.fin().await;
-    }
+    answer_fins(&mut client, &mut upstream).await;
     let record = rig.record().await;
     assert_eq!(record.facts.client.text_messages, 2);
     // The client's reply answers closewatch's own Close: it was owed to nobody else.
@@ -175,10 +171,7 @@ async fn closewatchs_close_goes_between_two_frames_if_the_message_does_not_end()
     upstream.say(&close(1001, "")).await;
     client.hear(&close(1001, "")).await;
     client.say(&close(1001, "")).await;
-    for peer in [&mut client, &mut upstream] {
-        peer.expect_fin().await;
-        peer.fin().await;
-    }
+    answer_fins(&mut client, &mut upstream).await;
     assert_eq!(rig.record().await.verdict.cause.as_str(), "drain");
 
     let mut rig = Rig::new();
@@ -186,15 +179,12 @@ async fn closewatchs_close_goes_between_two_frames_if_the_message_does_not_end()
     upstream.say(&first).await;
     client.hear(&first).await;
     rig.advance(Phase::Closing);
-    // The message goes on, and does not end: one second is enough.
+    // The message does not end. closewatch waits a second for that, and then for the end of a frame only.
     client.hear_own_close(1001, "").await;
     client.say(&close(1001, "")).await;
     upstream.hear_own_close(1001, "").await;
     upstream.say(&close(1001, "")).await;
-    for peer in [&mut client, &mut upstream] {
-        peer.expect_fin().await;
-        peer.fin().await;
-    }
+    answer_fins(&mut client, &mut upstream).await;
     assert_eq!(
         line(&rig.record().await),
         "1001 by proxy: drain, complete, planned; client fin saw 1001 clean; upstream fin saw 1001 clean"
@@ -235,10 +225,7 @@ async fn a_drain_leaves_alone_what_the_peers_have_begun() {
     // Only the direction that carried no Close yet is given one.
     client.hear_own_close(1001, "").await;
     upstream.say(&close(4000, "")).await;
-    for peer in [&mut client, &mut upstream] {
-        peer.expect_fin().await;
-        peer.fin().await;
-    }
+    answer_fins(&mut client, &mut upstream).await;
     assert_eq!(
         line(&rig.record().await),
         "4000 [4xxx] by client: close_handshake, complete, application; \

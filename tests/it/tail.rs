@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::instance::{Child, Output, PATIENCE, Running};
-use crate::rig::close;
+use crate::rig::{close, part};
 
 /// A session that the client resets.
 async fn cut(running: &mut Running) -> Value {
@@ -20,13 +20,7 @@ async fn cut(running: &mut Running) -> Value {
 /// A session that ends as it should.
 async fn done(running: &mut Running) -> Value {
     let (mut client, mut upstream) = running.session().await;
-    client.say(&close(1000, "done")).await;
-    upstream.hear(&close(1000, "done")).await;
-    upstream.say(&close(1000, "")).await;
-    client.hear(&close(1000, "")).await;
-    upstream.fin().await;
-    client.expect_fin().await;
-    client.fin().await;
+    part(&mut client, &mut upstream, "done").await;
     running.record().await
 }
 

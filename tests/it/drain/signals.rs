@@ -6,19 +6,7 @@ use rustix::process::Signal;
 use tokio::time::Instant;
 
 use crate::instance::{Child, Output, Running};
-use crate::rig::{RawPeer, close, text};
-
-/// Both peers say their Closes, the client first, and hang up.
-async fn part((client, upstream): &mut (RawPeer, RawPeer)) {
-    client.say(&close(1000, "")).await;
-    upstream.hear(&close(1000, "")).await;
-    upstream.say(&close(1000, "")).await;
-    client.hear(&close(1000, "")).await;
-    upstream.fin().await;
-    client.expect_fin().await;
-    client.fin().await;
-    upstream.expect_fin().await;
-}
+use crate::rig::{close, part, text};
 
 /// `closewatch drain` with these arguments, for this instance.
 fn drain(running: &Running, arguments: &[&str]) -> Child {
@@ -32,11 +20,10 @@ async fn sessions_that_end_by_themselves_in_time_keep_their_own_cause() {
     let mut sessions = running.sessions(3).await;
     running.child.signal(Signal::TERM);
     running.child.logs(&["drain begins", "live=3"]).await;
-    for session in &mut sessions {
-        let (client, upstream) = session;
+    for (client, upstream) in &mut sessions {
         upstream.say(&text("go on")).await;
         client.hear(&text("go on")).await;
-        part(session).await;
+        part(client, upstream, "").await;
         let record = running.record().await;
         assert_eq!((&record["cause"], &record["initiator"]), (&"close_handshake".into(), &"client".into()), "{record}");
     }
@@ -74,14 +61,14 @@ async fn an_interrupt_and_a_quit_are_signals_like_the_other() {
 #[tokio::test]
 async fn closewatch_drain_waits_until_the_instance_has_drained() {
     let mut running = Running::with("timeouts.drain = \"10m\"\n", &[], Output::Read).await;
-    let mut session = running.sessions(1).await.remove(0);
+    let (mut client, mut upstream) = running.session().await;
     let mut waiting = drain(&running, &["--wait"]);
     running.child.logs(&["drain begins", "live=1"]).await;
     // A limit to the waiting is none to the drain.
     let mut impatient = drain(&running, &["--wait", "--timeout", "50ms"]);
     assert_eq!(impatient.exit_code().await, Some(1));
     assert!(impatient.rest_of_log().await.contains("has not drained within"));
-    part(&mut session).await;
+    part(&mut client, &mut upstream, "").await;
     assert_eq!(waiting.exit_code().await, Some(0));
     assert_eq!(running.child.exit_code().await, Some(0));
     assert_eq!(running.record().await["cause"], "close_handshake");
@@ -94,7 +81,7 @@ async fn closewatch_drain_waits_until_the_instance_has_drained() {
 #[tokio::test]
 async fn the_first_termination_behind_closewatch_drain_is_not_a_second_signal() {
     let mut running = Running::with("timeouts.drain = \"10m\"\n", &[], Output::Read).await;
-    let mut session = running.session().await;
+    let (mut client, mut upstream) = running.session().await;
     let mut asked = drain(&running, &[]);
     assert_eq!(asked.exit_code().await, Some(0), "it does not wait unless asked to");
     running.child.logs(&["drain begins"]).await;
@@ -103,7 +90,7 @@ async fn the_first_termination_behind_closewatch_drain_is_not_a_second_signal() 
     for _ in 0..2 {
         assert_eq!(running.get("/readyz").await.status, 503);
     }
-    part(&mut session).await;
+    part(&mut client, &mut upstream, "").await;
     assert_eq!(running.record().await["cause"], "close_handshake");
     assert_eq!(running.child.exit_code().await, Some(0));
 }

@@ -1,10 +1,10 @@
 //! Bytes that a client sends behind its upgrade request, before it knows what comes of it.
 
 use closewatch::close::Outcome;
+use closewatch::wire::Peer;
 
 use super::answer::{Answer, fails};
 use crate::rig::{Frame, REQUEST, RawPeer, Rig, SWITCH, text};
-use closewatch::wire::Peer;
 
 /// A request that must not be read as one, behind an upgrade.
 const SMUGGLED: &str = "GET /admin HTTP/1.1\r\nHost: chat.test\r\n\r\n";

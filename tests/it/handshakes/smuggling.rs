@@ -207,7 +207,7 @@ async fn of_several_protocols_only_websocket_is_switched_to() {
     rig.done_with_upgrades().await;
 }
 
-/// An upstream's answer cannot smuggle either: one reader reads it, and writes it anew.
+/// An upstream's answer cannot smuggle either: hyper alone reads it, and refuses it.
 #[tokio::test]
 async fn an_answer_that_can_be_read_in_two_ways_is_not_passed_on() {
     let rig = Rig::new();

@@ -14,6 +14,6 @@ mod stream;
 
 pub(crate) use frames::{Frame, binary, close, close_body, continuation, empty_close, ping, pong, text};
 pub(crate) use line::line;
-pub(crate) use peer::RawPeer;
+pub(crate) use peer::{RawPeer, part};
 pub(crate) use pki::{Authority, Issued, Valid, authority};
 pub(crate) use proxy::{Legs, REQUEST, Rig, SWITCH};

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
-use super::frames::Frame;
+use super::frames::{Frame, close};
 use super::story::{Shown, Story};
 use super::stream::Stream;
 
@@ -18,6 +18,18 @@ pub(crate) struct RawPeer {
     role: Peer,
     stream: Stream,
     story: Story,
+}
+
+/// `first` closes with 1000 and `reason`, `second` answers with 1000, and both hang up.
+pub(crate) async fn part(first: &mut RawPeer, second: &mut RawPeer, reason: &str) {
+    first.say(&close(1000, reason)).await;
+    second.hear(&close(1000, reason)).await;
+    second.say(&close(1000, "")).await;
+    first.hear(&close(1000, "")).await;
+    second.fin().await;
+    first.expect_fin().await;
+    first.fin().await;
+    second.expect_fin().await;
 }
 
 // === impl RawPeer ===

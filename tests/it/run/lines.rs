@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::instance::Running;
-use crate::rig::{REQUEST, close, empty_close, ping, pong, text};
+use crate::rig::{REQUEST, close, empty_close, part, ping, pong, text};
 
 /// JSON with its keys in their order, and of everything else the kind.
 #[derive(Debug, PartialEq)]
@@ -130,13 +130,7 @@ async fn every_closure_is_a_line_with_every_field_in_its_place() {
     client.hear(&ping(b"are you there")).await;
     client.say(&pong(b"are you there")).await;
     upstream.hear(&pong(b"are you there")).await;
-    client.say(&close(1000, "done")).await;
-    upstream.hear(&close(1000, "done")).await;
-    upstream.say(&close(1000, "")).await;
-    client.hear(&close(1000, "")).await;
-    upstream.fin().await;
-    client.expect_fin().await;
-    client.fin().await;
+    part(&mut client, &mut upstream, "done").await;
     ends.push((running.child.line().await.unwrap(), "clean", 1000, "client", "close_handshake", "complete", "done"));
 
     let (mut client, mut upstream) = running.session().await;

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::instance::{BINARY, Output, Running, Workspace, until};
-use crate::rig::{REQUEST, RawPeer, close, text};
+use crate::rig::{REQUEST, RawPeer, part, text};
 
 /// A session that the client resets, once its path has been seen by the upstream.
 async fn one_session(running: &Running, path: &str) {
@@ -75,14 +75,7 @@ async fn a_rotated_log_loses_nothing_and_tears_nothing() {
 async fn only_what_somebody_may_have_to_look_at_is_logged_if_asked() {
     let mut running = Running::with("log.only = \"warn\"\n", &[], Output::Read).await;
     let (mut client, mut upstream) = running.session().await;
-    client.say(&close(1000, "")).await;
-    upstream.hear(&close(1000, "")).await;
-    upstream.say(&close(1000, "")).await;
-    client.hear(&close(1000, "")).await;
-    upstream.fin().await;
-    client.expect_fin().await;
-    client.fin().await;
-    upstream.expect_fin().await;
+    part(&mut client, &mut upstream, "").await;
     one_session(&running, "/cut").await;
     let record = running.record().await;
     assert_eq!((&record["class"], &record["request"]["path"]), (&"abnormal".into(), &"/cut".into()));

@@ -6,7 +6,7 @@ use closewatch::close::{CloseRecord, PeerFacts};
 use closewatch::shutdown::Phase;
 use closewatch::wire::Peer;
 
-use crate::rig::{Frame, RawPeer, Rig, binary, close, continuation, line, ping, text};
+use crate::rig::{Frame, Rig, binary, close, continuation, line, part, ping, text};
 
 /// The size of one read, and the size of a pipe.
 const BUFFER: usize = 64 * 1024;
@@ -75,18 +75,6 @@ fn told(record: &CloseRecord) -> String {
     format!("{}\nclient {}\nupstream {}", line(record), peer(&record.facts.client), peer(&record.facts.upstream))
 }
 
-/// Says goodbye as `first` wants it.
-async fn part(first: &mut RawPeer, second: &mut RawPeer) {
-    first.say(&close(1000, "done")).await;
-    second.hear(&close(1000, "done")).await;
-    second.say(&close(1000, "")).await;
-    first.hear(&close(1000, "")).await;
-    second.fin().await;
-    first.expect_fin().await;
-    first.fin().await;
-    second.expect_fin().await;
-}
-
 #[tokio::test]
 async fn frames_of_any_size_arrive_and_are_recorded_the_same_with_splice_and_without() {
     let mut rigs = [false, true].map(|splice| Rig::with(|config| config.relay.splice = splice));
@@ -103,7 +91,7 @@ async fn frames_of_any_size_arrive_and_are_recorded_the_same_with_splice_and_wit
                 client.exchange(client_pieces, &from_upstream),
                 upstream.exchange(upstream_pieces, &from_client)
             );
-            part(&mut client, &mut upstream).await;
+            part(&mut client, &mut upstream, "done").await;
             records.push(told(&rig.record().await));
         }
         assert_eq!(records[0], records[1], "seed {seed}: without, and with");
@@ -129,7 +117,7 @@ async fn the_end_of_a_frame_may_be_that_of_a_buffer_or_a_pipe_and_anything_may_f
         // The next header in two parts, the first right behind the payload.
         let pieces = [&all[..=large.len()], &all[large.len() + 1..]];
         tokio::join!(upstream.exchange(pieces, &[]), client.expect(&all));
-        part(&mut upstream, &mut client).await;
+        part(&mut upstream, &mut client, "done").await;
         let facts = rig.record().await.facts;
         let upstream = &facts.upstream;
         assert_eq!((upstream.binary_messages, upstream.text_messages, upstream.pings), (2, 1, 1), "{len}");
@@ -145,7 +133,7 @@ async fn unix_sockets_and_tcp_are_spliced_alike() {
     let message = binary(&payload(3_000_000));
     tokio::join!(client.say(&message), upstream.hear(&message));
     tokio::join!(upstream.say(&message), client.hear(&message));
-    part(&mut client, &mut upstream).await;
+    part(&mut client, &mut upstream, "done").await;
     let record = rig.record().await;
     assert_eq!((record.facts.client.binary_messages, record.facts.upstream.binary_messages), (1, 1));
     rig.done().await;
