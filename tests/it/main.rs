@@ -29,4 +29,3 @@ mod storm;
 mod tail;
 mod tls;
 mod transparency;
-mod upgrades;

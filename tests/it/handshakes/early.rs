@@ -43,9 +43,12 @@ async fn behind_a_refusal_they_never_reach_the_upstream() {
     // Far more than is read with the head: the client would be reset if its connection were closed on them.
     for early in [SMUGGLED.as_bytes().to_vec(), Frame::new(0x2, &vec![0; 200_000]).bytes(Peer::Client)] {
         let (mut client, mut upstream) = asked(&rig, &early).await;
-        upstream.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno").await;
+        // It takes more than one write to pass on.
+        let body = "x".repeat(100_000);
+        let refusal = format!("HTTP/1.1 403 Forbidden\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        upstream.send(refusal.as_bytes()).await;
         let answer = Answer::to(&mut client).await;
-        assert_eq!((answer.status, answer.body.as_str()), (403, "no"));
+        assert_eq!((answer.status, &*answer.body), (403, &*body));
         assert_eq!(answer.header("connection"), Some("close"));
         fails(&mut rig, "default", Outcome::Refused, Some(403)).await;
         upstream.expect_fin().await;

@@ -29,9 +29,12 @@ async fn each_fails(mut rig: Rig, route: &str, outcome: Outcome, requests: &[(&s
         client.send(request.as_bytes()).await;
         let answer = Answer::to(&mut client).await;
         assert_eq!(answer.status, *status, "{what}: {answer:?}");
+        let version = if request.contains(" HTTP/1.0\r\n") { "HTTP/1.0 " } else { "HTTP/1.1 " };
+        assert!(answer.head.starts_with(version), "{what}: {answer:?}");
         assert_eq!(answer.header("connection"), Some("close"), "{what}: {answer:?}");
         assert_eq!(answer.header("content-length"), Some(&*answer.body.len().to_string()), "{what}: {answer:?}");
         let record = fails(&mut rig, route, outcome, Some(*status)).await;
+        assert_eq!(record.client.to_string(), client.address(), "{what}");
         // One that did not come in time took all of `timeouts.head`.
         assert!(*status != 408 || record.duration >= HEAD_TIMEOUT, "{what}: {:?}", record.duration);
         assert!(rig.was_never_dialled(), "{what}");

@@ -6,7 +6,7 @@ use closewatch::close::{Cause, Outcome};
 use closewatch::shutdown::Phase;
 
 use super::answer::{Answer, fails};
-use crate::rig::{REQUEST, Rig, SWITCH};
+use crate::rig::{REQUEST, Rig, SWITCH, text};
 
 #[tokio::test]
 async fn an_upgrade_during_a_drain_is_sent_elsewhere() {
@@ -89,4 +89,41 @@ async fn a_connection_in_use_ends_behind_its_answer_and_an_idle_one_at_once() {
     // It is not waited for as long as it would be at other times.
     silent.expect_fin().await;
     rig.done_with_upgrades().await;
+}
+
+#[tokio::test]
+async fn a_drain_lets_go_on_what_was_begun_and_refuses_what_is_asked_from_then_on() {
+    let mut rig = Rig::new();
+    let mut session = rig.session().await;
+    rig.handshake().await;
+    let mut asking = rig.connect().await;
+    asking.send(REQUEST.as_bytes()).await;
+    let mut upstream = rig.accept().await;
+    upstream.receive_head().await;
+    let mut accepted = rig.connect().await;
+    // Its connection waits behind the listener, and its request in there, when the drain begins.
+    let mut queued = rig.connect_at_once();
+    queued.send_at_once(REQUEST.as_bytes());
+    accepted.send_at_once(REQUEST.as_bytes());
+    rig.advance(Phase::Draining);
+
+    for late in [&mut accepted, &mut queued] {
+        let head = late.receive_head().await;
+        assert!(head.starts_with("HTTP/1.1 503 "), "{head:?}");
+        assert!(head.to_ascii_lowercase().contains("retry-after: "), "{head:?}");
+        assert_eq!(rig.handshake().await.1.outcome, Outcome::Draining);
+        late.receive_all().await;
+        late.fin().await;
+    }
+    upstream.send(SWITCH.as_bytes()).await;
+    assert_eq!(asking.receive_head().await, SWITCH, "a 101 is not told of the drain");
+    assert_eq!(rig.handshake().await.1.outcome, Outcome::Upgraded);
+    for (client, upstream) in [(&mut session.0, &mut session.1), (&mut asking, &mut upstream)] {
+        client.say(&text("still here")).await;
+        upstream.hear(&text("still here")).await;
+        client.reset();
+        upstream.expect_reset().await;
+        assert_eq!(rig.record().await.verdict.cause.as_str(), "client_reset");
+    }
+    rig.done().await;
 }

@@ -163,14 +163,19 @@ async fn nobody_at_the_upstream_s_address_is_a_bad_gateway() {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
-    let mut rig = Rig::with(|config| config.routes[0].upstream = upstream_at(address));
-    let mut client = rig.connect().await;
-    client.send(REQUEST.as_bytes()).await;
-    assert_eq!(Answer::to(&mut client).await.status, 502);
-    let record = fails(&mut rig, "default", Outcome::DialFailed, Some(502)).await;
-    let detail = record.detail.unwrap();
-    assert!(detail.as_str().contains(&address.to_string()), "the address is named: {detail:?}");
-    rig.done_with_upgrades().await;
+    for (upstream, named) in [
+        (upstream_at(address), address.to_string()),
+        ("unix:/nowhere/at.all".parse().unwrap(), "/nowhere/at.all".into()),
+    ] {
+        let mut rig = Rig::with(|config| config.routes[0].upstream = upstream);
+        let mut client = rig.connect().await;
+        client.send(REQUEST.as_bytes()).await;
+        assert_eq!(Answer::to(&mut client).await.status, 502);
+        let record = fails(&mut rig, "default", Outcome::DialFailed, Some(502)).await;
+        let detail = record.detail.unwrap();
+        assert!(detail.as_str().contains(&named), "{named} is not in {detail:?}");
+        rig.done_with_upgrades().await;
+    }
 }
 
 #[tokio::test]

@@ -45,6 +45,11 @@ pub(crate) fn close_body(body: &[u8]) -> Frame {
     Frame::new(0x8, body)
 }
 
+/// A payload of `len` bytes, in which no two places near each other look alike.
+pub(crate) fn payload(len: usize) -> Vec<u8> {
+    (0..len).map(|at| (at % 251) as u8).collect()
+}
+
 // === impl Frame ===
 
 impl Frame {

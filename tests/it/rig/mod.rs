@@ -12,7 +12,7 @@ mod sink;
 mod story;
 mod stream;
 
-pub(crate) use frames::{Frame, binary, close, close_body, continuation, empty_close, ping, pong, text};
+pub(crate) use frames::{Frame, binary, close, close_body, continuation, empty_close, payload, ping, pong, text};
 pub(crate) use line::line;
 pub(crate) use peer::{RawPeer, part};
 pub(crate) use pki::{Authority, Issued, Valid, authority};

@@ -133,7 +133,7 @@ impl Rig {
         self.session_with(REQUEST, SWITCH).await
     }
 
-    /// The same with other heads.
+    /// Both peers of a session with these heads.
     pub(crate) async fn session_with(&mut self, request: &str, switch: &str) -> (RawPeer, RawPeer) {
         let mut client = self.connect().await;
         client.send(request.as_bytes()).await;
@@ -142,6 +142,15 @@ impl Rig {
         upstream.send(switch.as_bytes()).await;
         client.receive_head().await;
         (client, upstream)
+    }
+
+    /// Both peers of a session that has just opened: `peer`, then the other.
+    pub(crate) async fn session_seen_by(&mut self, peer: Peer) -> (RawPeer, RawPeer) {
+        let (client, upstream) = self.session().await;
+        match peer {
+            Peer::Client => (client, upstream),
+            Peer::Upstream => (upstream, client),
+        }
     }
 
     /// A client that has said nothing yet, but for its TLS.

@@ -8,11 +8,7 @@ use crate::rig::{Rig, binary, close, text};
 async fn a_half_closed_session_goes_on_in_the_other_direction() {
     for gone in Peer::ALL {
         let mut rig = Rig::new();
-        let (client, upstream) = rig.session().await;
-        let (mut gone_peer, mut other) = match gone {
-            Peer::Client => (client, upstream),
-            Peer::Upstream => (upstream, client),
-        };
+        let (mut gone_peer, mut other) = rig.session_seen_by(gone).await;
         gone_peer.fin().await;
         other.expect_fin().await;
         let rest = binary(&vec![1; 1024 * 1024]);
@@ -51,11 +47,7 @@ async fn a_fin_behind_data_does_not_overtake_it() {
 async fn a_reset_arrives_as_one_whoever_sends_it() {
     for gone in Peer::ALL {
         let mut rig = Rig::new();
-        let (client, upstream) = rig.session().await;
-        let (mut gone_peer, mut other) = match gone {
-            Peer::Client => (client, upstream),
-            Peer::Upstream => (upstream, client),
-        };
+        let (mut gone_peer, mut other) = rig.session_seen_by(gone).await;
         gone_peer.say(&text("last words")).await;
         other.hear(&text("last words")).await;
         gone_peer.reset();
@@ -72,11 +64,7 @@ async fn a_reset_arrives_as_one_whoever_sends_it() {
 async fn a_reset_behind_a_fin_is_passed_on_though_no_read_will_tell() {
     for gone in Peer::ALL {
         let mut rig = Rig::new();
-        let (client, upstream) = rig.session().await;
-        let (mut gone_peer, mut other) = match gone {
-            Peer::Client => (client, upstream),
-            Peer::Upstream => (upstream, client),
-        };
+        let (mut gone_peer, mut other) = rig.session_seen_by(gone).await;
         gone_peer.fin().await;
         other.expect_fin().await;
         gone_peer.reset();

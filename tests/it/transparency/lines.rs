@@ -5,7 +5,7 @@ use std::time::Duration;
 use closewatch::close::Outcome;
 use closewatch::shutdown::Phase;
 
-use crate::rig::{Legs, REQUEST, Rig};
+use crate::rig::{Legs, REQUEST, Rig, payload};
 
 const ASKED: &[u8] = b"GET /a HTTP/1.1\r\nhost: chat.test\r\nX-b:1\r\nX-A:  2 \r\nx-B: 3\r\n\r\n";
 const PASSED: &str = "GET /a HTTP/1.1\r\nhost: chat.test\r\nX-b:1\r\nX-A:  2 \r\nx-B: 3\r\n";
@@ -16,11 +16,6 @@ const EARLY: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
 /// A proxy with the fast paths, also where the tests run without them: heads are compared as they were written.
 fn by_lines() -> Rig {
     Rig::with(|config| config.relay.verbatim = true)
-}
-
-/// A body of so many bytes, none like the one before it.
-fn body(len: u32) -> Vec<u8> {
-    (0..len).map(|at| (at % 251) as u8).collect()
 }
 
 #[tokio::test]
@@ -75,7 +70,7 @@ async fn large_bodies_arrive_whole_at_a_slow_reader_and_the_connection_goes_on()
         let mut client = rig.connect().await;
         client.send(ASKED).await;
         let mut upstream = rig.accept().await;
-        let body = body(4 * 1024 * 1024);
+        let body = payload(4 * 1024 * 1024);
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
         for round in 0..2 {
             if round > 0 {
@@ -150,7 +145,7 @@ async fn a_client_that_does_not_take_the_end_of_its_answer_is_let_go() {
     let mut upstream = rig.accept().await;
     upstream.receive_head().await;
     // All of it fits into the buffers on the way, the client's own not counted.
-    let body = body(48 * 1024);
+    let body = payload(48 * 1024);
     upstream.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes()).await;
     upstream.send(&body).await;
     upstream.expect_end().await;

@@ -2,7 +2,7 @@
 
 use closewatch::shutdown::Phase;
 
-use crate::rig::{RawPeer, Rig};
+use crate::rig::{RawPeer, Rig, payload};
 
 /// A request, as an upstream gets it: head, and `content-length` bytes.
 async fn request(upstream: &mut RawPeer, length: usize) -> (String, Vec<u8>) {
@@ -174,7 +174,7 @@ async fn the_last_answer_on_a_connection_arrives_whole_at_a_slow_reader() {
     client.send(b"GET / HTTP/1.1\r\nHost: chat.test\r\nConnection: close\r\n\r\n").await;
     let mut upstream = rig.accept().await;
     upstream.receive_head().await;
-    let body: Vec<u8> = (0..8 * 1024 * 1024_u32).map(|at| (at % 251) as u8).collect();
+    let body = payload(8 * 1024 * 1024);
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
     tokio::join!(
         async {
@@ -200,7 +200,7 @@ async fn an_early_answer_arrives_whole_at_a_slow_reader() {
     let mut upstream = rig.accept().await;
     upstream.receive_head().await;
     upstream.expect(b"12345").await;
-    let body: Vec<u8> = (0..8 * 1024 * 1024_u32).map(|at| (at % 251) as u8).collect();
+    let body = payload(8 * 1024 * 1024);
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
     tokio::join!(
         async {
@@ -227,7 +227,7 @@ async fn an_answer_to_half_a_request_arrives_whole_at_a_slow_reader() {
     let mut upstream = rig.accept().await;
     upstream.receive_head().await;
     upstream.expect(b"12345").await;
-    let body: Vec<u8> = (0..2 * 1024 * 1024_u32).map(|at| (at % 251) as u8).collect();
+    let body = payload(2 * 1024 * 1024);
     let head = format!("HTTP/1.1 413 Too Much\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
     tokio::join!(
         async {

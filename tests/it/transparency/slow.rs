@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use closewatch::wire::Peer;
 
-use crate::rig::{Rig, binary, close, text};
+use crate::rig::{Rig, binary, close, payload, text};
 
 /// At most this much of one direction waits in closewatch's own memory: one read.
 const MOST_SPILLED: i64 = 64 * 1024;
@@ -17,13 +17,8 @@ async fn a_message_of_8_mb_reaches_a_slow_reader_whole_and_closewatch_keeps_litt
         Peer::ALL.into_iter().flat_map(|slow| [(slow, false, MOST_SPILLED), (slow, true, MOST_IN_A_PIPE)])
     {
         let mut rig = Rig::with_small_buffers(|config| config.relay.splice = splice);
-        let (client, upstream) = rig.session().await;
-        let (mut slow_peer, mut fast_peer) = match slow {
-            Peer::Client => (client, upstream),
-            Peer::Upstream => (upstream, client),
-        };
-        let payload: Vec<u8> = (0..8 * 1024 * 1024_u32).map(|at| (at % 251) as u8).collect();
-        let message = binary(&payload);
+        let (mut slow_peer, mut fast_peer) = rig.session_seen_by(slow).await;
+        let message = binary(&payload(8 * 1024 * 1024));
         tokio::join!(fast_peer.say(&message), async {
             rig.until("the session to stall", |seen| seen.stalled == 1).await;
             // The other direction is not held up.
@@ -86,11 +81,7 @@ async fn a_peer_that_acknowledges_but_does_not_read_is_never_taken_for_dead() {
 async fn a_peer_whose_host_acknowledges_nothing_is_dead() {
     for dead in Peer::ALL {
         let mut rig = Rig::with(|config| config.timeouts.dead_peer = Some(Duration::from_millis(500)));
-        let (client, upstream) = rig.session().await;
-        let (dead_peer, mut other) = match dead {
-            Peer::Client => (client, upstream),
-            Peer::Upstream => (upstream, client),
-        };
+        let (dead_peer, mut other) = rig.session_seen_by(dead).await;
         dead_peer.vanish();
         other.say(&text("anybody?")).await;
         other.expect_reset().await;

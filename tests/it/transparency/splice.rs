@@ -6,7 +6,7 @@ use closewatch::close::{CloseRecord, PeerFacts};
 use closewatch::shutdown::Phase;
 use closewatch::wire::Peer;
 
-use crate::rig::{Frame, Rig, binary, close, continuation, line, part, ping, text};
+use crate::rig::{Frame, Rig, binary, close, continuation, line, part, payload, ping, text};
 
 /// The size of one read, and the size of a pipe.
 const BUFFER: usize = 64 * 1024;
@@ -14,11 +14,6 @@ const PIPE: usize = 256 * 1024;
 
 /// The header of a frame longer than 65535 bytes from an upstream.
 const HEADER: usize = 10;
-
-/// A payload in which no two places near each other look alike.
-fn payload(len: usize) -> Vec<u8> {
-    (0..len as u32).map(|at| (at % 251) as u8).collect()
-}
 
 /// A peer's way through a session: messages of any size up to far beyond a pipe, in frames, with pings between them.
 fn script(random: &mut fastrand::Rng) -> Vec<Frame> {
@@ -143,11 +138,7 @@ async fn unix_sockets_and_tcp_are_spliced_alike() {
 async fn a_close_right_behind_a_spliced_frame_is_seen() {
     for from in Peer::ALL {
         let mut rig = Rig::with(|config| config.relay.splice = true);
-        let (client, upstream) = rig.session().await;
-        let (mut closer, mut other) = match from {
-            Peer::Client => (client, upstream),
-            Peer::Upstream => (upstream, client),
-        };
+        let (mut closer, mut other) = rig.session_seen_by(from).await;
         let bytes = [binary(&payload(1_000_000)).bytes(from), close(1011, "boom").bytes(from)].concat();
         tokio::join!(closer.send(&bytes), other.expect(&bytes));
         other.say(&close(1011, "")).await;
@@ -169,11 +160,7 @@ async fn a_close_right_behind_a_spliced_frame_is_seen() {
 async fn a_fin_in_the_middle_of_a_spliced_frame_leaves_as_one_behind_all_that_came() {
     for from in Peer::ALL {
         let mut rig = Rig::with_small_buffers(|config| config.relay.splice = true);
-        let (client, upstream) = rig.session().await;
-        let (mut gone, mut other) = match from {
-            Peer::Client => (client, upstream),
-            Peer::Upstream => (upstream, client),
-        };
+        let (mut gone, mut other) = rig.session_seen_by(from).await;
         let bytes = binary(&payload(4_000_000)).bytes(from);
         let sent = &bytes[..3_000_000];
         tokio::join!(
@@ -205,11 +192,7 @@ async fn a_fin_in_the_middle_of_a_spliced_frame_leaves_as_one_behind_all_that_ca
 async fn a_sender_reset_in_the_middle_of_a_spliced_frame_is_passed_on_behind_what_was_read() {
     for from in Peer::ALL {
         let mut rig = Rig::with_small_buffers(|config| config.relay.splice = true);
-        let (client, upstream) = rig.session().await;
-        let (mut gone, mut other) = match from {
-            Peer::Client => (client, upstream),
-            Peer::Upstream => (upstream, client),
-        };
+        let (mut gone, mut other) = rig.session_seen_by(from).await;
         let bytes = binary(&payload(4_000_000)).bytes(from);
         let sent = &bytes[..1_000_000];
         gone.send(sent).await;
@@ -231,11 +214,7 @@ async fn a_sender_reset_in_the_middle_of_a_spliced_frame_is_passed_on_behind_wha
 async fn a_receiver_reset_in_the_middle_of_a_spliced_frame_costs_nobody_else_anything() {
     for from in Peer::ALL {
         let mut rig = Rig::with_small_buffers(|config| config.relay.splice = true);
-        let (client, upstream) = rig.session().await;
-        let (mut sender, mut gone) = match from {
-            Peer::Client => (client, upstream),
-            Peer::Upstream => (upstream, client),
-        };
+        let (mut sender, mut gone) = rig.session_seen_by(from).await;
         let bytes = binary(&payload(8_000_000)).bytes(from);
         sender.send_until(&bytes, rig.until("the session to stall", |seen| seen.stalled == 1)).await;
         gone.reset();
