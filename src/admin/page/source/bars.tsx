@@ -1,5 +1,5 @@
 import { roughly } from './format';
-import { keyOf, type Bar, type Finding } from './model';
+import { keyOf, sum, type Bar, type Finding } from './model';
 
 /** The axis goes from a tenth of a second over six decades, with a bar for what is below and one for what is above. */
 const PER_DECADE = 8;
@@ -14,7 +14,7 @@ const TICKS: [number, string][] = [
   [36_000_000, '10 h'],
 ];
 
-/** A bar of which more than chance can explain. */
+/** A bar that is higher than chance explains. */
 interface Cluster {
   at: number;
   bar: Bar;
@@ -55,11 +55,11 @@ function holds(at: number, { ms }: Limit): boolean {
 
 /** Without diagnosis: bars that hold at least a tenth of all, five sessions, and three times what their neighbours hold on average. */
 function clusters(counts: number[], bars: Bar[]): Cluster[] {
-  const all = counts.reduce((sum, count) => sum + count, 0);
+  const all = sum(counts);
   const found = bars.flatMap((bar) => {
     const at = position(bar);
     const near = [-3, -2, 2, 3].map((by) => counts[at + by] ?? 0);
-    const usual = near.reduce((sum, count) => sum + count, 0) / near.length;
+    const usual = sum(near) / near.length;
     const highest = bar.count >= (counts[at - 1] ?? 0) && bar.count > (counts[at + 1] ?? 0);
     const stands = at > 0 && highest && bar.count >= 5 && bar.count >= all / 10 && bar.count >= 3 * usual;
     return stands ? [{ at, bar }] : [];
@@ -79,16 +79,16 @@ interface Props {
   title: string;
   hint: string;
   bars: Bar[];
-  /** Of the diagnosis; null if there is none. */
+  /** Null if there is no diagnosis. */
   findings: readonly Finding[] | null;
 }
 
-/** Times as bars. The limits that diagnosis has found are marked; without diagnosis, what stands out. */
+/** Times as bars. The limits that diagnosis has found are marked; without diagnosis, bars that stand out. */
 export function Bars({ id, title, hint, bars, findings }: Props) {
   const counts = new Array<number>(COUNT).fill(0);
   for (const bar of bars) counts[position(bar)] = bar.count;
   const most = Math.max(1, ...counts);
-  const all = counts.reduce((sum, count) => sum + count, 0);
+  const all = sum(counts);
   const known = limits(id, findings ?? []);
   const found = findings === null ? clusters(counts, bars) : [];
   return (

@@ -1,11 +1,11 @@
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { KINDS, type Activity, type Kind } from './model';
+import { KINDS, nameOf, sum, type Activity, type Kind } from './model';
 import { activity, filters } from './state';
 
 const HEIGHT = 220;
-/** Seconds of a bar, before the instance says so. */
+/** Seconds of a bar, until the instance has said how many. */
 const SLOT = 10;
 
 /** Endings by class in stacked bars, and beside them how many there were of each. */
@@ -18,7 +18,7 @@ export function Chart() {
         <Plot />
         <ul class="legend">
           {KINDS.map((kind) => {
-            const count = numbers?.endings[kind].reduce((sum, one) => sum + one, 0) ?? 0;
+            const count = numbers ? sum(numbers.endings[kind]) : 0;
             const chosen = filters.value.class === kind;
             return (
               <li key={kind}>
@@ -29,7 +29,7 @@ export function Chart() {
                   onClick={() => (filters.value = { ...filters.value, class: chosen ? '' : kind })}
                 >
                   <span class={`dot ${kind}`} aria-hidden="true" />
-                  {kind === 'handshake' ? 'failed upgrade' : kind} <b>{count}</b>
+                  {nameOf(kind)} <b>{count}</b>
                 </button>
               </li>
             );
@@ -71,7 +71,7 @@ function Plot() {
 
 function described(numbers: Activity | null): string {
   if (!numbers) return 'No numbers yet';
-  const counts = KINDS.map((kind) => [kind, numbers.endings[kind].reduce((sum, one) => sum + one, 0)] as const);
+  const counts = KINDS.map((kind) => [kind, sum(numbers.endings[kind])] as const);
   const some = counts.filter(([, count]) => count > 0).map(([kind, count]) => `${count} ${kind}`);
   return `Endings in the last 15 minutes: ${some.join(', ') || 'none'}`;
 }

@@ -1,4 +1,4 @@
-// What the admin address says: a stream of endings, and two answers that are asked for again and again.
+// The page's connections to the admin address: a stream of endings, and three answers that are polled.
 
 import { effect } from '@preact/signals';
 import { keyOf, type Activity, type Diagnosis, type Ending, type Entry, type Sessions } from './model';
@@ -21,24 +21,29 @@ import {
   type Filters,
 } from './state';
 
-/** Between two looks at the numbers. */
+/** Pause between two polls. */
 const POLL_MS = 2000;
-/** A refused stream is asked for again; a lost one the browser asks for again by itself, behind its last event. */
+/** Pause before a refused stream is asked for again. The browser itself resumes a lost one behind its last event. */
 const RETRY_MS = 3000;
-/** What came is shown this often: a storm must not have the table drawn anew for each ending. */
+/** Pause before endings that came are shown: a storm must not have the table drawn anew for each. */
 const SHOW_MS = 250;
-/** Behind a change of the filters. */
+/** Pause after a change of the filters before the instance is asked: somebody may still be typing. */
 const TYPING_MS = 300;
 
-/** Newest last; not shown yet. */
+/** Endings that are not shown yet, the newest last. */
 let pending: Entry[] = [];
-let timer = 0;
+/** Timers of `show`, of the next `ask` or `connect`, and of the next `poll`. */
+let showing = 0;
 let asking = 0;
+let polling = 0;
 let stream: EventSource | null = null;
+/** Counts of the poll before, for the rates. */
 let last: { at: number; began: number; ended: number } | null = null;
+/** Time of the last answer. */
+let answered: string | null = null;
 
 export function start(): void {
-  // Of a busy instance the last endings are those of some seconds: what is rare has to be asked for.
+  // The endings that a busy instance keeps are those of some seconds, so what a filter takes has to be asked for.
   let asked: string | null = null;
   effect(() => {
     const query = queryOf(filters.value);
@@ -71,7 +76,7 @@ function queryOf(filters: Filters): string {
   }
 }
 
-/** Leaves what is there if it is asked for still, and asks for the rest. */
+/** Keeps the entries that the filters still take, and asks for the rest. */
 function ask(query: string): void {
   stream?.close();
   entries.value = entries.value.filter((entry) => takes(filters.peek(), entry.ending));
@@ -79,7 +84,7 @@ function ask(query: string): void {
   connect(query);
 }
 
-/** Shows what has come while the page was paused, and goes on. */
+/** Shows the endings that came while the page was paused, and goes on. */
 export function resume(): void {
   paused.value = false;
   show();
@@ -116,17 +121,17 @@ function add(entry: Entry): void {
   pending.push(entry);
   if (pending.length > 2 * KEPT) pending = pending.slice(-KEPT);
   if (paused.value) waiting.value += 1;
-  else if (timer === 0) timer = window.setTimeout(show, SHOW_MS);
+  else if (showing === 0) showing = window.setTimeout(show, SHOW_MS);
 }
 
 function show(): void {
-  timer = 0;
+  showing = 0;
   if (paused.value) return;
   const known = new Set(entries.value.map((entry) => entry.id));
   const fresh = pending.filter((entry) => !known.has(entry.id)).reverse();
   pending = [];
   waiting.value = 0;
-  // What was asked for behind a change of filters can be older than what is here.
+  // After a change of filters, endings come that are older than those that are here.
   const all = [...fresh, ...entries.value];
   all.sort((one, other) => (one.ending.time < other.ending.time ? 1 : one.ending.time > other.ending.time ? -1 : 0));
   entries.value = all.slice(0, KEPT);
@@ -157,13 +162,9 @@ async function poll(): Promise<void> {
     last = null;
     stale.value = answered;
   }
-  clearTimeout(poller);
-  poller = window.setTimeout(poll, POLL_MS);
+  clearTimeout(polling);
+  polling = window.setTimeout(poll, POLL_MS);
 }
-
-let poller = 0;
-/** Time of the last answer. */
-let answered: string | null = null;
 
 async function json<T>(path: string): Promise<T> {
   const answer = await fetch(path, { headers: { accept: 'application/json' } });
@@ -178,7 +179,7 @@ export async function openSession(session: string): Promise<boolean> {
   return opened.value !== null;
 }
 
-/** What a code, or another word of a record, means. */
+/** The explanation of a code, or of another word of a record; null if there is none. */
 export function explained<T>(word: number | string): Promise<T | null> {
   return optional(`explain/${word}`);
 }

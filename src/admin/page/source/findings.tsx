@@ -9,7 +9,7 @@ const OPEN = 3;
 /** Sessions that a finding names, each one click from its record. */
 const EXAMPLES = 3;
 
-/** Who is cutting sessions, how, since when, and what to do. Absent if the diagnosis is off. */
+/** Findings of the diagnosis: the culprit, the mechanism, since when, and what to do. Absent if the diagnosis is off. */
 export function Findings() {
   const found = findings.value;
   if (found === null) return null;

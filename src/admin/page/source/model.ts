@@ -144,7 +144,7 @@ export interface Explanation {
   operator: string;
   presets: { title: string; name: string; meaning: string }[];
   products: { product: string; meaning: string }[];
-  /** In the configuration of the instance. */
+  /** By the configuration of the instance. */
   classes: { route: string; class: Kind }[];
 }
 
@@ -175,13 +175,22 @@ export interface Finding {
   action: string;
 }
 
-/** Of one route there can be two findings with the same mechanism: two timers. */
+/** The identity of a finding. One route can have two of the same mechanism: two timers. */
 export function keyOf({ route, culprit, mechanism, limit_s }: Finding): string {
   return [route, culprit, mechanism, limit_s].join(' ');
 }
 
 export interface Diagnosis {
   windows: { window_s: number; findings: Finding[] }[];
+}
+
+export function sum(counts: readonly number[]): number {
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** A kind as people read it. */
+export function nameOf(kind: string): string {
+  return kind === 'handshake' ? 'failed upgrade' : kind;
 }
 
 export function kindOf(ending: Ending): Kind {

@@ -1,9 +1,8 @@
 import { rate } from './format';
-import { KINDS, type Activity } from './model';
+import { KINDS, sum, type Activity } from './model';
 import { activity, rates } from './state';
 
-function total(numbers: Activity, slots: number): { all: number; abnormal: number; handshake: number } {
-  const sum = (counts: number[]) => counts.slice(-slots).reduce((sum, count) => sum + count, 0);
+function total(numbers: Activity): { all: number; abnormal: number; handshake: number } {
   const closed = KINDS.filter((kind) => kind !== 'handshake');
   return {
     all: closed.reduce((all, kind) => all + sum(numbers.endings[kind]), 0),
@@ -15,7 +14,7 @@ function total(numbers: Activity, slots: number): { all: number; abnormal: numbe
 /** The present in five numbers. */
 export function Now() {
   const numbers = activity.value;
-  const quarter = numbers && total(numbers, numbers.endings.clean.length);
+  const quarter = numbers && total(numbers);
   const share = quarter && quarter.all > 0 ? `${((100 * quarter.abnormal) / quarter.all).toFixed(1)} %` : '–';
   const tiles: [string, string, string, boolean][] = [
     ['Sessions now', numbers ? String(numbers.sessions) : '–', '', false],

@@ -1,5 +1,5 @@
 import { clock, duration } from './format';
-import { CLASSES, clientOf, kindOf, mismatch, type Entry } from './model';
+import { KINDS, clientOf, kindOf, mismatch, nameOf, type Entry } from './model';
 import {
   NO_FILTERS,
   SHOWN,
@@ -15,7 +15,7 @@ import {
   type Filters,
 } from './state';
 
-/** The latest endings, and what is chosen of them. */
+/** The latest endings that the filters take. */
 export function Recent() {
   const rows = taken.value;
   return (
@@ -78,7 +78,7 @@ function Row({ entry: { ending } }: { entry: Entry }) {
       <td class="route">{ending.route}</td>
       <td class="class">
         <span class={`dot ${kind}`} aria-hidden="true" />
-        {kind === 'handshake' ? 'failed upgrade' : kind}
+        {nameOf(kind)}
       </td>
       <td class="code">{code}</td>
       <td class="initiator">{initiatorOf(ending) || '–'}</td>
@@ -106,7 +106,7 @@ function FilterBar() {
           <option value="">any</option>
           {all.map((value) => (
             <option key={value} value={value}>
-              {value === 'handshake' ? 'failed upgrade' : value}
+              {nameOf(value)}
             </option>
           ))}
         </select>
@@ -115,7 +115,7 @@ function FilterBar() {
   };
   return (
     <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
-      {choice('class', 'Class', [...CLASSES, 'handshake'])}
+      {choice('class', 'Class', KINDS)}
       <label>
         Code
         <input

@@ -80,11 +80,11 @@ function Session({ closed }: { closed: Closed }) {
 
 function Handshake({ failed }: { failed: HandshakeFailed }) {
   const { address, real_address, tls_version } = failed.client;
-  const facts = [
+  const facts: Fact[] = [
     ['client', real_address ? `${real_address} by ${address}` : address],
-    ['TLS', tls_version ?? ''],
-    ['TLS failed', failed.tls_error ?? ''],
-  ].filter(([, value]) => value !== '');
+    ['TLS', tls_version],
+    ['TLS failed', failed.tls_error],
+  ];
   return (
     <>
       <p>
@@ -97,14 +97,7 @@ function Handshake({ failed }: { failed: HandshakeFailed }) {
           Why: <q>{failed.detail}</q>
         </p>
       )}
-      <dl class="facts">
-        {facts.map(([term, value]) => (
-          <div key={term}>
-            <dt>{term}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <Facts of={facts} />
       <Behind word={failed.outcome} title="The outcome" />
       <h3>Request</h3>
       <Request ending={failed} />
@@ -112,8 +105,26 @@ function Handshake({ failed }: { failed: HandshakeFailed }) {
   );
 }
 
+type Fact = [term: string, value: string | null];
+
+/** A list of terms; those without a value are left out. */
+function Facts({ of, prose }: { of: Fact[]; prose?: boolean }) {
+  return (
+    <dl class={prose ? 'facts meaning' : 'facts'}>
+      {of
+        .filter(([, value]) => value)
+        .map(([term, value]) => (
+          <div key={term}>
+            <dt>{term}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+    </dl>
+  );
+}
+
 function LegFacts({ name, leg }: { name: string; leg: Leg }) {
-  const facts: [string, string][] = [
+  const facts: Fact[] = [
     ['saw', `${leg.saw.code ?? 'unknown'}, ${leg.saw.clean ? 'clean' : 'not clean'}${leg.saw.certain ? '' : ', not certain'}`],
     ['Close', leg.close ? `${leg.close.code ?? 'without a code'} ${leg.close.reason ?? ''}`.trim() : 'none'],
     ['transport', leg.end],
@@ -132,42 +143,24 @@ function LegFacts({ name, leg }: { name: string; leg: Leg }) {
   return (
     <section>
       <h3>{name}</h3>
-      <dl class="facts">
-        {facts.map(([term, value]) => (
-          <div key={term}>
-            <dt>{term}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <Facts of={facts} />
     </section>
   );
 }
 
 function Request({ ending }: { ending: Ending }) {
   const { path, host, user_agent } = ending.request;
-  const facts: [string, string | null][] = [
+  const facts: Fact[] = [
     ['path', path],
     ['host', host],
     ['user agent', user_agent],
     ['session', ending.event === 'websocket.closed' ? ending.session : null],
     ['instance', ending.instance],
   ];
-  return (
-    <dl class="facts">
-      {facts
-        .filter(([, value]) => value)
-        .map(([term, value]) => (
-          <div key={term}>
-            <dt>{term}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-    </dl>
-  );
+  return <Facts of={facts} />;
 }
 
-/** What the instance says of a word, once it has said it. */
+/** The instance's explanation of a word; null until it has come. */
 function useExplained<T>(word: number | string): T | null {
   const [known, setKnown] = useState<T | null>(null);
   useEffect(() => {
@@ -191,20 +184,7 @@ function Behind({ word, title }: { word: string; title: string }) {
         {title} <a href={`explain/${word}`}>{word}</a>
       </h3>
       {known.map(({ field, meaning, seen_when, action }) => (
-        <dl key={field} class="facts meaning">
-          <div>
-            <dt>meaning</dt>
-            <dd>{meaning}</dd>
-          </div>
-          <div>
-            <dt>seen when</dt>
-            <dd>{seen_when}</dd>
-          </div>
-          <div>
-            <dt>operator</dt>
-            <dd>{action}</dd>
-          </div>
-        </dl>
+        <Facts key={field} prose of={[['meaning', meaning], ['seen when', seen_when], ['operator', action]]} />
       ))}
     </section>
   );
@@ -214,30 +194,23 @@ function Meaning({ code, route }: { code: number; route: string }) {
   const known = useExplained<Explanation>(code);
   if (!known) return null;
   const configured = known.classes.find((one) => one.route === route);
-  const texts: [string, string][] = [
+  const texts: Fact[] = [
     ['meaning', known.meaning],
     ['sent by', known.sent_by],
     ['seen when', known.seen_when],
     ['client', known.client],
     ['server', known.server],
     ['operator', known.operator],
-    ...known.products.map(({ product, meaning }): [string, string] => [product, meaning]),
+    ...known.products.map(({ product, meaning }): Fact => [product, meaning]),
     ['class here', `${configured?.class ?? known.class}, on route ${route}`],
-    ...known.presets.map((preset): [string, string] => [preset.title, `${preset.name}: ${preset.meaning}`]),
+    ...known.presets.map((preset): Fact => [preset.title, `${preset.name}: ${preset.meaning}`]),
   ];
   return (
     <section>
       <h3>
         What <a href={`explain/${code}`}>{code}</a> means
       </h3>
-      <dl class="facts meaning">
-        {texts.map(([term, text]) => (
-          <div key={term}>
-            <dt>{term}</dt>
-            <dd>{text}</dd>
-          </div>
-        ))}
-      </dl>
+      <Facts prose of={texts} />
     </section>
   );
 }

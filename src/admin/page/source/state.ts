@@ -49,17 +49,17 @@ export const paused = signal(false);
 export const waiting = signal(0);
 /** The latest first. */
 export const entries = signal<readonly Entry[]>([]);
-/** The last thing that the stream said of what it does not show. */
+/** The stream's last word about endings that it left out. */
 export const notice = signal('');
 export const filters = signal<Filters>(NO_FILTERS);
 export const opened = signal<Ending | null>(null);
 export const activity = signal<Activity | null>(null);
-/** Sessions that begin and end a second, over the last polls. */
+/** Sessions opened and ended a second, between the last two polls. */
 export const rates = signal<{ opened: number; ended: number } | null>(null);
 export const sessions = signal<Sessions | null>(null);
-/** Of the shortest window; null if there is no diagnosis. */
+/** Findings of the shortest window; null if there is no diagnosis. */
 export const findings = signal<readonly Finding[] | null>(null);
-/** Of the longest window, what is in the shortest no more. */
+/** Findings of the longest window that the shortest has no more. */
 export const earlier = signal<readonly Finding[]>([]);
 
 export function causeOf(ending: Ending): string {
@@ -74,7 +74,7 @@ export function hintOf(ending: Ending): string {
   return ending.event === 'websocket.closed' ? (ending.hint ?? '') : '';
 }
 
-/** Whether an ending is asked for. */
+/** Whether the filters take an ending. */
 export function takes(filters: Filters, ending: Ending): boolean {
   const same = (wanted: string, value: string) => wanted === '' || wanted === value;
   return (

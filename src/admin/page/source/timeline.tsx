@@ -69,7 +69,7 @@ export function Timeline({ closed }: { closed: Closed }) {
   const ending = steps.find(begun);
   if (ending) ending.end = true;
   else steps.push({ at: closed.duration_ms, client: closed.cause, upstream: closed.cause, end: true });
-  // What has the same time came of the end.
+  // Of steps at the same time, those that are not the ending event followed from it.
   const order = ({ end, before }: Step) => (before ? 0 : end ? 1 : 2);
   steps.sort((one, other) => one.at - other.at || order(one) - order(other));
   return (
