@@ -4,6 +4,7 @@
 readonly work=.work
 readonly peers=tests/peers
 readonly autobahn_version=25.10.1
+readonly node_version=22.23.5 npm_version=10.9.4
 mkdir -p "$work"
 
 # Installs the named Debian packages. The package lists are fetched once in a run, and only if a package is missing.
@@ -52,12 +53,29 @@ stamp() {
     stamp_of "$@" >"$work/$name/.stamp"
 }
 
+# Puts Node 20 or newer on the PATH, with npm: the machine's, or else one of the npm registry in .work/nodejs. Debian 12 has Node 18.
+newer_node() {
+    local own=$work/nodejs versions=("$node_version" "$npm_version")
+    command -v node >/dev/null && command -v npm >/dev/null || debian nodejs npm
+    ! is_new_enough || return 0
+    if stale nodejs "${versions[@]}"; then
+        echo "installing node $node_version, as $(node --version) is too old for the Node peers"
+        rm -rf "$own"
+        mkdir -p "$own"
+        npm --prefix "$own" install --ignore-scripts --no-audit --no-fund --loglevel=error \
+            "node-linux-$(node -p process.arch)@$node_version" "npm@$npm_version" >/dev/null ||
+            fail "npm could not install node: install Node 20 or newer by hand"
+        stamp nodejs "${versions[@]}"
+    fi
+    export PATH="$PWD/$own/node_modules/.bin:$PATH"
+    is_new_enough || fail "$own has no Node that runs here: install Node 20 or newer by hand"
+}
+is_new_enough() { node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; }
+
 # `node_packages NAME FOLDER`: installs FOLDER/package-lock.json into .work/NAME.
 node_packages() {
     local name=$1 from=$2 inputs
-    command -v node >/dev/null && command -v npm >/dev/null || debian nodejs npm
-    node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' ||
-        fail "node $(node --version) is too old for the Node peers: 20 or newer is needed"
+    newer_node
     inputs=("$(node --version)" "$(cat "$from/package.json" "$from/package-lock.json")")
     if stale "$name" "${inputs[@]}"; then
         echo "installing the packages of $from/package-lock.json"

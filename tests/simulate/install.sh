@@ -1,4 +1,5 @@
-# Sourced by dashboards/check, dashboards/draw and tests/incidents/run, in the repository's root: installs what they need into $work.
+# Sourced by dashboards/check, dashboards/draw, deploy/prometheus/check and tests/incidents/run, in the repository's root: installs what
+# they need into $work.
 # shellcheck shell=bash disable=SC2154
 
 # `install_debian PROGRAM PACKAGE`: unpacks the Debian package, and does not install it: that would start a service on its port.
@@ -34,6 +35,8 @@ install_alertmanager() {
 install_node() {
     local from=$tools/$1 into=$work/dashboards-$1 wanted
     shift
+    # Those that tests/run has installed where the machine's are too old.
+    [ ! -d "$work/nodejs/node_modules/.bin" ] || PATH="$PWD/$work/nodejs/node_modules/.bin:$PATH"
     command -v node >/dev/null && command -v npm >/dev/null || fail "node and npm are missing: tests/run installs them"
     node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || fail "node $(node --version) is too old: 20 or newer is needed"
     wanted=$({ node --version; echo "$*"; } | cat - "$from/package.json" "$from/package-lock.json" | sha256sum)

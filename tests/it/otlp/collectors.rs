@@ -3,9 +3,9 @@
 use std::net::TcpListener;
 use std::process::Command;
 
-use super::receiver::{PROTOCOLS, Receiver, repository};
+use super::receiver::{PROTOCOLS, Receiver};
 use crate::instance::Running;
-use crate::real_peers::process::Process;
+use crate::real_peers::process::{Process, repository};
 
 /// rotel, on ports that were free a moment ago: it can be given none of the system's choice.
 fn rotel(receiver: &Receiver) -> (Process, [u16; 2]) {

@@ -1,12 +1,11 @@
 //! A receiver that says what it was sent.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::real_peers::process::Process;
+use crate::real_peers::process::{Process, node, repository};
 
 /// The protocol spoken to it, as `otel.protocol` names it.
 pub(super) const PROTOCOLS: [&str; 2] = ["http/protobuf", "grpc"];
@@ -22,10 +21,6 @@ pub(super) struct Receiver {
 #[derive(Debug)]
 pub(super) struct Span(pub(super) Value);
 
-pub(super) fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
 // === impl Receiver ===
 
 impl Receiver {
@@ -35,7 +30,7 @@ impl Receiver {
 
     /// On these ports, for HTTP and gRPC.
     pub(super) fn start_at(ports: [u16; 2]) -> Self {
-        let mut command = Command::new("node");
+        let mut command = Command::new(node());
         command.arg(repository("tests/peers/otlp.mjs")).args(ports.map(|port| port.to_string()));
         let process = Process::spawn("the receiver", &mut command);
         let listening = process.answer();

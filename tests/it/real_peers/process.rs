@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +12,17 @@ use serde_json::Value;
 
 /// How long any one line may take: above the 30 s after which a client peer gives up and says why.
 const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A file of the repository.
+pub(crate) fn repository(path: impl AsRef<Path>) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The Node that `tests/run` has installed, where it had to, or else the machine's.
+pub(crate) fn node() -> PathBuf {
+    let own = repository(".work/nodejs/node_modules/.bin/node");
+    if own.exists() { own } else { "node".into() }
+}
 
 /// A running child; dropping it ends its standard input, waits for it to leave, and kills it if it does not.
 pub(crate) struct Process {

@@ -1,13 +1,12 @@
 //! The processes of one session: a client, a server, and closewatch between them.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
 use super::endings::Ending;
-use super::process::Process;
+use super::process::{Process, node, repository};
 use super::secrets::Secrets;
 
 /// A WebSocket implementation of the field.
@@ -58,17 +57,15 @@ impl Stack {
     /// failure, never a skip.
     fn command(self, role: &str, secrets: Option<&Secrets>) -> Command {
         let (needed, interpreter, script): (&[&str], _, _) = match self {
-            Self::Node => (&[".work/node/.stamp"], "node".into(), format!("{role}.mjs")),
-            Self::Browser => (&[".work/node/.stamp", "/usr/bin/chromium"], "node".into(), "browser.mjs".to_owned()),
-            Self::Python => {
-                (&[".work/python/.stamp"], repository().join(".work/python/bin/python"), format!("{role}.py"))
-            }
+            Self::Node => (&[".work/node/.stamp"], node(), format!("{role}.mjs")),
+            Self::Browser => (&[".work/node/.stamp", "/usr/bin/chromium"], node(), "browser.mjs".to_owned()),
+            Self::Python => (&[".work/python/.stamp"], repository(".work/python/bin/python"), format!("{role}.py")),
         };
         for path in needed {
-            assert!(repository().join(path).exists(), "{path} is missing: run tests/run first");
+            assert!(repository(path).exists(), "{path} is missing: run tests/run first");
         }
         let mut command = Command::new(interpreter);
-        command.arg(repository().join("tests/peers").join(script));
+        command.arg(repository("tests/peers").join(script));
         if let Some(secrets) = secrets {
             secrets.tell(&mut command);
         }
@@ -176,8 +173,4 @@ fn listening_address(line: &str) -> Option<SocketAddr> {
     }
     let (_, rest) = line.split_once("address=")?;
     rest.split_whitespace().next()?.parse().ok()
-}
-
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }

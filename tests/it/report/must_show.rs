@@ -75,7 +75,7 @@ fn a_balancer_in_front_that_cuts_at_an_unusual_limit() {
 }
 
 #[test]
-fn the_same_behind() {
+fn a_balancer_behind_that_cuts_at_an_unusual_limit() {
     let cut = json!({
         "class": "abnormal", "code": 1006, "initiator": "upstream", "cause": "upstream_reset", "client/end": "local", "upstream/end": "reset",
     });

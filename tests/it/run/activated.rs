@@ -1,11 +1,11 @@
 //! Sockets that systemd opened (`sd_listen_fds(3)`).
 
+use closewatch::wire::Peer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 
 use crate::instance::{BINARY, Child, Output, get};
 use crate::rig::{REQUEST, RawPeer, SWITCH};
-use closewatch::wire::Peer;
 
 /// Opens sockets on free ports, says where on standard error, and becomes its arguments: closewatch, or systemd's own tool, which
 /// passes on what it is given and has no word for a free port.

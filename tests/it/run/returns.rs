@@ -35,7 +35,7 @@ async fn a_visitor_is_known_by_a_cookie_of_which_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn so_is_one_whose_upgrade_goes_through_hyper() {
+async fn a_visitor_whose_upgrade_goes_through_hyper_is_known_too() {
     by_cookie("diagnosis.client = \"cookie:sid\"\nrelay.verbatim = \"off\"\n").await;
 }
 
