@@ -1,7 +1,5 @@
 //! Configuration as a user meets it: shipped files, wrong files, flags and environment, through the built binary.
 
-#![allow(clippy::unwrap_used, reason = "a test, and what helps it, fails by panicking")]
-
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -31,7 +31,7 @@ async fn connections_without_a_session_are_limited_and_sessions_do_not_count() {
     let mut sessions = [rig.session().await, rig.session().await, rig.session().await];
     rig.until("the sessions to be open", |seen| seen.opened == 3).await;
     let mut kept = rig.connect().await;
-    let _pooled = ask(&rig, &mut kept).await;
+    let _upstream = ask(&rig, &mut kept).await;
     let mut silent = rig.connect_at_once();
     let mut third = rig.connect_at_once();
     is_turned_away(&mut third).await;
@@ -60,7 +60,7 @@ async fn a_source_has_its_share_sessions_included() {
     let mut rig = Rig::with(|config| config.limits.connections_per_source = Some(2));
     let (mut client, mut upstream) = rig.session().await;
     let mut kept = rig.connect().await;
-    let _pooled = ask(&rig, &mut kept).await;
+    let _upstream = ask(&rig, &mut kept).await;
     is_turned_away(&mut rig.connect().await).await;
     assert_eq!(rig.seen().rejected, [Rejection::Source]);
     client.reset();
@@ -106,7 +106,7 @@ async fn behind_a_balancer_the_sources_are_those_it_names() {
 async fn a_kept_connection_that_stays_quiet_is_let_go() {
     let rig = Rig::with(|config| config.timeouts.keep_alive = Duration::from_millis(300));
     let mut kept = rig.connect().await;
-    let _pooled = ask(&rig, &mut kept).await;
+    let _upstream = ask(&rig, &mut kept).await;
     kept.expect_fin().await;
     rig.done().await;
 }

@@ -63,8 +63,6 @@ async fn a_header_may_come_in_pieces_before_plain_http_too() {
         assert!(upstream.receive_head().await.to_lowercase().contains("\r\nx-forwarded-for: 203.0.113.7\r\n"));
         upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
         assert_eq!(Answer::to(&mut client).await.status, 200);
-        // A connection of the pool is not used again by the next client of this test.
-        upstream.fin().await;
     }
     rig.done().await;
 }
@@ -94,7 +92,7 @@ async fn a_trusted_source_that_does_not_send_one_is_turned_away() {
     for bytes in [REQUEST.as_bytes(), b"\x16\x03\x01\x02\0", &[&V2[..12], &[0x11, 0x11, 0, 0]].concat(), &V1[..20]] {
         let mut client = rig.connect().await;
         client.send(&[bytes, b"\n\n"].concat()).await;
-        // Nothing is said: who does not speak the protocol is no HTTP client either.
+        // Nothing is said: a source that does not speak the protocol is no HTTP client either.
         let (answer, _) = client.receive_all().await;
         assert!(answer.is_empty(), "{}", answer.escape_ascii());
     }
@@ -156,7 +154,7 @@ async fn from_anybody_else_it_is_a_bad_request() {
 }
 
 #[tokio::test]
-async fn who_is_waited_for_does_not_hold_up_a_drain() {
+async fn a_header_that_is_waited_for_does_not_hold_up_a_drain() {
     let rig = Rig::with(|config| {
         proxied(config);
         config.timeouts.head = Duration::from_mins(10);
