@@ -7,7 +7,7 @@ use std::time::Duration;
 use closewatch::admin::admin_router;
 use closewatch::close::{Address, CloseRecord, CloseSink, CodeRules, End, Outcome, RequestHeaders, RouteSink};
 use closewatch::config::{Diagnosis, LogTarget, Silent, Visitor};
-use closewatch::diagnosis::{Mechanism, Observation};
+use closewatch::diagnosis::Mechanism;
 use closewatch::export::{Event, ExportOptions, Exporter, LogOptions};
 use closewatch::wire::{Opcode, Peer};
 use jiff::{SignedDuration, Timestamp};
@@ -332,25 +332,4 @@ fn without_diagnosis_there_are_neither_series_nor_hints() {
     assert!(!text.contains("closewatch_findings") && !text.contains("closewatch_hints_total"), "{text}");
     assert_eq!(value(&exporter, "closewatch_diagnosis_enabled"), Some(0.0), "no finding says nothing then");
     assert!(hints(&exporter, 50).iter().all(Option::is_none));
-}
-
-#[test]
-fn a_record_in_memory_and_its_line_are_the_same_to_diagnosis() {
-    let exporter = exporter(Diagnosis::default());
-    for record in [
-        records::reset_by_upstream(),
-        records::boom(),
-        records::left_the_page(),
-        records::refused_login(),
-        records::disagreed(),
-        records::drained(),
-        cut(1),
-        done(2),
-    ] {
-        let mut line = vec![];
-        exporter.json().write_closed(&record, &mut line);
-        let line = String::from_utf8(line).unwrap();
-        let of_line = format!("{:.5?}", Observation::of_line(&line).unwrap());
-        assert_eq!(format!("{:.5?}", Observation::of_close(&record, "")), of_line, "{line}");
-    }
 }

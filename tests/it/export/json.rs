@@ -22,10 +22,17 @@ fn value(style: &JsonStyle, record: &CloseRecord) -> serde_json::Value {
 #[test]
 fn diagnosis_reads_the_same_from_a_line_as_from_the_record() {
     let style = JsonStyle { instance: Some("pod-7".into()), ..JsonStyle::default() };
-    for record in [records::reset_by_upstream(), records::boom(), records::left_the_page(), records::drained()] {
+    for record in [
+        records::reset_by_upstream(),
+        records::boom(),
+        records::left_the_page(),
+        records::refused_login(),
+        records::disagreed(),
+        records::drained(),
+    ] {
         let line = line(&style, &record);
-        let of_line = format!("{:.4?}", Observation::of_line(&line).unwrap());
-        assert_eq!(of_line, format!("{:.4?}", Observation::of_close(&record, "pod-7")));
+        let of_line = format!("{:.5?}", Observation::of_line(&line).unwrap());
+        assert_eq!(of_line, format!("{:.5?}", Observation::of_close(&record, "pod-7")), "{line}");
     }
     let record = records::handshake(Outcome::DialFailed, Some(502));
     let mut out = Vec::new();

@@ -9,10 +9,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::admin::Rig;
-use crate::schema::read_line;
-
 use super::records;
 use crate::instance::{PATIENCE, until};
+use crate::schema::read_line;
 
 /// One client of the stream.
 struct Stream(BufReader<TcpStream>);

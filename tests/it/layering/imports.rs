@@ -193,7 +193,6 @@ fn runtimes_and_clocks_are_refused_where_all_is_pure() {
             ("use tokio_util::sync::A;", "so no tokio_util"),
             ("fn f(a: hyper::Request<()>) {}", "so no hyper"),
             ("use hyper_util::rt::A;", "so no hyper_util"),
-            ("use opentelemetry::trace::SpanContext;", "so no opentelemetry"),
             ("use opentelemetry_sdk::trace::A;", "so no opentelemetry_sdk"),
             ("use opentelemetry::trace::SpanContext;", "so no opentelemetry"),
             ("fn f() { std::time::SystemTime::now(); }", "no SystemTime::now"),
