@@ -132,12 +132,10 @@ async fn shake_hands(proxy: &Arc<Shared>, leg: Leg, client: &Client) -> Option<(
         None => !head.ambiguous,
         Some(_) => head.len == read.len(),
     };
-    let Rest { leg, mut read, answered, asked } = if head.as_ref().is_some_and(passes) {
+    let Rest { leg, mut read, answered, asked, watched } = if head.as_ref().is_some_and(passes) {
         Box::pin(pass_requests(proxy, client, &upstreams, leg, read, asked)).await?
     } else {
-        // With keep-alive it may stay idle for long.
-        leg.keep_alive(timeouts.dead_peer);
-        Rest { leg, read, answered: false, asked }
+        Rest { leg, read, answered: false, asked, watched: false }
     };
     let request = if answered {
         RequestState::behind(timeouts)
@@ -148,6 +146,8 @@ async fn shake_hands(proxy: &Arc<Shared>, leg: Leg, client: &Client) -> Option<(
         }
         RequestState::new(began, timeouts, head, asked)
     };
+    // With keep-alive it may stay idle for long.
+    let request = if watched { request } else { request.unwatched(began, timeouts) };
     // A box of its own: its future is several times the size of an upgrade's.
     Box::pin(speak_http(proxy, Rewind::with(leg, read), request, client, upstreams)).await
 }

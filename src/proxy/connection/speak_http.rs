@@ -310,21 +310,53 @@ mod tests {
     use hyper::service::service_fn;
     use hyper_util::rt::TokioIo;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::UnixStream;
+    use tokio::net::{TcpListener, TcpStream, UnixStream};
     use tokio::sync::oneshot;
     use tokio::time::Instant;
 
-    use super::{HttpEnd, Late, TOO_SLOW, drive};
+    use super::{HttpEnd, Late, TOO_SLOW, drive, headers};
     use crate::config::Timeouts;
     use crate::proxy::connection::request::{AnswerBody, RequestState};
     use crate::proxy::connection::stream::ClientStream;
     use crate::proxy::http::upstreams::Upstreams;
     use crate::proxy::transport::leg::Leg;
     use crate::proxy::transport::rewind::Rewind;
+    use crate::proxy::transport::tcp_info::segments_received;
     use crate::shutdown::{Phase, Shutdown};
 
     fn none() -> Upstreams {
         Upstreams::new(Arc::default(), Timeouts::default().keep_alive)
+    }
+
+    #[tokio::test]
+    async fn the_last_answer_and_the_fin_behind_it_leave_in_one_segment() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        let (mut client, ours) = (client.unwrap(), accepted.unwrap().0);
+        let state = Arc::new(RequestState::new(Instant::now(), &Timeouts::default(), None, None));
+        let service = service_fn(|_| {
+            let begun = state.begin(true);
+            assert!(!state.refuse(false));
+            let body = Full::new(Bytes::from_static(b"no")).map_err(|never: Infallible| match never {}).boxed();
+            let mut response = Response::new(AnswerBody::new(body, begun.in_flight).boxed());
+            headers::say_close(response.headers_mut());
+            Box::pin(std::future::ready(Ok::<_, Infallible>(response)))
+        });
+        let stream = ClientStream::new(Rewind::new(Leg::Tcp(ours)), Arc::clone(&state), Arc::default());
+        let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        client.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
+        let before = segments_received(&client);
+        let ended = drive(&Shutdown::new(), &state, &none(), &mut connection).await;
+        assert!(matches!(ended, HttpEnd::Done), "another end");
+        let saying = connection.into_parts().io.into_inner().say_last(&[]);
+        let mut heard = Vec::new();
+        tokio::select! {
+            biased;
+            () = saying => panic!("the connection ended before the client has"),
+            read = client.read_to_end(&mut heard) => drop(read.unwrap()),
+        }
+        assert!(heard.ends_with(b"\r\n\r\nno"), "{heard:?}");
+        assert_eq!(segments_received(&client) - before, 1);
     }
 
     /// One poll may find both.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 use super::last_words::say_last;
-use super::request::RequestState;
+use super::request::{RequestState, Watch};
 use crate::proxy::http::early::EarlyAnswers;
 use crate::proxy::transport::leg::Leg;
 use crate::proxy::transport::rewind::Rewind;
@@ -20,13 +21,16 @@ pub(super) struct ClientStream {
     early: Arc<EarlyAnswers>,
     /// hyper holds no bytes that the leg has not taken.
     flushed: bool,
+    /// Present until the kernel asks the client now and then whether it is still there.
+    watch: Option<Watch>,
 }
 
 // === impl ClientStream ===
 
 impl ClientStream {
-    pub(super) const fn new(leg: Rewind, request: Arc<RequestState>, early: Arc<EarlyAnswers>) -> Self {
-        Self { leg, request, early, flushed: true }
+    pub(super) fn new(leg: Rewind, request: Arc<RequestState>, early: Arc<EarlyAnswers>) -> Self {
+        let watch = request.watch();
+        Self { leg, request, early, flushed: true, watch }
     }
 
     /// Says `words`, if any, behind everything that hyper had to say, and ends the connection.
@@ -37,7 +41,18 @@ impl ClientStream {
         }
     }
 
+    /// Sets keepalive if it is due. hyper flushes, or tries to write, whenever it is polled.
+    fn watch(&mut self) {
+        if let Some(Watch { at, dead_peer }) = self.watch
+            && at <= Instant::now()
+        {
+            self.watch = None;
+            self.leg.leg().keep_alive(Some(dead_peer));
+        }
+    }
+
     fn wrote(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.watch();
         self.flushed = false;
         // A client that takes nothing is as quiet as one that says nothing.
         if let Poll::Ready(Ok(1..)) = written {
@@ -80,9 +95,13 @@ impl AsyncWrite for ClientStream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let Self { leg, early, .. } = &mut *self;
+        let Self { leg, early, request, .. } = &mut *self;
         ready!(early.poll_rest(leg, cx))?;
-        let written = Pin::new(leg).poll_write_vectored(cx, slices);
+        let written = if request.is_saying_its_last() {
+            leg.leg().poll_write_last_vectored(cx, slices)
+        } else {
+            Pin::new(leg).poll_write_vectored(cx, slices)
+        };
         self.wrote(written)
     }
 
@@ -92,7 +111,8 @@ impl AsyncWrite for ClientStream {
 
     /// hyper flushes the stream when it has written everything, and not before.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { leg, request, early, flushed } = &mut *self;
+        self.watch();
+        let Self { leg, request, early, flushed, .. } = &mut *self;
         // Part of one is as part of an answer.
         *flushed = false;
         ready!(early.poll_send(leg, cx))?;

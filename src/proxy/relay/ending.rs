@@ -149,8 +149,13 @@ impl Relay {
     }
 
     /// Whether `peer`'s FIN is what this turn comes to next, and passes on.
+    ///
+    /// A segment that TCP keeps for it in vain is late by 200 ms. A close_notify that was said in vain cannot be taken back: then
+    /// the kernel is asked.
     pub(super) fn fin_follows(&self, peer: Peer) -> bool {
-        self.closing.is_none() && self.side(peer).write_end.is_none() && self.side(peer).leg.fin_has_come()
+        let (leg, to) = (&self.side(peer).leg, &self.side(peer.other()).leg);
+        let passes = self.closing.is_none() && self.side(peer).write_end.is_none();
+        passes && leg.fin_has_come() && (to.is_plain() || leg.fin_is_next())
     }
 
     /// Whether all bytes of `from` were read and written on.

@@ -295,6 +295,19 @@ async fn a_close_and_the_fin_behind_it_leave_in_one_segment() {
     assert_eq!(segments_received(&client) - before, 1);
 }
 
+/// With TLS, close_notify is said at once with the Close, and nothing can follow it.
+#[tokio::test]
+async fn a_fin_behind_bytes_that_are_not_read_is_not_next() {
+    let (mut peer, ours) = pair().await;
+    let mut leg = Leg::Tcp(ours);
+    peer.write_all(b"x").await.unwrap();
+    peer.shutdown().await.unwrap();
+    event(&leg, Ready::is_read_closed).await;
+    assert!(leg.fin_has_come() && !leg.fin_is_next());
+    leg.read_exact(&mut [0]).await.unwrap();
+    assert!(leg.fin_has_come() && leg.fin_is_next());
+}
+
 /// Bytes kept back for a FIN that does not come would be late.
 #[tokio::test]
 async fn no_fin_is_expected_of_a_peer_that_has_reset() {

@@ -6,11 +6,12 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use rustix::net::SendFlags;
+use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::close::{End, TlsVersion};
+use crate::proxy::transport::last_segment;
 use crate::proxy::transport::tcp_info::{self, TcpInfo};
 use crate::proxy::transport::tls::TlsStream;
 
@@ -114,21 +115,49 @@ impl Leg {
         })
     }
 
-    /// Whether a FIN has come over TCP, and no reset, by the last readiness event: without a system call.
+    /// Whether a FIN has come, and no reset, as far as that is known without a system call: by the last readiness event of TCP,
+    /// or a close_notify behind everything that was read.
     pub(in crate::proxy) fn fin_has_come(&self) -> bool {
-        let Self::Tcp(stream) = self else { return false };
+        let stream = match self {
+            Self::Tcp(stream) => stream,
+            Self::Unix(_) => return false,
+            Self::Tls(stream) => return stream.end_follows(),
+        };
         let ready = pin!(stream.ready(Interest::READABLE | Interest::WRITABLE));
         let ready = ready.poll(&mut Context::from_waker(Waker::noop()));
         matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed() && !ready.is_write_closed())
     }
 
-    /// Writes `bytes` behind which [`Leg::poll_end`] is called at once: TCP puts the FIN into their last segment. The kernel
-    /// keeps them for that, but for no longer than 200 ms.
-    pub(in crate::proxy) fn poll_write_last(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        const FLAGS: SendFlags = SendFlags::MORE.union(SendFlags::NOSIGNAL);
+    /// Whether the FIN that has come is what the next read comes to, and no byte before it.
+    pub(in crate::proxy) fn fin_is_next(&self) -> bool {
         match self {
-            Self::Tcp(_) => self.poll_write_with(cx, |socket| Ok(rustix::net::send(socket, bytes, FLAGS)?)),
-            Self::Unix(_) | Self::Tls(_) => Pin::new(self).poll_write(cx, bytes),
+            Self::Tcp(stream) => {
+                let peek = || Ok(rustix::net::recv(stream, &mut [0], RecvFlags::PEEK)?.0);
+                matches!(stream.try_io(Interest::READABLE, peek), Ok(0))
+            }
+            Self::Unix(_) => false,
+            Self::Tls(stream) => stream.end_follows(),
+        }
+    }
+
+    /// Writes `bytes` behind which [`Leg::poll_end`] is called at once, and nothing else: the end goes into their segment.
+    pub(in crate::proxy) fn poll_write_last(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => last_segment::poll_send(stream, cx, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => stream.poll_write_last(cx, bytes),
+        }
+    }
+
+    /// The same with bytes in several places, of which there may be more: TCP alone puts the end into their segment.
+    pub(in crate::proxy) fn poll_write_last_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => last_segment::poll_send_vectored(stream, cx, slices),
+            Self::Unix(_) | Self::Tls(_) => Pin::new(self).poll_write_vectored(cx, slices),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Connections as streams of bytes, with and without TLS.
 
 pub(super) mod dial;
+mod last_segment;
 pub(super) mod leg;
 mod name;
 pub(super) mod pipe;

@@ -51,6 +51,10 @@ impl Rewind {
         (self.leg, left)
     }
 
+    pub(in crate::proxy) const fn leg(&mut self) -> &mut Leg {
+        &mut self.leg
+    }
+
     /// Whether the bytes that are written now have to be swallowed.
     fn swallows(&mut self) -> bool {
         if let Writes::Repeated(reader) = &mut self.writes {

@@ -6,6 +6,7 @@ mod handshakes;
 mod openssl;
 mod reload;
 mod resumption;
+mod segments;
 mod streams;
 mod versions;
 

@@ -9,9 +9,11 @@ use tokio::time::Instant;
 use crate::rig::{REQUEST, RawPeer, Rig};
 
 const ASKED: &str = "GET /a HTTP/1.1\r\nHost: chat.test\r\n\r\n";
+/// hyper passes it on.
+const POSTED: &str = "POST /a HTTP/1.1\r\nHost: chat.test\r\nContent-Length: 0\r\n\r\n";
 const REFUSAL: &str = "HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\nno";
 
-/// A client behind its answer, and its upstream, both of which pass line by line.
+/// A client behind its answer, and its upstream. But for a request that was posted, both pass line by line.
 async fn answered(asked: &str, change: impl FnOnce(&mut Config)) -> (Rig, RawPeer, RawPeer) {
     let mut rig = Rig::with(|config| {
         config.relay.verbatim = true;
@@ -22,7 +24,12 @@ async fn answered(asked: &str, change: impl FnOnce(&mut Config)) -> (Rig, RawPee
     let mut upstream = rig.accept().await;
     upstream.receive_head().await;
     upstream.send(REFUSAL.as_bytes()).await;
-    client.expect(REFUSAL.as_bytes()).await;
+    if asked == POSTED {
+        assert!(client.receive_head().await.starts_with("HTTP/1.1 401 "));
+        client.expect(b"no").await;
+    } else {
+        client.expect(REFUSAL.as_bytes()).await;
+    }
     if asked == REQUEST {
         rig.handshake().await;
     }
@@ -54,6 +61,8 @@ async fn a_peer_whose_host_is_gone_is_found_by_keepalive() {
         is_found(REQUEST, Peer::Upstream),
         is_found(ASKED, Peer::Client),
         is_found(ASKED, Peer::Upstream),
+        is_found(POSTED, Peer::Client),
+        is_found(POSTED, Peer::Upstream),
     );
 }
 

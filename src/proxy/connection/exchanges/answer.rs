@@ -61,7 +61,13 @@ pub(super) enum Ended {
 impl<'u> Exchange<'u> {
     /// The request in `head`, whose first bytes were `sent` already, is put to `upstream`.
     pub(super) fn new(upstream: &'u mut Kept, question: Question, head: Vec<u8>, sent: usize) -> Self {
-        Self { upstream, question, stage: Stage::Asking, out: Outgoing { bytes: head, sent }, begun: false }
+        Self {
+            upstream,
+            question,
+            stage: Stage::Asking,
+            out: Outgoing { bytes: head, sent, are_last: false },
+            begun: false,
+        }
     }
 
     /// The buffer that it used.
@@ -188,6 +194,7 @@ impl<'u> Exchange<'u> {
         let now = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
         *left -= now as u64;
         *clean &= now == bytes.len();
+        self.out.are_last = self.question.is_last && *left == 0;
         match self.out.poll_send_with(&mut front.leg, &bytes[..now], cx) {
             Poll::Ready(Ok(())) => None,
             Poll::Ready(Err(_)) => Some(Ended::Over),

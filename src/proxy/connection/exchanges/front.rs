@@ -3,13 +3,13 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::{Instant, Sleep};
 
 use super::kept::Kept;
 use crate::config::Limits;
+use crate::proxy::connection::request::SHORT;
 use crate::proxy::state::Shared;
 use crate::proxy::transport::leg::Leg;
 use crate::proxy::transport::read_buffer;
@@ -17,10 +17,6 @@ use crate::shutdown::{Phase, Shutdown};
 
 /// The most that is held of a client that sends while it is being answered; the rest stays in the kernel.
 const AHEAD: usize = 16 * 1024;
-
-/// Most answers come within this time. Keepalive is set behind it, on connections that are still there: a short exchange is
-/// spared eight system calls.
-const SHORT: Duration = Duration::from_secs(1);
 
 /// The client's side.
 pub(super) struct Front<'p> {
@@ -32,7 +28,7 @@ pub(super) struct Front<'p> {
     full: bool,
     phase: PhaseWatch,
     /// The kernel asks the client now and then whether it is still there.
-    watched: bool,
+    pub(super) watched: bool,
     /// From then on it asks all peers. `None` if it does already.
     watch_at: Option<Instant>,
     /// Fires no later than the first thing that is due.
@@ -89,7 +85,7 @@ impl<'p> Front<'p> {
     }
 
     /// Has the kernel ask the client now and then whether it is still there.
-    pub(super) fn watch(&mut self) {
+    fn watch(&mut self) {
         if !std::mem::replace(&mut self.watched, true) {
             self.leg.keep_alive(self.proxy.config.timeouts.dead_peer);
         }

@@ -41,6 +41,8 @@ pub(super) struct Rest {
     pub(super) answered: bool,
     /// The request in `read` was put to its upstream already.
     pub(super) asked: Option<Asked>,
+    /// Keepalive is set on `leg`.
+    pub(super) watched: bool,
 }
 
 /// Passes requests on for as long as they are those of [`lines`]. `read` was read already; it may be an upgrade that was `asked`
@@ -62,8 +64,8 @@ pub(super) async fn pass_requests(
         match pass_refusal(&proxy.config.limits, upstreams, &mut front, asked).await {
             Refusal::Passed(upstream) => kept.push(upstream),
             Refusal::Hyper(asked) => {
-                front.watch();
-                return Some(Rest { leg: front.leg, read: front.read, answered, asked: Some(*asked) });
+                let Front { leg, read, watched, .. } = front;
+                return Some(Rest { leg, read, answered, asked: Some(*asked), watched });
             }
             Refusal::Over => return None,
         }
@@ -88,14 +90,14 @@ pub(super) async fn pass_requests(
             Next::Over => return None,
         }
     }
-    front.watch();
     for kept in kept {
         let route = Arc::clone(&kept.route);
         if let Ok(connection) = kept.for_hyper(None, &proxy.config.limits).await {
             upstreams.keep(route.upstream(&proxy.config.limits), connection);
         }
     }
-    Some(Rest { leg: front.leg, read: front.read, answered, asked: None })
+    let Front { leg, read, watched, .. } = front;
+    Some(Rest { leg, read, answered, asked: None, watched })
 }
 
 /// Passes on the request that was read, and its answer.

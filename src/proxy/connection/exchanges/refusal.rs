@@ -75,7 +75,7 @@ pub(super) async fn pass_refusal(
     }
     drop(permit);
     handshake.end(Outcome::Refused, status, None);
-    let mut out = Outgoing { bytes, sent: 0 };
+    let mut out = Outgoing { bytes, sent: 0, are_last: false };
     let is_sent = poll_fn(|cx| {
         let before = out.sent;
         match out.poll_send(&mut front.leg, cx) {

@@ -23,6 +23,17 @@ use crate::proxy::upgrade::stages::{Asked, Established};
 /// Time for the first request of a connection once a drain has begun: a round trip or two.
 pub(super) const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
+/// Most connections are over within this time. Keepalive is set behind it, on those that are still there: a short exchange is
+/// spared the system calls.
+pub(super) const SHORT: Duration = Duration::from_secs(1);
+
+/// The time from which on the kernel asks the client now and then whether it is still there.
+#[derive(Clone, Copy)]
+pub(super) struct Watch {
+    pub(super) at: Instant,
+    pub(super) dead_peer: Duration,
+}
+
 /// The state of one connection's current request.
 pub(super) struct RequestState {
     state: Mutex<State>,
@@ -32,6 +43,8 @@ pub(super) struct RequestState {
     first_head: Instant,
     head: Duration,
     keep_alive: Duration,
+    /// Present if keepalive was not set before.
+    watch: Option<Watch>,
 }
 
 enum State {
@@ -109,7 +122,7 @@ impl RequestState {
             }
         };
         let (state, hid_fin) = (Mutex::new(state), AtomicBool::new(false));
-        Self { state, hid_fin, first_head, head: timeouts.head, keep_alive: timeouts.keep_alive }
+        Self { state, hid_fin, first_head, head: timeouts.head, keep_alive: timeouts.keep_alive, watch: None }
     }
 
     /// The state of a connection on which requests were answered already, and nothing of the next one was seen.
@@ -117,7 +130,18 @@ impl RequestState {
         let now = Instant::now();
         let state = Mutex::new(State::Waiting { first: false, until: now + timeouts.keep_alive });
         let (head, keep_alive) = (timeouts.head, timeouts.keep_alive);
-        Self { state, hid_fin: AtomicBool::new(false), first_head: now, head, keep_alive }
+        Self { state, hid_fin: AtomicBool::new(false), first_head: now, head, keep_alive, watch: None }
+    }
+
+    /// The same, of a connection that `began` at this instant and has no keepalive yet.
+    pub(super) fn unwatched(self, began: Instant, timeouts: &Timeouts) -> Self {
+        let watch = timeouts.dead_peer.map(|dead_peer| Watch { at: began + SHORT, dead_peer });
+        Self { watch, ..self }
+    }
+
+    /// When keepalive is to be set, if it was not before.
+    pub(super) const fn watch(&self) -> Option<Watch> {
+        self.watch
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
@@ -253,6 +277,11 @@ impl RequestState {
         is_over && self.hid_fin.swap(false, Ordering::Relaxed)
     }
 
+    /// Whether hyper has given out all of the connection's last answer: behind what it writes now comes the FIN.
+    pub(super) fn is_saying_its_last(&self) -> bool {
+        self.with(|state| matches!(state, State::Refused { last: true, until: Some(_) }))
+    }
+
     /// Whether an upgrade is still without an answer.
     pub(super) fn owes_an_answer(&self) -> bool {
         self.with(|state| matches!(state, State::Upgrading { .. }))
@@ -307,6 +336,9 @@ impl RequestState {
         // The state changes without a word to the timer: so the next look is never later than the shortest deadline that a
         // change could set.
         let next_look = now + self.head.min(self.keep_alive);
+        // The stream, which is polled then, sets keepalive.
+        let next_look =
+            self.watch.map_or(next_look, |watch| if now < watch.at { next_look.min(watch.at) } else { next_look });
         let (until, late) = self.with(|state| match state {
             State::Head { until, .. } => (*until, Late::Head),
             State::Waiting { until, .. } | State::Refused { until: Some(until), .. } => (*until, Late::Quiet),

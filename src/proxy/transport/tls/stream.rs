@@ -9,6 +9,9 @@
 //!
 //! Plaintext that was decrypted before an end is read before it. A write is taken when the socket has all of its records, so
 //! no bytes wait unseen; until then it is pending, and has to be tried again with the same bytes.
+//!
+//! Segments are saved where nobody waits for them: the last records of a handshake of TLS 1.3 go with the first write, and
+//! close_notify with the FIN behind it.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -23,6 +26,7 @@ use tokio::net::TcpStream;
 use super::machine::{Machine, OVERHEAD};
 use super::refusal::Refusal;
 use crate::close::{TlsAlert, TlsVersion};
+use crate::proxy::transport::last_segment;
 
 /// Ciphertext that is read at once, beside what is left of a record. The largest record has 16 KiB and some.
 const READ: usize = 64 * 1024;
@@ -159,9 +163,14 @@ impl TlsStream {
         self.closed = true;
     }
 
+    /// Whether the peer's close_notify is what the next read comes to.
+    pub(in crate::proxy) const fn end_follows(&self) -> bool {
+        matches!(self.end, Some(End::Closed)) && self.unread.bytes.is_empty()
+    }
+
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TlsError>> {
         loop {
-            let sent = self.poll_send(cx);
+            let sent = self.poll_send_due(cx);
             // The rest of the handshake's bytes, and everything that came behind them, is handled by the next read.
             if self.open {
                 return Poll::Ready(Ok(()));
@@ -215,10 +224,23 @@ impl TlsStream {
         })
     }
 
-    /// Sends what waits.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Sends what waits, unless it may go with the next write.
+    fn poll_send_due(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.may_wait() { Poll::Ready(Ok(())) } else { self.poll_send(cx, false) }
+    }
+
+    /// Whether nobody needs what waits before the next write or the end. Behind a handshake of TLS 1.3 that is a server's
+    /// tickets, which no client needs to go on, or a client's Finished, and an upstream is dialled to be written to. TLS 1.2
+    /// has messages there that the peer waits for.
+    fn may_wait(&self) -> bool {
+        let is_failed = matches!(self.end, Some(End::Failed(_)));
+        self.open && self.owed == 0 && !is_failed && self.version() == Some(TlsVersion::Tls13)
+    }
+
+    /// Sends what waits. If it is the `last`, a FIN follows at once.
+    fn poll_send(&mut self, cx: &mut Context<'_>, last: bool) -> Poll<io::Result<()>> {
         while !self.unsent.rest().is_empty() {
-            match ready!(Pin::new(&mut self.socket).poll_write(cx, self.unsent.rest())) {
+            match ready!(poll_write(&mut self.socket, cx, self.unsent.rest(), last)) {
                 Ok(sent) => self.unsent.advance(sent),
                 Err(error) => {
                     self.broken.get_or_insert(error.kind());
@@ -229,9 +251,53 @@ impl TlsStream {
         Poll::Ready(Ok(()))
     }
 
+    /// Writes `bytes`, and close_notify behind them if they are the `last` and taken whole.
+    fn poll_write_records(&mut self, cx: &mut Context<'_>, bytes: &[u8], last: bool) -> Poll<io::Result<usize>> {
+        ready!(self.poll_send_due(cx))?;
+        if self.owed > 0 {
+            return Poll::Ready(Ok(std::mem::take(&mut self.owed).min(bytes.len())));
+        }
+        self.check_open()?;
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        let last = last && bytes.len() <= WRITE;
+        let bytes = &bytes[..bytes.len().min(WRITE)];
+        BUFFERS.with_borrow_mut(|(_, out)| {
+            out.clear();
+            out.extend_from_slice(self.unsent.rest());
+            self.machine.encrypt(bytes, &mut self.partial, out).map_err(io::Error::other)?;
+            if last && !std::mem::replace(&mut self.closed, true) {
+                self.machine.close(&mut self.partial, out);
+            }
+            self.unsent = Queue::default();
+            let mut sent = 0;
+            while sent < out.len() {
+                match poll_write(&mut self.socket, cx, &out[sent..], last) {
+                    Poll::Ready(Ok(taken)) => sent += taken,
+                    Poll::Ready(Err(error)) => {
+                        self.broken.get_or_insert(error.kind());
+                        return Poll::Ready(Err(error));
+                    }
+                    Poll::Pending => {
+                        self.unsent.push(&out[sent..]);
+                        self.owed = bytes.len();
+                        return Poll::Pending;
+                    }
+                }
+            }
+            Poll::Ready(Ok(bytes.len()))
+        })
+    }
+
+    /// Writes the last bytes, behind which [`TlsStream::poll_shutdown`] is called at once: close_notify and FIN go with them.
+    pub(in crate::proxy) fn poll_write_last(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_records(cx, bytes, true)
+    }
+
     /// Ends this direction without a close_notify, as the other peer ended its own.
     pub(in crate::proxy) fn poll_truncate(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_send(cx))?;
+        ready!(self.poll_send(cx, true))?;
         self.closed = true;
         Pin::new(&mut self.socket).poll_shutdown(cx)
     }
@@ -252,7 +318,7 @@ impl AsyncRead for TlsStream {
         let before = buf.filled().len();
         loop {
             // Records of TLS itself, such as alerts: no other call sends them. If that fails, the end of the reads reports it.
-            if let Poll::Ready(Err(_)) | Poll::Pending = this.poll_send(cx) {}
+            if let Poll::Ready(Err(_)) | Poll::Pending = this.poll_send_due(cx) {}
             if !this.unread.rest().is_empty() {
                 let now = this.unread.rest().len().min(buf.remaining());
                 buf.put_slice(&this.unread.rest()[..now]);
@@ -276,52 +342,23 @@ impl AsyncRead for TlsStream {
 
 impl AsyncWrite for TlsStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        ready!(this.poll_send(cx))?;
-        if this.owed > 0 {
-            return Poll::Ready(Ok(std::mem::take(&mut this.owed).min(bytes.len())));
-        }
-        this.check_open()?;
-        if bytes.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
-        let bytes = &bytes[..bytes.len().min(WRITE)];
-        BUFFERS.with_borrow_mut(|(_, out)| {
-            out.clear();
-            this.machine.encrypt(bytes, &mut this.partial, out).map_err(io::Error::other)?;
-            let mut sent = 0;
-            while sent < out.len() {
-                match Pin::new(&mut this.socket).poll_write(cx, &out[sent..]) {
-                    Poll::Ready(Ok(taken)) => sent += taken,
-                    Poll::Ready(Err(error)) => {
-                        this.broken.get_or_insert(error.kind());
-                        return Poll::Ready(Err(error));
-                    }
-                    Poll::Pending => {
-                        this.unsent.push(&out[sent..]);
-                        this.owed = bytes.len();
-                        return Poll::Pending;
-                    }
-                }
-            }
-            Poll::Ready(Ok(bytes.len()))
-        })
+        self.get_mut().poll_write_records(cx, bytes, false)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_send(cx)
+    /// Nothing that a write has taken waits.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
     /// close_notify, then FIN. Unlike the shutdown of a socket it may have to wait until the records before it are sent.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_send(cx))?;
         if !std::mem::replace(&mut this.closed, true) && this.check_open().is_ok() {
             let mut notify = Vec::new();
             this.machine.close(&mut this.partial, &mut notify);
             this.unsent.push(&notify);
-            ready!(this.poll_send(cx))?;
         }
+        ready!(this.poll_send(cx, true))?;
         Pin::new(&mut this.socket).poll_shutdown(cx)
     }
 }
@@ -329,13 +366,18 @@ impl AsyncWrite for TlsStream {
 /// A drop ends the connection with a FIN, so close_notify goes before it, unless the end has to look truncated or is.
 impl Drop for TlsStream {
     fn drop(&mut self) {
-        if !self.closed && self.unsent.rest().is_empty() && self.check_open().is_ok() {
-            let mut notify = Vec::new();
-            self.machine.close(&mut self.partial, &mut notify);
+        if self.open && !self.closed && self.owed == 0 && self.check_open().is_ok() {
+            let mut last = self.unsent.rest().to_vec();
+            self.machine.close(&mut self.partial, &mut last);
             // One attempt: nobody is left to wait for it.
-            let _ = self.socket.try_write(&notify);
+            let _ = last_segment::send(&self.socket, &last);
         }
     }
+}
+
+/// Writes to `socket` once. If it is the `last`, a FIN follows at once.
+fn poll_write(socket: &mut TcpStream, cx: &mut Context<'_>, bytes: &[u8], last: bool) -> Poll<io::Result<usize>> {
+    if last { last_segment::poll_send(socket, cx, bytes) } else { Pin::new(socket).poll_write(cx, bytes) }
 }
 
 impl fmt::Debug for TlsStream {
