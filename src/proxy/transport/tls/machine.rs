@@ -19,8 +19,8 @@ pub(super) const OVERHEAD: usize = 4 * 1024;
 
 /// One end of a TLS connection.
 pub(super) enum Machine {
-    Client(Box<UnbufferedClientConnection>),
-    Server(Box<UnbufferedServerConnection>),
+    Client(UnbufferedClientConnection),
+    Server(UnbufferedServerConnection),
 }
 
 /// The result of processing some ciphertext.
@@ -48,11 +48,11 @@ enum Step {
 
 impl Machine {
     pub(super) fn client(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, Error> {
-        UnbufferedClientConnection::new(config, name).map(|machine| Self::Client(Box::new(machine)))
+        UnbufferedClientConnection::new(config, name).map(Self::Client)
     }
 
     pub(super) fn server(config: Arc<ServerConfig>) -> Result<Self, Error> {
-        UnbufferedServerConnection::new(config).map(|machine| Self::Server(Box::new(machine)))
+        UnbufferedServerConnection::new(config).map(Self::Server)
     }
 
     /// The peer at the other end of the connection.
