@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::machine::Machine;
 use super::refusal::Refusal;
-use super::stream::{TlsError, TlsStream};
+use super::stream::{TlsError, TlsStream, first_bytes};
 use crate::config::{Tls, TlsFault, expiry, provider, validity};
 use crate::wire::Peer;
 
@@ -70,22 +70,23 @@ impl Acceptor {
     /// Shakes hands on `socket`, within `patience`.
     pub(in crate::proxy) async fn accept(
         &self,
-        socket: TcpStream,
+        mut socket: TcpStream,
         patience: Duration,
     ) -> Result<Box<TlsStream>, AcceptError> {
         let failed = AcceptError::Failed;
         // One deadline, for the first byte and the rest.
         let deadline = Instant::now() + patience;
         // A silent client costs no TLS state, and one that speaks HTTP can be answered in HTTP.
-        let mut first = [0];
-        match timeout_at(deadline, socket.peek(&mut first)).await {
-            Ok(Ok(1)) if first[0].is_ascii_uppercase() => return Err(AcceptError::Plain(socket)),
-            Ok(Ok(1..)) => {}
-            Ok(Ok(0) | Err(_)) | Err(_) => return Err(AcceptError::Silent),
-        }
+        let first = match timeout_at(deadline, first_bytes(&mut socket)).await {
+            Ok(Ok(bytes)) if bytes.first().is_some_and(u8::is_ascii_uppercase) => {
+                return Err(AcceptError::Plain(socket));
+            }
+            Ok(Ok(bytes)) if !bytes.is_empty() => bytes,
+            Ok(Ok(_) | Err(_)) | Err(_) => return Err(AcceptError::Silent),
+        };
         let refused = |error| TlsError::Refused(Refusal { with: Peer::Client, error });
         let machine = Machine::server(Arc::clone(&self.config)).map_err(refused).map_err(failed)?;
-        let opened = timeout_at(deadline, TlsStream::open(socket, machine));
+        let opened = timeout_at(deadline, TlsStream::open(socket, machine, first));
         opened.await.unwrap_or(Err(TlsError::Timeout(patience))).map_err(failed)
     }
 

@@ -58,7 +58,7 @@ impl Connector {
         let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
         let refused = |error| TlsError::Refused(Refusal { with: Peer::Upstream, error });
         let machine = Machine::client(config, self.name.clone()).map_err(refused)?;
-        let opened = tokio::time::timeout(patience, TlsStream::open(socket, machine));
+        let opened = tokio::time::timeout(patience, TlsStream::open(socket, machine, Vec::new()));
         opened.await.unwrap_or(Err(TlsError::Timeout(patience)))
     }
 

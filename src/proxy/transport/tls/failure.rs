@@ -1,4 +1,4 @@
-//! Why a TLS handshake failed, in the words of the record.
+//! Why a TLS handshake failed or a connection ended, in the words of the record.
 
 use std::error::Error;
 use std::io;
@@ -7,7 +7,7 @@ use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 
 use super::refusal::Refusal;
 use super::stream::TlsError;
-use crate::close::TlsFailure;
+use crate::close::{TlsAlert, TlsFailure};
 use crate::config::is_webpki;
 
 /// The failure of TLS that `error` is, or was caused by; `None` if it is no failure of TLS.
@@ -27,6 +27,32 @@ pub(in crate::proxy) fn failure_of(error: &(dyn Error + 'static)) -> Option<TlsF
         }
     }
     None
+}
+
+/// The alert that ended a connection, received or sent, if `error` is one of a TLS connection.
+pub(in crate::proxy) fn alert_of(error: &io::Error) -> Option<TlsAlert> {
+    use rustls::Error::{AlertReceived, DecryptError, InvalidMessage, PeerSentOversizedRecord};
+    let Refusal { error, .. } = error.get_ref()?.downcast_ref()?;
+    let alert = if let AlertReceived(alert) = error {
+        *alert
+    } else if let DecryptError = error {
+        AlertDescription::BadRecordMac
+    } else if let PeerSentOversizedRecord = error {
+        AlertDescription::RecordOverflow
+    } else if let InvalidMessage(_) = error {
+        AlertDescription::DecodeError
+    } else {
+        AlertDescription::UnexpectedMessage
+    };
+    Some(TlsAlert(alert.into()))
+}
+
+/// Whether `error` or one of its causes is a failure of TLS itself.
+pub(in crate::proxy) fn is_tls_failure(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| (**error).source()).any(|error| {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        inner.and_then(|inner| inner.downcast_ref::<Refusal>()).is_some()
+    })
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "rustls may add errors, and few have a word of their own")]

@@ -7,10 +7,11 @@ mod acceptor;
 mod connector;
 mod failure;
 mod machine;
+mod queue;
 mod refusal;
 mod stream;
 
 pub(in crate::proxy) use acceptor::{AcceptError, Acceptor};
 pub(in crate::proxy) use connector::Connector;
-pub(in crate::proxy) use failure::failure_of;
-pub(in crate::proxy) use stream::{TlsError, TlsStream, alert_of, is_tls_failure};
+pub(in crate::proxy) use failure::{alert_of, failure_of, is_tls_failure};
+pub(in crate::proxy) use stream::{TlsError, TlsStream};

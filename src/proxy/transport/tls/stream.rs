@@ -19,13 +19,13 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use rustls::AlertDescription;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::machine::{Machine, OVERHEAD};
+use super::queue::Queue;
 use super::refusal::Refusal;
-use crate::close::{TlsAlert, TlsVersion};
+use crate::close::TlsVersion;
 use crate::proxy::transport::last_segment;
 
 /// Ciphertext that is read at once, beside what is left of a record. The largest record has 16 KiB and some.
@@ -93,46 +93,29 @@ enum End {
     Failed(Box<Refusal>),
 }
 
-/// Bytes that are taken from the beginning.
-#[derive(Default)]
-struct Queue {
-    bytes: Vec<u8>,
-    gone: usize,
-}
-
-/// The alert that ended a connection, received or sent, if `error` is one of a TLS connection.
-pub(in crate::proxy) fn alert_of(error: &io::Error) -> Option<TlsAlert> {
-    use rustls::Error::{AlertReceived, DecryptError, InvalidMessage, PeerSentOversizedRecord};
-    let Refusal { error, .. } = error.get_ref()?.downcast_ref()?;
-    let alert = if let AlertReceived(alert) = error {
-        *alert
-    } else if let DecryptError = error {
-        AlertDescription::BadRecordMac
-    } else if let PeerSentOversizedRecord = error {
-        AlertDescription::RecordOverflow
-    } else if let InvalidMessage(_) = error {
-        AlertDescription::DecodeError
-    } else {
-        AlertDescription::UnexpectedMessage
-    };
-    Some(TlsAlert(alert.into()))
-}
-
-/// Whether `error` or one of its causes is a failure of TLS itself.
-pub(in crate::proxy) fn is_tls_failure(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|error| {
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        inner.and_then(|inner| inner.downcast_ref::<Refusal>()).is_some()
+/// The first bytes that come on `socket`; none at its end.
+pub(super) async fn first_bytes(socket: &mut TcpStream) -> io::Result<Vec<u8>> {
+    std::future::poll_fn(|cx| {
+        BUFFERS.with_borrow_mut(|(input, _)| {
+            let mut read = ReadBuf::new(input);
+            ready!(Pin::new(&mut *socket).poll_read(cx, &mut read))?;
+            Poll::Ready(Ok(read.filled().to_vec()))
+        })
     })
+    .await
 }
 
 // === impl TlsStream ===
 
 impl TlsStream {
-    /// Shakes hands on `socket`.
+    /// Shakes hands on `socket`, of which the `first` bytes were read already.
     ///
     /// Not an `async fn`, which would hold the machine beside the box that it is moved to.
-    pub(super) fn open(socket: TcpStream, machine: Machine) -> impl Future<Output = Result<Box<Self>, TlsError>> {
+    pub(super) fn open(
+        socket: TcpStream,
+        machine: Machine,
+        mut first: Vec<u8>,
+    ) -> impl Future<Output = Result<Box<Self>, TlsError>> {
         let mut stream = Box::new(Self {
             socket,
             machine,
@@ -145,10 +128,8 @@ impl TlsStream {
             open: false,
             closed: false,
         });
-        // A client speaks first.
-        let mut first = Vec::new();
-        stream.machine.process(&mut [], &mut |_| {}, &mut first);
-        stream.unsent.push(&first);
+        // Without any, too: a client speaks first.
+        stream.process(&mut first, &mut ReadBuf::new(&mut []), &mut Vec::new());
         async move {
             std::future::poll_fn(|cx| stream.poll_open(cx)).await?;
             Ok(stream)
@@ -170,8 +151,8 @@ impl TlsStream {
     }
 
     /// Whether the peer's close_notify is what the next read comes to.
-    pub(in crate::proxy) const fn end_follows(&self) -> bool {
-        matches!(self.end, Some(End::Closed)) && self.unread.bytes.is_empty()
+    pub(in crate::proxy) fn end_follows(&self) -> bool {
+        matches!(self.end, Some(End::Closed)) && self.unread.rest().is_empty()
     }
 
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TlsError>> {
@@ -209,25 +190,29 @@ impl TlsStream {
                 return Poll::Ready(Ok(()));
             }
             input[..kept].copy_from_slice(&self.partial);
-            let input = &mut input[..kept + came];
-            let unread = &mut self.unread;
-            let mut plain = |bytes: &[u8]| {
-                let now = bytes.len().min(buf.remaining());
-                buf.put_slice(&bytes[..now]);
-                unread.push(&bytes[now..]);
-            };
             out.clear();
-            let processed = self.machine.process(input, &mut plain, out);
-            self.partial = input[processed.used..].to_vec();
-            self.unsent.push(out);
-            self.open |= processed.open;
-            if let Some(error) = processed.error {
-                self.end = Some(End::Failed(Box::new(Refusal { with: self.machine.peer(), error })));
-            } else if processed.peer_closed {
-                self.end = Some(End::Closed);
-            }
+            self.process(&mut input[..kept + came], buf, out);
             Poll::Ready(Ok(()))
         })
+    }
+
+    /// Takes ciphertext: decrypts it into `buf`, then into `unread`. `out` is empty, and is what the answer is made in.
+    fn process(&mut self, input: &mut [u8], buf: &mut ReadBuf<'_>, out: &mut Vec<u8>) {
+        let unread = &mut self.unread;
+        let mut plain = |bytes: &[u8]| {
+            let now = bytes.len().min(buf.remaining());
+            buf.put_slice(&bytes[..now]);
+            unread.push(&bytes[now..]);
+        };
+        let processed = self.machine.process(input, &mut plain, out);
+        self.partial = input[processed.used..].to_vec();
+        self.unsent.push(out);
+        self.open |= processed.open;
+        if let Some(error) = processed.error {
+            self.end = Some(End::Failed(Box::new(Refusal { with: self.machine.peer(), error })));
+        } else if processed.peer_closed {
+            self.end = Some(End::Closed);
+        }
     }
 
     /// Sends what waits, unless it may go with the next write.
@@ -389,26 +374,6 @@ fn poll_write(socket: &mut TcpStream, cx: &mut Context<'_>, bytes: &[u8], last: 
 impl fmt::Debug for TlsStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsStream").field("socket", &self.socket).field("end", &self.end).finish_non_exhaustive()
-    }
-}
-
-// === impl Queue ===
-
-impl Queue {
-    fn rest(&self) -> &[u8] {
-        &self.bytes[self.gone..]
-    }
-
-    fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    /// The first `count` bytes are gone. A queue that is empty holds nothing.
-    fn advance(&mut self, count: usize) {
-        self.gone += count;
-        if self.gone == self.bytes.len() {
-            *self = Self::default();
-        }
     }
 }
 
