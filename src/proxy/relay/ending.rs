@@ -208,7 +208,6 @@ impl Relay {
             }
             let ledger = self.file.ledger();
             let behind_fin = ledger.closed_behind_fin(peer);
-            let cut = ledger.own_end(peer.other()).is_some_and(|end| end.how == End::TlsTruncated);
             if ledger.end(peer).is_none() || behind_fin || (odd && !ledger.knows_network(peer)) {
                 self.note_kernel(peer, odd, now);
             }
@@ -216,9 +215,8 @@ impl Relay {
                 self.file.on(Event::Ended { peer, how: End::Reset }, now);
             }
             match farewell {
-                // To close is a FIN too, but where something was left unread, which makes it a reset. With TLS it says
-                // close_notify first, which is not to be made up.
-                Farewell::Fin if was_read_to_its_end && !cut => {}
+                // To close is a FIN too, but where something was left unread, which makes it a reset. Of TLS that is not known.
+                Farewell::Fin if was_read_to_its_end && self.side(peer).leg.is_plain() => {}
                 Farewell::Fin => self.send_fin(peer, cx),
                 Farewell::Reset => {
                     if self.file.ledger().end(peer).is_none() {

@@ -10,14 +10,9 @@ use tokio::net::TcpStream;
 
 const FLAGS: SendFlags = SendFlags::MORE.union(SendFlags::NOSIGNAL);
 
-/// Sends what `socket` takes of `bytes` now.
-pub(super) fn send(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    socket.try_io(Interest::WRITABLE, || Ok(rustix::net::send(socket, bytes, FLAGS)?))
-}
-
-/// The same once it takes some.
+/// Sends what `socket` takes of `bytes`, once it takes some.
 pub(super) fn poll_send(socket: &TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-    poll(socket, cx, || send(socket, bytes))
+    poll(socket, cx, || Ok(rustix::net::send(socket, bytes, FLAGS)?))
 }
 
 /// The same with bytes in several places.
@@ -26,14 +21,13 @@ pub(super) fn poll_send_vectored(
     cx: &mut Context<'_>,
     slices: &[IoSlice<'_>],
 ) -> Poll<io::Result<usize>> {
-    let send = || Ok(rustix::net::sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), FLAGS)?);
-    poll(socket, cx, || socket.try_io(Interest::WRITABLE, send))
+    poll(socket, cx, || Ok(rustix::net::sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), FLAGS)?))
 }
 
 fn poll(socket: &TcpStream, cx: &mut Context<'_>, send: impl Fn() -> io::Result<usize>) -> Poll<io::Result<usize>> {
     loop {
         ready!(socket.poll_write_ready(cx))?;
-        match send() {
+        match socket.try_io(Interest::WRITABLE, &send) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             done => return Poll::Ready(done),
         }

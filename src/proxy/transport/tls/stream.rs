@@ -360,8 +360,9 @@ impl Drop for TlsStream {
         if self.open && !self.closed && self.owed == 0 && self.check_open().is_ok() {
             let mut last = self.unsent.rest().to_vec();
             self.machine.close(&mut self.partial, &mut last);
-            // One attempt: nobody is left to wait for it.
-            let _ = last_segment::send(&self.socket, &last);
+            // One attempt: nobody is left to wait for it. Not kept for the FIN: with bytes unread that is a reset, which throws away
+            // what was not sent.
+            let _ = self.socket.try_write(&last);
         }
     }
 }
