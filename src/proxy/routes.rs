@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::http::failures::Failures;
 use super::http::upstreams::Upstream;
 use super::relay::{Common, Limits};
 use super::transport::dial::Dialer;
@@ -24,6 +25,8 @@ pub(super) struct Route {
     /// The part of it that its sessions keep.
     pub(super) common: Arc<Common>,
     pub(super) dialer: Arc<Dialer>,
+    /// Its plain requests without an answer.
+    pub(super) failures: Failures,
 }
 
 // === impl Routes ===
@@ -100,6 +103,7 @@ impl Route {
             common: Arc::new(Common::new(Arc::clone(&sink), limits, shutdown)),
             sink,
             dialer,
+            failures: Failures::default(),
             config: route.clone(),
         }
     }

@@ -23,11 +23,10 @@ use crate::proxy::http::answer::{Body, answer};
 use crate::proxy::http::facts::facts_of_broken_head;
 use crate::proxy::http::head::USUAL_HEADER_LINES;
 use crate::proxy::http::headers;
-use crate::proxy::http::plain::{PlainError, forward};
+use crate::proxy::http::plain::forward;
 use crate::proxy::http::target;
 use crate::proxy::http::upstreams::Upstreams;
 use crate::proxy::http::websocket;
-use crate::proxy::routes::Route;
 use crate::proxy::source::client::Client;
 use crate::proxy::source::forwarded;
 use crate::proxy::state::Shared;
@@ -246,12 +245,15 @@ async fn answer_request(
             answer(StatusCode::BAD_REQUEST, "the request can be read in two ways")
         } else if request.method() == Method::CONNECT {
             answer(StatusCode::BAD_REQUEST, "no tunnels are opened here")
+        } else if request.uri().path_and_query().is_none() {
+            // `GET page`: for the URI type it is an authority.
+            answer(StatusCode::BAD_REQUEST, "the request target cannot be forwarded")
         } else if let Some(route) = route {
             forwarded::append(request.headers_mut(), client, &proxy.config.forwarded, proxy.scheme());
             match forward(upstreams, route.upstream(&proxy.config.limits), request, given).await {
                 Ok(response) => response,
                 Err(error) => {
-                    note_failure(&error, client, &route);
+                    route.failures.note(&error, &client.address, &route.facts.name);
                     answer(error.status(), &error.to_string())
                 }
             }
@@ -262,17 +264,6 @@ async fn answer_request(
         response
     };
     Ok(response.map(|body| AnswerBody::new(body, in_flight).boxed()))
-}
-
-/// Logs why a request had no answer from the upstream.
-fn note_failure(error: &PlainError, client: &Client, route: &Route) {
-    let (client, route) = (&client.address, &route.facts.name);
-    let cause = error as &dyn std::error::Error;
-    if let PlainError::Ended(_) = error {
-        tracing::warn!(%client, %route, error = cause, "502: the request is not sent a second time, it could be done twice");
-    } else {
-        tracing::debug!(%client, %route, error = cause, "request failed");
-    }
 }
 
 /// Files a head that is not a request, of which hyper has `shown`, with the failed upgrades: it may have been meant as one.

@@ -4,6 +4,7 @@ pub(super) mod answer;
 pub(super) mod early;
 mod expect;
 pub(super) mod facts;
+pub(super) mod failures;
 pub(super) mod head;
 pub(super) mod headers;
 pub(super) mod lines;

@@ -20,6 +20,12 @@ pub(in crate::proxy) enum PlainError {
     /// It has no path.
     #[error("the request target cannot be forwarded")]
     Target,
+    /// hyper undoes the chunks only, and would call the rest of it plain (RFC 9112 §6.1).
+    #[error("the request is in a transfer coding other than chunked")]
+    RequestCoding,
+    /// The client's fault, and not the upstream's.
+    #[error("the request's body is malformed, or ended early")]
+    Body(#[source] hyper::Error),
     /// No coding but chunks was asked for.
     #[error("the upstream's answer is in a transfer coding that nobody asked for")]
     Coding,
@@ -60,6 +66,7 @@ pub(in crate::proxy) async fn forward(
                 return finish(response, &withheld);
             }
             Err(Unanswered::NotSent(unsent, _)) => request = *unsent,
+            Err(Unanswered::Silent(error)) if error.is_user() => return Err(unanswered(error)),
             Err(Unanswered::Silent(error)) => request = again.ok_or(PlainError::Ended(error))?,
             Err(Unanswered::Broken(error)) => return Err(unanswered(error)),
         }
@@ -74,7 +81,14 @@ pub(in crate::proxy) async fn forward(
 }
 
 fn unanswered(error: hyper::Error) -> PlainError {
-    if error.is_parse_too_large() { PlainError::TooLarge(error) } else { PlainError::Unanswered(error) }
+    if error.is_user() {
+        // hyper could not read the body that it was to send.
+        PlainError::Body(error)
+    } else if error.is_parse_too_large() {
+        PlainError::TooLarge(error)
+    } else {
+        PlainError::Unanswered(error)
+    }
 }
 
 /// The request as the upstream gets it.
@@ -84,6 +98,10 @@ fn prepare(mut request: Request<Incoming>, authority: &Authority) -> Result<Requ
         // HTTP/1.0 need not say it, HTTP/1.1 must (RFC 9112 §3.2).
         let host = authority.as_str().parse().map_err(|_| PlainError::Target)?;
         request.headers_mut().insert(header::HOST, host);
+    }
+    let mut codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
+    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Err(PlainError::RequestCoding);
     }
     *request.uri_mut() = Uri::from(path);
     *request.version_mut() = http::Version::HTTP_11;
@@ -137,7 +155,8 @@ impl PlainError {
     /// The status that the client is given.
     pub(in crate::proxy) const fn status(&self) -> StatusCode {
         match self {
-            Self::Target => StatusCode::BAD_REQUEST,
+            Self::Target | Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::RequestCoding => StatusCode::NOT_IMPLEMENTED,
             Self::Open(OpenError::OverLimit) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Open(OpenError::Dial(DialError::Timeout(_) | DialError::ResolverTimeout { .. })) => {
                 StatusCode::GATEWAY_TIMEOUT
@@ -148,6 +167,19 @@ impl PlainError {
             | Self::Ended(_)
             | Self::TooLarge(_)
             | Self::Unanswered(_) => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    /// The client is at fault, and not the upstream.
+    pub(in crate::proxy) const fn is_of_the_client(&self) -> bool {
+        match self {
+            Self::Target | Self::RequestCoding | Self::Body(_) => true,
+            Self::Coding
+            | Self::Switched
+            | Self::Open(_)
+            | Self::Ended(_)
+            | Self::TooLarge(_)
+            | Self::Unanswered(_) => false,
         }
     }
 }

@@ -70,6 +70,8 @@ struct Shared {
 struct UpstreamStream {
     leg: Rewind,
     shared: Arc<Shared>,
+    /// The upstream takes no more.
+    deaf: bool,
 }
 
 // === impl UpstreamConnection ===
@@ -84,7 +86,7 @@ impl UpstreamConnection {
             place: Mutex::default(),
             target: Mutex::default(),
         });
-        let stream = UpstreamStream { leg, shared: Arc::clone(&shared) };
+        let stream = UpstreamStream { leg, shared: Arc::clone(&shared), deaf: false };
         let mut builder = http1::Builder::new();
         builder.preserve_header_case(true).max_buf_size(limits.header_bytes).max_header_size(limits.header_bytes);
         if limits.header_lines != USUAL_HEADER_LINES {
@@ -219,13 +221,21 @@ impl AsyncRead for UpstreamStream {
     }
 }
 
+/// An upstream that refuses an upload may answer and hang up before it has read all of it. hyper takes a failed write for
+/// the end, and would not read that answer, so what cannot be written is dropped: reading tells how the connection ended.
 impl AsyncWrite for UpstreamStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let Self { leg, shared } = &mut *self;
+        let Self { leg, shared, deaf } = &mut *self;
         shared.flushed.store(false, Ordering::Relaxed);
         let mut target = shared.target();
-        let Some(restored) = &mut *target else { return Pin::new(leg).poll_write(cx, bytes) };
-        let written = ready!(Pin::new(leg).poll_write(cx, &restored.put_into(bytes)))?;
+        if *deaf {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let Some(restored) = &mut *target else {
+            return Poll::Ready(taken(ready!(Pin::new(leg).poll_write(cx, bytes)), bytes.len(), deaf));
+        };
+        let written = ready!(Pin::new(leg).poll_write(cx, &restored.put_into(bytes)));
+        let written = taken(written, bytes.len(), deaf)?;
         if restored.wrote(written) {
             *target = None;
         }
@@ -242,7 +252,12 @@ impl AsyncWrite for UpstreamStream {
             let first = slices.iter().find(|slice| !slice.is_empty());
             return self.poll_write(cx, first.map_or(&[], |first| first));
         }
-        Pin::new(&mut self.leg).poll_write_vectored(cx, slices)
+        let all = slices.iter().map(|slice| slice.len()).sum();
+        if self.deaf {
+            return Poll::Ready(Ok(all));
+        }
+        let written = ready!(Pin::new(&mut self.leg).poll_write_vectored(cx, slices));
+        Poll::Ready(taken(written, all, &mut self.deaf))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -257,5 +272,66 @@ impl AsyncWrite for UpstreamStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.leg).poll_shutdown(cx)
+    }
+}
+
+/// The bytes that count as written: all of them, if the upstream has hung up.
+fn taken(written: io::Result<usize>, all: usize, deaf: &mut bool) -> io::Result<usize> {
+    match written {
+        Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+            *deaf = true;
+            Ok(all)
+        }
+        written => written,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use http_body_util::BodyExt;
+    use hyper::body::{Body as HttpBody, Bytes, Frame};
+
+    use super::*;
+
+    /// An upload. With its second piece the upstream answers, and hangs up without having read anything.
+    struct Upload {
+        upstream: Option<UnixStream>,
+        pieces: usize,
+    }
+
+    impl HttpBody for Upload {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            let Some(left) = self.pieces.checked_sub(1) else { return Poll::Ready(None) };
+            self.pieces = left;
+            if left == 2
+                && let Some(mut upstream) = self.upstream.take()
+            {
+                upstream
+                    .write_all(b"HTTP/1.1 413 Too Much\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+                    .unwrap();
+            }
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from(vec![b'x'; 64 * 1024])))))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_though_the_rest_of_the_request_cannot_be_written() {
+        let (upstream, ours) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let leg = Rewind::new(Leg::Unix(tokio::net::UnixStream::from_std(ours).unwrap()));
+        let address = Address::Unix("/test".into());
+        let mut connection = UpstreamConnection::new(leg, address, &Limits::default()).await.unwrap();
+        let upload = Upload { upstream: Some(upstream), pieces: 4 };
+        let request = Request::post("/").body(upload.map_err(|never| match never {}).boxed()).unwrap();
+        let answer = connection.send(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "no");
     }
 }

@@ -44,6 +44,7 @@ fn refused() -> Vec<(&'static str, String)> {
         ("no version", "GET /page\r\nHost: chat.test\r\n\r\n".to_owned()),
         ("HTTP/2 as a version", "GET /page HTTP/2.0\r\nHost: chat.test\r\n\r\n".to_owned()),
         ("two hosts", "GET /page HTTP/1.1\r\nHost: chat.test\r\nHost: chat.test\r\n\r\n".to_owned()),
+        ("a target without a path", "GET page HTTP/1.1\r\nHost: chat.test\r\n\r\n".to_owned()),
         ("a tunnel", "CONNECT chat.test:443 HTTP/1.1\r\nHost: chat.test\r\n\r\n".to_owned()),
     ]
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::instance::{BINARY, Output, Running, Workspace, until};
+use crate::instance::{BINARY, Child, Output, Running, Workspace, until};
 use crate::rig::{REQUEST, RawPeer, part, text};
 
 /// A session that the client resets, once its path has been seen by the upstream.
@@ -84,6 +84,29 @@ async fn only_what_somebody_may_have_to_look_at_is_logged_if_asked() {
     running.child.signal(Signal::TERM);
     assert_eq!(running.child.exit_code().await, Some(0));
     assert_eq!(running.child.line().await, None);
+}
+
+/// They leave no record: without the line nobody could tell why.
+#[tokio::test]
+async fn a_plain_request_that_gets_no_answer_is_in_the_own_log_with_its_cause_but_not_each_of_a_flood() {
+    let mut child = Child::start(
+        &["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", "unix:/nowhere/at.all"],
+        Output::Read,
+    );
+    let line = child.logs(&["listening", "proxy"]).await;
+    let address = line.rsplit_once("address=").unwrap().1.trim();
+    for _ in 0..3 {
+        let mut client = RawPeer::of(Peer::Client, TcpStream::connect(address).await.unwrap());
+        client.send(b"GET / HTTP/1.1\r\nHost: chat.test\r\n\r\n").await;
+        assert!(client.receive_head().await.starts_with("HTTP/1.1 502 "));
+    }
+    child.signal(Signal::TERM);
+    let log = child.rest_of_log().await;
+    let told: Vec<_> = log.lines().filter(|line| line.contains("a plain request has no answer")).collect();
+    let [line] = *told else { panic!("{log}") };
+    for word in ["WARN", "status=502", "untold=0", "cannot connect to /nowhere/at.all", "No such file or directory"] {
+        assert!(line.contains(word), "{word}: {line}");
+    }
 }
 
 #[tokio::test]

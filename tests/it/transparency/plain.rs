@@ -248,6 +248,50 @@ async fn an_answer_to_half_a_request_arrives_whole_at_a_slow_reader() {
     rig.done().await;
 }
 
+/// Over a kept connection: there a request that gets no answer may be sent again.
+#[tokio::test]
+async fn a_malformed_body_is_the_fault_of_its_client_and_not_of_the_upstream() {
+    for body in ["5\r\nhello\r\nzz\r\n", "5\r\nhelloXX0\r\n\r\n"] {
+        let rig = Rig::new();
+        let mut client = rig.connect().await;
+        for method in ["POST", "GET"] {
+            client.send(b"PUT /kept HTTP/1.1\r\nHost: chat.test\r\nContent-Length: 2\r\n\r\nok").await;
+            let mut kept = rig.accept().await;
+            request(&mut kept, 2).await;
+            kept.send(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+            client.receive_head().await;
+            client
+                .send(
+                    format!("{method} / HTTP/1.1\r\nHost: chat.test\r\nTransfer-Encoding: chunked\r\n\r\n{body}")
+                        .as_bytes(),
+                )
+                .await;
+            let head = client.receive_head().await;
+            assert!(head.starts_with("HTTP/1.1 400 "), "{method} {body:?}: {head}");
+            client = rig.connect().await;
+        }
+        assert_eq!(rig.seen().statuses, [204, 400, 204, 400]);
+        drop(client);
+        rig.done().await;
+    }
+}
+
+/// hyper undoes the chunks and would not say what is left: the upstream would take it for plain.
+#[tokio::test]
+async fn a_request_in_another_coding_than_chunks_is_refused() {
+    for coding in ["gzip, chunked", "gzip\r\nTransfer-Encoding: chunked", "chunked, chunked"] {
+        let rig = Rig::new();
+        let mut client = rig.connect().await;
+        let head = format!("POST / HTTP/1.1\r\nHost: chat.test\r\nTransfer-Encoding: {coding}\r\n\r\n");
+        client.send(format!("{head}2\r\n\x1f\x0b\r\n0\r\n\r\n").as_bytes()).await;
+        let head = client.receive_head().await;
+        assert!(head.starts_with("HTTP/1.1 501 "), "{coding:?}: {head}");
+        assert!(rig.was_never_dialled(), "{coding:?}");
+        drop(client);
+        rig.done().await;
+    }
+}
+
 #[tokio::test]
 async fn kept_connections_are_closed_by_a_drain_behind_the_answer() {
     let rig = Rig::new();
