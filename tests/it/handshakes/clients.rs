@@ -27,10 +27,7 @@ async fn a_client_that_resets_while_its_upstream_is_dialled_is_gone() {
 #[tokio::test]
 async fn a_client_that_resets_before_the_answer_is_gone_and_its_upstream_is_told() {
     let mut rig = Rig::new();
-    let mut client = rig.connect().await;
-    client.send(REQUEST.as_bytes()).await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (mut client, mut upstream) = rig.asked(REQUEST).await;
     client.reset();
     fails(&mut rig, "default", Outcome::ClientGone, None).await;
     upstream.expect_fin().await;
@@ -76,10 +73,7 @@ async fn a_client_that_only_hung_up_has_its_session() {
 #[tokio::test]
 async fn a_client_that_gives_up_on_a_slow_handshake_is_told_by_how_long_that_took() {
     let mut rig = Rig::new();
-    let mut client = rig.connect().await;
-    client.send(REQUEST.as_bytes()).await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (mut client, mut upstream) = rig.asked(REQUEST).await;
     let asked = Instant::now();
     // Others come and go meanwhile.
     for _ in 0..20 {

@@ -4,25 +4,16 @@ use closewatch::close::Outcome;
 use closewatch::wire::Peer;
 
 use super::answer::{Answer, fails};
-use crate::rig::{Frame, REQUEST, RawPeer, Rig, SWITCH, text};
+use crate::rig::{Frame, REQUEST, Rig, SWITCH, text};
 
 /// A request that must not be read as one, behind an upgrade.
 const SMUGGLED: &str = "GET /admin HTTP/1.1\r\nHost: chat.test\r\n\r\n";
-
-/// An upstream that was asked for a session by a client which sent `early` behind its request.
-async fn asked(rig: &Rig, early: &[u8]) -> (RawPeer, RawPeer) {
-    let mut client = rig.connect().await;
-    client.send(&[REQUEST.as_bytes(), early].concat()).await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
-    (client, upstream)
-}
 
 #[tokio::test]
 async fn behind_a_101_they_are_data() {
     let mut rig = Rig::new();
     let early = text("in a hurry").bytes(Peer::Client);
-    let (mut client, mut upstream) = asked(&rig, &early).await;
+    let (mut client, mut upstream) = rig.asked([REQUEST.as_bytes(), &early].concat()).await;
     client.say(&text("and more")).await;
     upstream.send(&[SWITCH.as_bytes(), &text("so am I").bytes(Peer::Upstream)].concat()).await;
     client.receive_head().await;
@@ -42,7 +33,7 @@ async fn behind_a_refusal_they_never_reach_the_upstream() {
     let mut rig = Rig::new();
     // Far more than is read with the head: the client would be reset if its connection were closed on them.
     for early in [SMUGGLED.as_bytes().to_vec(), Frame::new(0x2, &vec![0; 200_000]).bytes(Peer::Client)] {
-        let (mut client, mut upstream) = asked(&rig, &early).await;
+        let (mut client, mut upstream) = rig.asked([REQUEST.as_bytes(), &early].concat()).await;
         // It takes more than one write to pass on.
         let body = "x".repeat(100_000);
         let refusal = format!("HTTP/1.1 403 Forbidden\r\nContent-Length: {}\r\n\r\n{body}", body.len());

@@ -25,10 +25,7 @@ async fn an_upgrade_during_a_drain_is_sent_elsewhere() {
 async fn an_upgrade_before_the_drain_is_served_as_ever() {
     let mut rig = Rig::new();
     rig.advance(Phase::Unready);
-    let mut client = rig.connect().await;
-    client.send(REQUEST.as_bytes()).await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (mut client, mut upstream) = rig.asked(REQUEST).await;
     rig.advance(Phase::Draining);
     upstream.send(SWITCH.as_bytes()).await;
     // Byte for byte: that no request may follow is not said of a connection that has none any more.
@@ -45,10 +42,7 @@ async fn an_upgrade_before_the_drain_is_served_as_ever() {
 #[tokio::test]
 async fn an_upgrade_that_is_still_not_answered_at_the_end_of_a_drain_is_told_so() {
     let mut rig = Rig::new();
-    let mut client = rig.connect().await;
-    client.send(REQUEST.as_bytes()).await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (mut client, mut upstream) = rig.asked(REQUEST).await;
     rig.advance(Phase::Closing);
     let answer = Answer::to(&mut client).await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));

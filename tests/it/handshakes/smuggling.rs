@@ -85,10 +85,7 @@ async fn it_is_refused_in_whatever_pieces_it_comes() {
 #[tokio::test]
 async fn a_kept_connection_is_watched_as_closely() {
     let rig = Rig::new();
-    let mut client = rig.connect().await;
-    client.send(b"GET /page HTTP/1.1\r\nHost: chat.test\r\n\r\n").await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (mut client, mut upstream) = rig.asked(b"GET /page HTTP/1.1\r\nHost: chat.test\r\n\r\n").await;
     upstream.send(b"HTTP/1.1 204 No Content\r\n\r\n").await;
     client.receive_head().await;
     let lengths = "Content-Length: 40\r\nTransfer-Encoding: chunked";
@@ -196,10 +193,7 @@ async fn of_several_protocols_only_websocket_is_switched_to() {
         rig.record().await;
         assert_eq!(rig.handshake().await.1.outcome, Outcome::Upgraded, "{tokens}");
 
-        let mut client = rig.connect().await;
-        client.send(request.as_bytes()).await;
-        let mut upstream = rig.accept().await;
-        upstream.receive_head().await;
+        let (mut client, mut upstream) = rig.asked(&request).await;
         upstream.send(SWITCH.replace("websocket", "h2c").as_bytes()).await;
         assert_eq!(Answer::to(&mut client).await.status, 502, "{tokens}");
         let (_, record) = rig.handshake().await;
@@ -219,10 +213,8 @@ async fn an_answer_that_can_be_read_in_two_ways_is_not_passed_on() {
         "HTTP/1.1 2000 OK\r\n\r\n",
         "SSH-2.0-OpenSSH\r\n",
     ] {
-        let mut client = rig.connect().await;
-        client.send(b"GET /page HTTP/1.1\r\nHost: chat.test\r\nConnection: close\r\n\r\n").await;
-        let mut upstream = rig.accept().await;
-        upstream.receive_head().await;
+        let (mut client, mut upstream) =
+            rig.asked(b"GET /page HTTP/1.1\r\nHost: chat.test\r\nConnection: close\r\n\r\n").await;
         upstream.send(answer.as_bytes()).await;
         upstream.fin().await;
         assert_eq!(Answer::to(&mut client).await.status, 502, "{answer:?}");
@@ -233,10 +225,8 @@ async fn an_answer_that_can_be_read_in_two_ways_is_not_passed_on() {
 #[tokio::test]
 async fn of_two_lengths_of_an_answer_the_chunks_count() {
     let rig = Rig::new();
-    let mut client = rig.connect().await;
-    client.send(b"GET /page HTTP/1.1\r\nHost: chat.test\r\nConnection: close\r\n\r\n").await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (mut client, mut upstream) =
+        rig.asked(b"GET /page HTTP/1.1\r\nHost: chat.test\r\nConnection: close\r\n\r\n").await;
     let lengths = "Content-Length: 1\r\nTransfer-Encoding: chunked";
     upstream.send(format!("HTTP/1.1 200 OK\r\n{lengths}\r\n\r\n2\r\nok\r\n0\r\n\r\n").as_bytes()).await;
     let answer = Answer::to(&mut client).await;
@@ -249,10 +239,8 @@ async fn of_two_lengths_of_an_answer_the_chunks_count() {
 #[tokio::test]
 async fn an_answer_that_says_that_it_is_in_no_coding_passes() {
     let rig = Rig::new();
-    let mut client = rig.connect().await;
-    client.send(b"GET /page HTTP/1.1\r\nHost: chat.test\r\nConnection: close\r\n\r\n").await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (mut client, mut upstream) =
+        rig.asked(b"GET /page HTTP/1.1\r\nHost: chat.test\r\nConnection: close\r\n\r\n").await;
     upstream.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Identity\r\nContent-Length: 1\r\n\r\nok").await;
     upstream.fin().await;
     let answer = Answer::to(&mut client).await;

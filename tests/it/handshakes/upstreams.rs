@@ -11,15 +11,6 @@ use socket2::{Domain, Socket, Type};
 use super::answer::{Answer, fails};
 use crate::rig::{Legs, REQUEST, RawPeer, Rig, SWITCH};
 
-/// A client that has asked for a session, and the upstream that was asked.
-async fn asked(rig: &Rig) -> (RawPeer, RawPeer) {
-    let mut client = rig.connect().await;
-    client.send(REQUEST.as_bytes()).await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
-    (client, upstream)
-}
-
 /// The lines of a head, in an order of their own.
 fn sorted(head: &str) -> Vec<&str> {
     let mut lines: Vec<_> = head.lines().collect();
@@ -47,7 +38,7 @@ async fn a_refusal_reaches_the_client_whole() {
         (799, "HTTP/1.1 799 Odd\r\nContent-Length: 0\r\n", ""),
     ];
     for (status, head, body) in refusals {
-        let (mut client, mut upstream) = asked(&rig).await;
+        let (mut client, mut upstream) = rig.asked(REQUEST).await;
         upstream.send(format!("{head}\r\n{body}").as_bytes()).await;
         client.fin().await;
         let answer = Answer::to(&mut client).await;
@@ -64,7 +55,7 @@ async fn a_refusal_reaches_the_client_whole() {
 #[tokio::test]
 async fn the_body_of_a_refusal_is_not_waited_for() {
     let mut rig = Rig::new();
-    let (mut client, mut upstream) = asked(&rig).await;
+    let (mut client, mut upstream) = rig.asked(REQUEST).await;
     upstream.send(b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nout\r\n").await;
     client.receive_head().await;
     client.expect(b"3\r\nout\r\n").await;
@@ -85,7 +76,7 @@ async fn an_upstream_that_hangs_up_is_a_bad_gateway() {
         ("with a reset", b"", true),
         ("with a reset in the middle of its head", b"HTTP/1.1 1", true),
     ] {
-        let (mut client, mut upstream) = asked(&rig).await;
+        let (mut client, mut upstream) = rig.asked(REQUEST).await;
         upstream.send(said).await;
         if reset {
             upstream.reset();
@@ -120,7 +111,7 @@ async fn an_answer_that_is_none_is_a_bad_response() {
         ("another protocol", switch("Upgrade: websocket\r\n", "Upgrade: h2c\r\n")),
         ("no Connection", switch("Connection: Upgrade\r\n", "")),
     ] {
-        let (mut client, mut upstream) = asked(&rig).await;
+        let (mut client, mut upstream) = rig.asked(REQUEST).await;
         upstream.send(said.as_bytes()).await;
         let answer = Answer::to(&mut client).await;
         assert_eq!(answer.status, 502, "{what}");
@@ -147,7 +138,7 @@ async fn an_upstream_that_speaks_first_does_not_speak_http() {
 async fn an_upstream_that_does_not_answer_is_a_gateway_timeout() {
     let mut rig = Rig::with(|config| config.timeouts.handshake = Duration::from_millis(200));
     for (what, said) in [("nothing", &b""[..]), ("half a head", b"HTTP/1.1 101 Switching Protocols\r\nUpgr")] {
-        let (mut client, mut upstream) = asked(&rig).await;
+        let (mut client, mut upstream) = rig.asked(REQUEST).await;
         upstream.send(said).await;
         assert_eq!(Answer::to(&mut client).await.status, 504, "{what}");
         fails(&mut rig, "default", Outcome::UpstreamTimeout, Some(504)).await;

@@ -135,10 +135,7 @@ impl Rig {
 
     /// Both peers of a session with these heads.
     pub(crate) async fn session_with(&mut self, request: &str, switch: &str) -> (RawPeer, RawPeer) {
-        let mut client = self.connect().await;
-        client.send(request.as_bytes()).await;
-        let mut upstream = self.accept().await;
-        upstream.receive_head().await;
+        let (mut client, mut upstream) = self.asked(request).await;
         upstream.send(switch.as_bytes()).await;
         client.receive_head().await;
         (client, upstream)
@@ -151,6 +148,15 @@ impl Rig {
             Peer::Client => (client, upstream),
             Peer::Upstream => (upstream, client),
         }
+    }
+
+    /// A client that has sent `request`, and the upstream that was given its head.
+    pub(crate) async fn asked(&self, request: impl AsRef<[u8]>) -> (RawPeer, RawPeer) {
+        let mut client = self.connect().await;
+        client.send(request.as_ref()).await;
+        let mut upstream = self.accept().await;
+        upstream.receive_head().await;
+        (client, upstream)
     }
 
     /// A client that has said nothing yet, but for its TLS.

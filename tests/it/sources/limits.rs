@@ -117,10 +117,8 @@ async fn a_body_is_not_bounded_by_the_limits_of_heads_and_quiet() {
         config.timeouts.keep_alive = Duration::from_millis(200);
         config.timeouts.head = Duration::from_millis(200);
     });
-    let mut client = rig.connect().await;
-    client.send(b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\nConnection: close\r\n\r\n12").await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (mut client, mut upstream) =
+        rig.asked(b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\nConnection: close\r\n\r\n12").await;
     upstream.expect(b"12").await;
     // Time itself is what is tested.
     tokio::time::sleep(Duration::from_millis(500)).await;

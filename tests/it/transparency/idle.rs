@@ -19,10 +19,7 @@ async fn answered(asked: &str, change: impl FnOnce(&mut Config)) -> (Rig, RawPee
         config.relay.verbatim = true;
         change(config);
     });
-    let mut client = rig.connect().await;
-    client.send(asked.as_bytes()).await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (mut client, mut upstream) = rig.asked(asked).await;
     upstream.send(REFUSAL.as_bytes()).await;
     if asked == POSTED {
         assert!(client.receive_head().await.starts_with("HTTP/1.1 401 "));

@@ -97,10 +97,7 @@ async fn large_bodies_arrive_whole_at_a_slow_reader_and_the_connection_goes_on()
 #[tokio::test]
 async fn an_answer_that_breaks_off_ends_its_client_and_more_than_was_announced_reaches_nobody() {
     let rig = by_lines();
-    let mut client = rig.connect().await;
-    client.send(ASKED).await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (mut client, mut upstream) = rig.asked(ASKED).await;
     upstream.send(&[ANSWER, b"HTTP/1.1 200 Mine\r\nContent-Length: 0\r\n\r\n"].concat()).await;
     client.expect(ANSWER).await;
     upstream.expect_end().await;
@@ -119,10 +116,7 @@ async fn a_client_that_goes_ends_its_request() {
     let rig = Rig::new();
     for resets in [true, false] {
         for part in [&b""[..], b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"] {
-            let mut client = rig.connect().await;
-            client.send(ASKED).await;
-            let mut upstream = rig.accept().await;
-            upstream.receive_head().await;
+            let (mut client, mut upstream) = rig.asked(ASKED).await;
             upstream.send(part).await;
             client.expect(part).await;
             if resets {
@@ -140,10 +134,7 @@ async fn a_client_that_goes_ends_its_request() {
 #[tokio::test]
 async fn a_client_that_does_not_take_the_end_of_its_answer_is_let_go() {
     let rig = Rig::with_small_buffers(|config| config.timeouts.keep_alive = Duration::from_millis(300));
-    let mut client = rig.connect().await;
-    client.send(ASKED).await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (client, mut upstream) = rig.asked(ASKED).await;
     // All of it fits into the buffers on the way, the client's own not counted.
     let body = payload(48 * 1024);
     upstream.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes()).await;
@@ -156,10 +147,7 @@ async fn a_client_that_does_not_take_the_end_of_its_answer_is_let_go() {
 #[tokio::test]
 async fn requests_that_are_sent_ahead_are_answered_in_their_order() {
     let rig = by_lines();
-    let mut client = rig.connect().await;
-    client.send(ASKED).await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (mut client, mut upstream) = rig.asked(ASKED).await;
     for path in ["/b", "/c"] {
         client.send(format!("GET {path} HTTP/1.1\r\nHost: chat.test\r\n\r\n").as_bytes()).await;
     }
@@ -378,10 +366,7 @@ async fn a_refusal_passes_as_it_was_written_and_the_next_request_goes_over_its_c
 #[tokio::test]
 async fn bytes_behind_a_refused_upgrade_are_no_request() {
     let mut rig = by_lines();
-    let mut client = rig.connect().await;
-    client.send(REQUEST.as_bytes()).await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (mut client, mut upstream) = rig.asked(REQUEST).await;
     client.send(ASKED).await;
     upstream.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno").await;
     let head = client.receive_head().await.to_ascii_lowercase();

@@ -16,10 +16,7 @@ const MUST_UPGRADE: &[u8] =
 async fn a_426_says_what_to_upgrade_to() {
     for request in ["GET /chat HTTP/1.1\r\nHost: chat.test\r\n\r\n", REQUEST] {
         let mut rig = Rig::new();
-        let mut client = rig.connect().await;
-        client.send(request.as_bytes()).await;
-        let mut upstream = rig.accept().await;
-        upstream.receive_head().await;
+        let (mut client, mut upstream) = rig.asked(request).await;
         upstream.send(MUST_UPGRADE).await;
         let head = client.receive_head().await.to_ascii_lowercase();
         assert!(head.contains("\r\nupgrade: websocket\r\n"), "{head}");
@@ -103,10 +100,7 @@ async fn answers_before_the_answer_pass_at_once_and_in_their_order() {
         (REQUEST, SWITCH),
     ] {
         let rig = Rig::new();
-        let mut client = rig.connect().await;
-        client.send(request.as_bytes()).await;
-        let mut upstream = rig.accept().await;
-        upstream.receive_head().await;
+        let (mut client, mut upstream) = rig.asked(request).await;
         upstream.expect(&request.as_bytes()[request.find("hi").unwrap_or(request.len())..]).await;
         upstream.send(PROCESSING.as_bytes()).await;
         client.expect(PROCESSING.as_bytes()).await;
@@ -122,10 +116,7 @@ async fn answers_before_the_answer_pass_at_once_and_in_their_order() {
 #[tokio::test]
 async fn a_client_of_http_1_0_gets_the_answer_alone() {
     let rig = Rig::new();
-    let mut client = rig.connect().await;
-    client.send(b"GET / HTTP/1.0\r\nHost: chat.test\r\n\r\n").await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (mut client, mut upstream) = rig.asked(b"GET / HTTP/1.0\r\nHost: chat.test\r\n\r\n").await;
     upstream.send([PROCESSING, HINTS, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"].concat().as_bytes()).await;
     assert!(client.receive_head().await.starts_with("HTTP/1.0 200 OK\r\n"));
     drop(client);
@@ -162,10 +153,7 @@ async fn answers_before_the_answer_that_a_client_does_not_take_are_not_hoarded()
         ["GET / HTTP/1.1\r\nHost: chat.test\r\n\r\n", "PUT / HTTP/1.1\r\nHost: chat.test\r\nContent-Length: 0\r\n\r\n"]
     {
         let rig = Rig::with_small_buffers(|_| {});
-        let mut client = rig.connect().await;
-        client.send(request.as_bytes()).await;
-        let mut upstream = rig.accept().await;
-        upstream.receive_head().await;
+        let (mut client, mut upstream) = rig.asked(request).await;
         let flood = async {
             for _ in 0..100 {
                 upstream.send(&hints).await;
@@ -262,10 +250,7 @@ async fn more_header_lines_than_are_allowed_are_refused_by_the_name_of_the_limit
     assert!(detail.as_str().contains("limits.header_lines (100)"), "{}", detail.as_str());
     drop(client);
 
-    let mut client = rig.connect().await;
-    client.send(REQUEST.as_bytes()).await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (mut client, mut upstream) = rig.asked(REQUEST).await;
     upstream.send(SWITCH.replacen("\r\n\r\n", &format!("\r\n{many}\r\n"), 1).as_bytes()).await;
     assert!(client.receive_head().await.starts_with("HTTP/1.1 502 "));
     let (_, record) = rig.handshake().await;

@@ -77,10 +77,7 @@ async fn a_stranger_behind_an_authenticated_client_is_a_stranger() {
 async fn an_upgrade_that_is_refused_is_asked_again_on_the_same_connections() {
     for verbatim in [true, false] {
         let mut rig = Rig::with(|config| config.relay.verbatim = verbatim);
-        let mut client = rig.connect().await;
-        client.send(REQUEST.as_bytes()).await;
-        let mut upstream = rig.accept().await;
-        upstream.receive_head().await;
+        let (mut client, mut upstream) = rig.asked(REQUEST).await;
         upstream.send(ROUNDS[0].1.as_bytes()).await;
         client.expect(ROUNDS[0].1.as_bytes()).await;
         fails(&mut rig, "default", Outcome::Refused, Some(401)).await;
@@ -107,10 +104,7 @@ async fn an_upgrade_that_is_refused_is_asked_again_on_the_same_connections() {
 #[tokio::test]
 async fn an_upgrade_and_a_request_share_the_connection_of_their_client() {
     let mut rig = Rig::new();
-    let mut client = rig.connect().await;
-    client.send(REQUEST.as_bytes()).await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (mut client, mut upstream) = rig.asked(REQUEST).await;
     upstream.send(ROUNDS[0].1.as_bytes()).await;
     client.expect(ROUNDS[0].1.as_bytes()).await;
     fails(&mut rig, "default", Outcome::Refused, Some(401)).await;
@@ -126,10 +120,7 @@ async fn an_upgrade_and_a_request_share_the_connection_of_their_client() {
 async fn bytes_behind_a_second_upgrade_end_both_connections_with_its_refusal() {
     let mut rig = Rig::new();
     for request in [PAGE, REQUEST] {
-        let mut client = rig.connect().await;
-        client.send(request.as_bytes()).await;
-        let mut upstream = rig.accept().await;
-        upstream.receive_head().await;
+        let (mut client, mut upstream) = rig.asked(request).await;
         upstream.send(ROUNDS[0].1.as_bytes()).await;
         client.expect(ROUNDS[0].1.as_bytes()).await;
         if request == REQUEST {
@@ -148,10 +139,7 @@ async fn bytes_behind_a_second_upgrade_end_both_connections_with_its_refusal() {
 
 /// A client whose upstream connection is kept, and that connection.
 async fn kept(rig: &Rig) -> (RawPeer, RawPeer) {
-    let mut client = rig.connect().await;
-    client.send(PAGE.as_bytes()).await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (mut client, mut upstream) = rig.asked(PAGE).await;
     upstream.send(b"HTTP/1.1 204 No Content\r\n\r\n").await;
     client.receive_head().await;
     (client, upstream)

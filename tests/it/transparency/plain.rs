@@ -170,10 +170,7 @@ async fn a_connection_can_serve_requests_and_then_become_a_session() {
 #[tokio::test]
 async fn the_last_answer_on_a_connection_arrives_whole_at_a_slow_reader() {
     let rig = Rig::with_small_buffers(|_| {});
-    let mut client = rig.connect().await;
-    client.send(b"GET / HTTP/1.1\r\nHost: chat.test\r\nConnection: close\r\n\r\n").await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (mut client, mut upstream) = rig.asked(b"GET / HTTP/1.1\r\nHost: chat.test\r\nConnection: close\r\n\r\n").await;
     let body = payload(8 * 1024 * 1024);
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
     tokio::join!(
@@ -195,10 +192,8 @@ async fn the_last_answer_on_a_connection_arrives_whole_at_a_slow_reader() {
 #[tokio::test]
 async fn an_early_answer_arrives_whole_at_a_slow_reader() {
     let rig = Rig::with_small_buffers(|_| {});
-    let mut client = rig.connect().await;
-    client.send(b"POST / HTTP/1.1\r\nHost: chat.test\r\nContent-Length: 10\r\nConnection: close\r\n\r\n12345").await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (mut client, mut upstream) =
+        rig.asked(b"POST / HTTP/1.1\r\nHost: chat.test\r\nContent-Length: 10\r\nConnection: close\r\n\r\n12345").await;
     upstream.expect(b"12345").await;
     let body = payload(8 * 1024 * 1024);
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
@@ -222,10 +217,8 @@ async fn an_early_answer_arrives_whole_at_a_slow_reader() {
 #[tokio::test]
 async fn an_answer_to_half_a_request_arrives_whole_at_a_slow_reader() {
     let rig = Rig::with_small_buffers(|_| {});
-    let mut client = rig.connect().await;
-    client.send(b"POST / HTTP/1.1\r\nHost: chat.test\r\nContent-Length: 100000\r\n\r\n12345").await;
-    let mut upstream = rig.accept().await;
-    upstream.receive_head().await;
+    let (mut client, mut upstream) =
+        rig.asked(b"POST / HTTP/1.1\r\nHost: chat.test\r\nContent-Length: 100000\r\n\r\n12345").await;
     upstream.expect(b"12345").await;
     let body = payload(2 * 1024 * 1024);
     let head = format!("HTTP/1.1 413 Too Much\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
