@@ -32,7 +32,7 @@ def query(sql, series=False):
     return {
         "datasource": CLICKHOUSE,
         "editorType": "sql",
-        # What the plugin calls its formats: 0 is a time series, 1 a table.
+        # The plugin's numbers for formats: 0 is a time series, 1 a table.
         "format": 0 if series else 1,
         "queryType": "timeseries" if series else "table",
         "rawSql": sql,

@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 RUNBOOKS = ROOT / "docs/runbooks"
 RUNBOOK_URL = "https://github.com/closewatch/closewatch/blob/main/docs/runbooks/{}.md"
-# What the summary of an alert says of the findings on its route.
+# The part of an alert's summary about the findings on its route.
 FINDING = (
     ' {{- range printf "route_finding:closewatch_findings:limit_seconds{job=%q, route=~%q}" $labels.job (print $labels.route "|[*]")'
     ' | query }} {{- printf " Diagnosis: %s by %s" .Labels.mechanism .Labels.culprit }} {{- if .Value }}{{ printf " at %.1f s" .Value }}'

@@ -22,7 +22,7 @@ BACKENDS = {
     "python": [".work/python/bin/python", "tests/exchanges/backend.py"],
 }
 
-# What can only be asked of a proxy: there closewatch has to do as nginx does.
+# Exchanges that only a proxy can be asked for: there closewatch has to do as nginx does.
 LIKE_NGINX = {"A kept upstream connection that ends without an answer"}
 
 # Requests that nginx does not pass at all: it waits for ever.

@@ -1,4 +1,4 @@
-//! What the last release was configured with, and what it wrote, is still understood. `tests/data/0.1` has its files.
+//! Configuration and close log of the last release are still understood. `tests/data/0.1` has its files.
 
 use rustix::process::Signal;
 use serde_json::Value;

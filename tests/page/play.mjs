@@ -137,7 +137,7 @@ try {
     for (const part of ['Client', 'Upstream', 'Close 4321', 'Time line', 'open', 'operator', '/chat/echo', 'class here']) {
       assert.ok(text.includes(part), `${part} in\n${text}`);
     }
-    // What the cause means comes with it.
+    // The explanation of the cause comes with it.
     await dialog.getByRole('link', { name: 'close_handshake' }).waitFor();
     await dialog.getByText('The record as JSON').click();
     assert.equal(JSON.parse(await dialog.locator('pre').innerText()).code, 4321);
@@ -208,7 +208,7 @@ try {
   });
 
   await check('each filter leaves what it takes', async () => {
-    // What a filter takes may have to be asked of the instance first.
+    // The page may have to ask the instance for the endings that a filter takes.
     const column = async (name) => {
       await rows.first().waitFor();
       return [...new Set(await rows.locator(`.${name}`).allInnerTexts())];

@@ -14,7 +14,7 @@ PATIENCE = 40
 class Peer:
     """A child process that writes JSON lines on standard output."""
 
-    # What a line says.
+    # Reads one line of the child.
     read = staticmethod(json.loads)
 
     def __init__(self, name, command):

@@ -1,4 +1,4 @@
-//! What the documents say that closewatch prints, beside what it prints.
+//! Output as the documents quote it, compared with what closewatch prints.
 
 use tokio::process::Command;
 

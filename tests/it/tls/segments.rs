@@ -1,5 +1,5 @@
-//! What TLS adds to a session takes no segment of its own: tickets come with the first answer, close_notify with the Close before
-//! it.
+//! Segments of a session with TLS: tickets come with the first answer and close_notify with the Close before it, so neither
+//! takes a segment of its own.
 
 use std::io;
 use std::pin::Pin;
