@@ -217,6 +217,8 @@ labels! {
         BadCertificate = "bad_certificate",
         /// One side asks for a certificate, and the other showed none.
         CertificateRequired = "certificate_required",
+        /// The client had closewatch's certificate, and hung up without an alert.
+        CertificateUnanswered = "certificate_unanswered",
         /// There is no version of TLS that both sides speak: here 1.2 and 1.3.
         NoCommonVersion = "no_common_version",
         /// There is no cipher, group or signature that both sides know.

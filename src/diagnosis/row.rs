@@ -65,14 +65,21 @@ pub(super) struct Session {
     pub(super) gap: f64,
     /// The end came with a packet behind that silence, not in it.
     pub(super) at_packet: bool,
-    /// The longest silence of the flow that the session survived, if it is known.
-    pub(super) survived: Option<f64>,
+    /// The longest silence of each peer that the session survived; NaN if it is not known.
+    longest: [f32; 2],
+    /// The flow's silence before its last packet, which it survived; NaN if it is not known.
+    before: f32,
     /// Each peer's longest wait, at the end or in all.
     pub(super) stalled: [f32; 2],
 }
 
-/// A packet so short before the end that the end is its answer.
+/// A packet so short before the end that the end is its answer: in seconds, or as a part of the silence before it.
 const ANSWER: f64 = 2.0;
+const ANSWER_PART: f64 = 0.03;
+/// A peer that took no bytes for so long before it went did not obey a timer, and no box cut it.
+const STALL: f32 = 1.0;
+/// An answer comes within so much of that silence.
+const AT_ONCE: f64 = 0.1;
 
 // === impl Row ===
 
@@ -162,7 +169,6 @@ impl Session {
     fn of(closed: &Closed<'_>, seen: &Observation<'_>, sign: Sign, names: &mut Names) -> Self {
         let request = &seen.request;
         let (gap, at_packet) = closed.gap();
-        let longest = Peer::ALL.map(|peer| closed.of(peer).longest_silence);
         let since = |peer: Peer| (closed.duration - closed.of(peer).last_message.unwrap_or(-1e9)).max(0.0);
         Self {
             id: closed.session.as_ref().into(),
@@ -182,14 +188,41 @@ impl Session {
             since_message: Peer::ALL.map(since),
             gap,
             at_packet,
-            survived: match longest {
-                [Some(client), Some(upstream)] => Some(client.min(upstream)),
-                [Some(one), None] | [None, Some(one)] => Some(one),
-                [None, None] => None,
-            },
+            longest: Peer::ALL.map(|peer| known(closed.of(peer).longest_silence)),
+            before: known(closed.before_last().filter(|_| !at_packet)),
             stalled: Peer::ALL.map(|peer| closed.of(peer).stalled_at_end.unwrap_or(closed.of(peer).stalled) as f32),
         }
     }
+
+    /// The longest silence of the flow that the session survived, if it is known.
+    pub(super) fn survived(&self) -> Option<f64> {
+        let longest = self.longest[0].min(self.longest[1]);
+        (!longest.is_nan()).then(|| f64::from(longest))
+    }
+
+    /// The longest silence of this peer that the session survived; NaN if it is not known.
+    pub(super) fn survived_of(&self, peer: Peer) -> f64 {
+        f64::from(self.longest[peer.index()])
+    }
+
+    /// The flow's silence before its last packet, if the session ended in another one; NaN if it is not known.
+    pub(super) fn survived_before(&self) -> f64 {
+        f64::from(self.before)
+    }
+
+    /// Whether this peer had taken no bytes for a while.
+    pub(super) fn is_stalled(&self, peer: Peer) -> bool {
+        self.stalled[peer.index()] >= STALL
+    }
+
+    /// Whether it ended with the answer to a packet that came after a silence.
+    pub(super) fn is_answer(&self) -> bool {
+        self.at_packet && self.idle < AT_ONCE * self.gap
+    }
+}
+
+fn known(silence: Option<f64>) -> f32 {
+    silence.map_or(f32::NAN, |silence| silence as f32)
 }
 
 // === impl Closed ===
@@ -198,16 +231,21 @@ impl Closed<'_> {
     /// The silence that a box would have seen, and whether it lies before the last packet (then the end is its answer) or
     /// at the end.
     pub(super) fn gap(&self) -> (f64, bool) {
-        let last = |peer: Peer| self.of(peer).last_frame;
-        let sender = if last(Peer::Client) > last(Peer::Upstream) { Peer::Client } else { Peer::Upstream };
-        let Some(sent) = last(sender) else { return (self.idle, false) };
-        let of_direction = self.of(sender).silence_before_last;
-        let of_other = last(sender.other()).map_or(f64::INFINITY, |other| sent - other);
-        let before = of_direction.map(|silence| silence.min(of_other).min(sent));
         let timed_out = matches!(self.cause, crate::close::Cause::ClientTimeout | crate::close::Cause::UpstreamTimeout);
-        match before {
-            Some(before) if timed_out || self.idle < ANSWER && before > self.idle => (before, true),
+        match self.before_last() {
+            Some(before) if timed_out || self.idle < ANSWER.max(ANSWER_PART * before) && before > self.idle => {
+                (before, true)
+            }
             Some(_) | None => (self.idle, false),
         }
+    }
+
+    /// The flow's silence before its last packet.
+    fn before_last(&self) -> Option<f64> {
+        let last = |peer: Peer| self.of(peer).last_frame;
+        let sender = if last(Peer::Client) > last(Peer::Upstream) { Peer::Client } else { Peer::Upstream };
+        let sent = last(sender)?;
+        let of_other = last(sender.other()).map_or(f64::INFINITY, |other| sent - other);
+        self.of(sender).silence_before_last.map(|silence| silence.min(of_other).min(sent))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::aftermath::{Burst, Seat, behind, consequences, is_upstreams_end, reopened};
 use super::timer::at_instants;
 use super::{CLIENTS, Cause};
 use crate::close::Outcome;
@@ -11,7 +12,6 @@ use crate::diagnosis::cohort::{Trait, others, shared};
 use crate::diagnosis::finding::{Culprit, Mechanism, Note};
 use crate::diagnosis::log::Log;
 use crate::diagnosis::names::Name;
-use crate::diagnosis::row::What;
 use crate::diagnosis::show::counted;
 use crate::diagnosis::sign::Sign;
 use crate::wire::Peer;
@@ -34,21 +34,9 @@ const BACK: f64 = 0.2;
 const LET_IN: f64 = 10.0;
 /// Sessions that siblings must have had open, to be well.
 const SIBLINGS: f64 = 8.0;
-/// Handshakes that fail so soon behind a burst are its consequence.
-const BEHIND: f64 = 90.0;
-
-/// Ends at one instant.
-#[derive(Clone, Debug)]
-struct Burst {
-    at: f64,
-    until: f64,
-    members: Vec<usize>,
-    /// Share of the sessions then open that it took.
-    took: f64,
-}
-
-/// An upstream as one instance sees it.
-type Seat = (Name, Name);
+/// What closes by itself at any time is looked for so long before a burst, and no shorter.
+const USUAL: f64 = 60.0;
+const SHORTEST_USUAL: f64 = 1.0;
 
 /// Finds crashes and restarts; explains their rows.
 pub(super) fn causes(log: &Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
@@ -70,16 +58,6 @@ fn announced(log: &Log<'_>, notes: &mut Vec<Note>) {
         });
     }
     log.explain(&rows);
-}
-
-fn is_upstreams_end(sign: Sign) -> bool {
-    matches!(
-        sign,
-        Sign::Fin(Peer::Upstream)
-            | Sign::Reset(Peer::Upstream)
-            | Sign::Failed(Peer::Upstream)
-            | Sign::Vanished(Peer::Upstream)
-    )
 }
 
 fn upstreams(log: &Log<'_>, causes: &mut Vec<Cause>) {
@@ -194,17 +172,6 @@ fn name(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>, members: Vec<usi
     told(Cause::new(Mechanism::Crash, Culprit::Upstream, &[], members).sure(0.92))
 }
 
-/// Sessions that the same upstreams took soon behind their bursts.
-fn reopened(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>) -> f64 {
-    let soon = |unit: &Seat, row: usize| {
-        let opened = log.rows[row].opened();
-        let here = log.session(row).is_some_and(|session| session.upstream == unit.0);
-        here && units[unit].iter().flatten().any(|burst| (burst.until..burst.until + BEHIND).contains(&opened))
-    };
-    let back: Vec<usize> = (0..log.rows.len()).filter(|row| units.keys().any(|unit| soon(unit, *row))).collect();
-    log.count(&back)
-}
-
 /// Whether only one unit of several fell over, and the others went on.
 fn has_well_siblings(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>, members: &[usize]) -> bool {
     let [(unit, seen)] = units.iter().collect::<Vec<_>>()[..] else { return false };
@@ -225,63 +192,22 @@ fn in_turn(events: &[Vec<Burst>]) -> bool {
     times.len() >= 2 && times.len() == events.len() && times.windows(2).all(|pair| pair[1] - pair[0] > 4.0)
 }
 
-/// Handshakes that failed so behind a burst.
-fn behind(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>, outcomes: &[Outcome]) -> Vec<usize> {
-    let bursts: Vec<(f64, f64)> = units.values().flatten().flatten().map(|burst| (burst.at, burst.until)).collect();
-    log.handshakes(None, |row| {
-        let What::Handshake { outcome, .. } = &row.what else { return false };
-        outcomes.contains(outcome) && bursts.iter().any(|(from, until)| (from - 5.0..until + BEHIND).contains(&row.at))
-    })
-}
-
-/// An effect of a burst is its consequence, and no cause of its own.
-fn consequences(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>, cause: &mut Cause) {
-    let mut outcomes = Outcome::ALL.to_vec();
-    outcomes.retain(|outcome| {
-        matches!(
-            outcome,
-            Outcome::Refused
-                | Outcome::DialFailed
-                | Outcome::DialTimeout
-                | Outcome::UpstreamClosed
-                | Outcome::UpstreamTimeout
-                | Outcome::BadResponse
-                | Outcome::ClientGone
-        )
-    });
-    let failed = behind(log, units, &outcomes);
-    let bursts: Vec<(f64, f64)> = units.values().flatten().flatten().map(|burst| (burst.at, burst.until)).collect();
-    let near = |at: f64| bursts.iter().any(|(from, until)| (from - 5.0..until + BEHIND).contains(&at));
-    let sheds = |sign| matches!(sign, Sign::Overloaded(Peer::Upstream) | Sign::GaveUp) || is_upstreams_end(sign);
-    let mut shed = log.open(None, sheds);
-    shed.retain(|row| near(log.rows[*row].at));
-    log.explain(&failed);
-    log.explain(&shed);
-    cause.followers.extend(failed.iter().chain(&shed));
-    if failed.len() >= 3 {
-        cause.consequences.push(Mechanism::HandshakesRefused);
-    }
-    if failed.len() + shed.len() > 2 * cause.members.len() {
-        cause.consequences.push(Mechanism::ReconnectStorm);
-    }
-    cause.members.extend(shed.iter().filter(|row| log.session(**row).is_some_and(|s| is_upstreams_end(s.sign))));
-    cause.members.sort_unstable();
-}
-
-/// Whether a good part of those that ended then closed by themselves: no crash, and no box, does that.
+/// Whether a good part of those that ended then closed by themselves, more than do at any time: no crash, and no box, does that.
 fn said_goodbye(log: &Log<'_>, burst: &Burst, here: impl Fn(usize) -> bool) -> bool {
-    let near = burst.at - 2.0..burst.until + 2.0;
-    let from = log.rows.partition_point(|row| row.at < near.start);
-    let to = log.rows.partition_point(|row| row.at < near.end);
-    let closed: Vec<usize> = (from..to)
-        .filter(|row| {
+    let closed = |from: f64, until: f64| {
+        let rows = log.rows.partition_point(|row| row.at < from)..log.rows.partition_point(|row| row.at < until);
+        let closed = |row: &usize| {
             here(*row)
                 && log.session(*row).is_some_and(|session| {
                     matches!(session.sign, Sign::Announced | Sign::Normal | Sign::Application(_) | Sign::Drain)
                 })
-        })
-        .collect();
-    log.count(&closed) > 0.25 * log.count(&burst.members)
+        };
+        log.count(&rows.filter(closed).collect::<Vec<_>>())
+    };
+    let (from, until) = (burst.at - 2.0, burst.until + 2.0);
+    let before = log.rows.first().map_or(0.0, |first| from - first.at).min(USUAL);
+    let usual = if before < SHORTEST_USUAL { 0.0 } else { closed(from - before, from) / before * (until - from) };
+    closed(from, until) - usual > 0.25 * log.count(&burst.members)
 }
 
 /// Many ends of the clients' legs at one instant: a hop in front, or the clients' network.

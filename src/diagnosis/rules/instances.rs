@@ -29,8 +29,9 @@ const WELL: f64 = 0.05;
 type Illness = fn(&Log<'_>, usize) -> bool;
 
 const ILLNESSES: [(Trait, Illness); 3] = [
-    (Trait::Upstream, against_upstream),
+    // Before the upstreams: where each instance has one of its own, its clients' leg tells the two apart.
     (Trait::Instance, against_upstream),
+    (Trait::Upstream, against_upstream),
     // Clients do not choose their upstream: what only one of them complains of is its own fault.
     (Trait::Upstream, |log, row| log.sign(row).is_some_and(Sign::is_complaint_of_upstream)),
 ];
@@ -116,14 +117,20 @@ fn sick(log: &Log<'_>, scope: Scope, property: Trait, illness: Illness) -> Optio
     let well = siblings <= WELL && rate >= SICK && rate >= TIMES * siblings;
     let stands_for = log.stands_for(&members);
     let sure = |bad: f64, beside: f64| surprise(bad / stands_for, (beside + chance) / stands_for);
-    if members.len() < LEAST || !well || sure(bad, bad_beside) < 12.0 || log.clients(&members) < CLIENTS {
-        return None;
-    }
     let both_legs = property == Trait::Instance
         && front >= 5.0
         && front >= 0.25 * bad
         && front >= FRONT * front_beside
         && sure(front, front_beside) >= FRONT_SURE;
+    if both_legs {
+        let column = log.columns.of_trait(property);
+        let here = |row: &usize| column.number(*row) == number && against_client_leg(log, *row);
+        members.extend(log.unexplained(scope).into_iter().filter(here));
+    }
+    members.sort_unstable();
+    if members.len() < LEAST || !well || sure(bad, bad_beside) < 12.0 || log.clients(&members) < CLIENTS {
+        return None;
+    }
     let (culprit, or): (_, &[_]) = if both_legs {
         (Culprit::Proxy, &[])
     } else if property == Trait::Instance {
@@ -131,12 +138,6 @@ fn sick(log: &Log<'_>, scope: Scope, property: Trait, illness: Illness) -> Optio
     } else {
         (Culprit::Upstream, &[Culprit::NetworkUpstreamSide])
     };
-    if both_legs {
-        let column = log.columns.of_trait(property);
-        let here = |row: &usize| column.number(*row) == number && against_client_leg(log, *row);
-        members.extend(log.unexplained(scope).into_iter().filter(here));
-    }
-    members.sort_unstable();
     Some(
         Cause::new(Mechanism::BadInstance, culprit, or, members)
             .sure(0.95)

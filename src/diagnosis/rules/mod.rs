@@ -2,6 +2,7 @@
 //!
 //! The order is the order of precedence; `docs/diagnosis.md` has it as a table.
 
+mod aftermath;
 mod bursts;
 mod cause;
 mod clusters;

@@ -1,6 +1,7 @@
 //! Ends of transports that no timer, instant or fact explains: by their share, and by what they have in common.
 
 use super::{CLIENTS, Cause};
+use crate::diagnosis::cluster::quantile;
 use crate::diagnosis::cohort::{LEAST, Trait, notable, others, shared_by, stretch};
 use crate::diagnosis::finding::{Culprit, Mechanism};
 use crate::diagnosis::log::{Log, Scope};
@@ -30,6 +31,9 @@ const PHONES: [&str; 8] = ["iphone", "ipad", "android", "mobile", "okhttp", "cfn
 const ASLEEP: f64 = 0.12;
 /// And of their ends without a Close so many are resets.
 const NOT_ASLEEP: f64 = 0.2;
+/// Of programs that do not sleep, if there are so many sessions, a quarter of that share must be hit, too.
+const AWAKE: f64 = 20.0;
+const AWAKE_HIT: f64 = 0.25;
 /// The share of timeouts, spread over the day, that no sleep makes.
 const GONE: f64 = 0.3;
 /// And the part of the log over which they are spread then.
@@ -148,6 +152,18 @@ fn is_beyond_chance(log: &Log<'_>, found: &[usize], all: &[usize]) -> bool {
     !is_everywhere || count - count.sqrt() >= ASLEEP * whole
 }
 
+/// Whether programs that sleep are hit, from everywhere, and others are not: phones go from one network to another all day.
+fn are_phones_only(log: &Log<'_>, found: &[usize], all: &[usize], sleepy: &Sleepy) -> bool {
+    let bystanders = others(all, found);
+    let has = |property| shared_by(log, found, &bystanders, property, MAINLY).is_some();
+    let awake_all = log.count(&awake(log, all, sleepy));
+    let share = log.count(&awake(log, found, sleepy)) / awake_all.max(1.0);
+    awake_all >= AWAKE
+        && share < AWAKE_HIT * log.count(found) / log.count(all)
+        && !has(Trait::Subnet)
+        && !has(Trait::UserAgent)
+}
+
 fn client(log: &Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> {
     let rows = log.open(route, |other| other == sign);
     if rows.len() < LEAST {
@@ -163,7 +179,8 @@ fn client(log: &Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> 
         Some(members) => (members, scope, NOT_PHONES),
         None if vanished => (notable(log, &rows, all, floor)?, all.to_vec(), NOT_PHONES),
         None => (
-            notable(log, &rows, all, ASLEEP).filter(|found| is_beyond_chance(log, found, all))?,
+            notable(log, &rows, all, ASLEEP)
+                .filter(|found| is_beyond_chance(log, found, all) && !are_phones_only(log, found, all, &sleepy))?,
             all.to_vec(),
             NOT_ASLEEP,
         ),
@@ -203,6 +220,19 @@ fn client(log: &Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> 
     } else {
         (Culprit::NetworkClientSide, &[Culprit::MiddleboxFront, Culprit::Client])
     };
+    let stalled =
+        members.iter().filter(|row| log.session(**row).is_some_and(|session| session.is_stalled(Peer::Client)));
+    if !vanished && stalled.count() * 2 > members.len() {
+        let (side, side_network) = (Culprit::Client, Culprit::NetworkClientSide);
+        let network_first = network.is_some() && program.is_none();
+        let (culprit, or) = if network_first { (side_network, side) } else { (side, side_network) };
+        let waits = log.values(&members, |session| f64::from(session.stalled[0]));
+        return Some(
+            Cause::new(Mechanism::SlowConsumer, culprit, &[or], members)
+                .sure(0.87)
+                .because("median time that bytes waited, s", quantile(&waits, 0.5)),
+        );
+    }
     let mechanism = if vanished { Mechanism::PeerVanished } else { Mechanism::RandomResets };
     let mut or = or.to_vec();
     // Clients do not choose the instance.

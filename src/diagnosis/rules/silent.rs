@@ -5,6 +5,7 @@ use crate::diagnosis::cluster::{self, quantile, surprise};
 use crate::diagnosis::cohort::{LEAST, Trait, others, shared};
 use crate::diagnosis::finding::{Culprit, Mechanism};
 use crate::diagnosis::log::{Log, Scope};
+use crate::diagnosis::row::Session;
 use crate::diagnosis::sign::Sign;
 use crate::wire::Peer;
 
@@ -93,7 +94,11 @@ fn flushed(log: &Log<'_>) -> Option<Cause> {
 }
 
 fn forgets(log: &Log<'_>, route: Scope, leg: Peer) -> Option<Cause> {
-    let hit = log.open(route, |sign| sign == Sign::Reset(leg) || sign == Sign::Vanished(leg));
+    let mut hit = log.open(route, |sign| sign == Sign::Reset(leg) || sign == Sign::Vanished(leg));
+    let is_slow = |row: &usize| {
+        log.session(*row).is_some_and(|session| session.sign == Sign::Reset(leg) && session.is_stalled(leg))
+    };
+    hit.retain(|row| !is_slow(row));
     if hit.len() < LEAST {
         return None;
     }
@@ -107,7 +112,7 @@ fn forgets(log: &Log<'_>, route: Scope, leg: Peer) -> Option<Cause> {
     // Where most of them had outlived such a silence before, silence is not what they died of.
     let outlived = |row: &&usize| {
         log.session(**row)
-            .is_some_and(|session| session.survived.is_some_and(|survived| survived >= 0.98 * session.gap))
+            .is_some_and(|session| session.survived().is_some_and(|survived| survived >= 0.98 * session.gap))
     };
     if members.iter().filter(outlived).count() as f64 > OUTLIVED * members.len() as f64 {
         return None;
@@ -132,9 +137,9 @@ fn forgets(log: &Log<'_>, route: Scope, leg: Peer) -> Option<Cause> {
     let known: Vec<usize> = bystanders
         .iter()
         .copied()
-        .filter(|row| log.session(*row).is_some_and(|session| session.survived.is_some()))
+        .filter(|row| log.session(*row).is_some_and(|session| session.survived().is_some()))
         .collect();
-    let survived = |row: usize| log.session(row).and_then(|session| session.survived).unwrap_or(0.0);
+    let survived = |row: usize| log.session(row).and_then(Session::survived).unwrap_or(0.0);
     let sure = surprise(members.len() as f64, expected.max(by_chance * members.len() as f64));
     let confined = shared(log, &members, &bystanders, Trait::Subnet).is_some();
     if bystanders.len() < 5

@@ -43,6 +43,9 @@ const BEGINNINGS: usize = 5;
 const LEAST_APART: f64 = 0.02;
 /// Ends no further apart than this may be of one sweep.
 const SWEEP: f64 = 2.0;
+/// A session has survived a silence if it was longer than that at its end by more than a timer's jitter, as a part and in seconds.
+const OUTLIVED: f64 = 1.005;
+const OUTLIVED_BY: f64 = 0.02;
 /// Ends that all come within so many seconds are of one event.
 pub(super) const BURST: f64 = 10.0;
 
@@ -58,6 +61,17 @@ impl Clock {
             Self::SilentClient => session.silent[0],
             Self::Age => session.age,
         }
+    }
+
+    /// Whether the session had survived a longer time by this clock than the one at which it ended: no timer of that length was there.
+    fn is_outlived(self, session: &Session) -> bool {
+        let survived = match self {
+            Self::Idle => session.survived_before(),
+            Self::SilentUpstream => session.survived_of(Peer::Upstream),
+            Self::SilentClient => session.survived_of(Peer::Client),
+            Self::Age => return false,
+        };
+        survived > OUTLIVED * self.of(session) + OUTLIVED_BY
     }
 
     /// Of a silence, the side that was silent.
@@ -94,11 +108,11 @@ pub(super) fn best(log: &Log<'_>, route: Scope, leg: Peer) -> Option<Timer> {
     let groups = [vec![Sign::Fin(leg), Sign::Reset(leg)], vec![Sign::Fin(leg)], vec![Sign::Reset(leg)]];
     let mut best: Option<Timer> = None;
     for group in groups {
-        let rows = log.open(route, |sign| group.contains(&sign));
+        let mut rows = log.open(route, |sign| group.contains(&sign));
+        rows.retain(|row| log.session(*row).is_some_and(|session| !session.is_stalled(leg)));
         for clock in Clock::ALL {
-            let Some(found) = timer(log, &rows, clock, FEWEST).filter(|found| !swept_along(log, &rows, found)) else {
-                continue;
-            };
+            let is_one = |found: &Timer| !swept_along(log, &rows, found) && !are_answers(log, found);
+            let Some(found) = timer(log, &rows, clock, FEWEST).filter(is_one) else { continue };
             let excess = |timer: &Timer| timer.cluster.count as f64 - timer.cluster.expected;
             let is_better = |best: &Timer| {
                 let better = match clock {
@@ -126,6 +140,11 @@ pub(super) fn timer(log: &Log<'_>, rows: &[usize], clock: Clock, least: usize) -
         log.session(*row).is_some_and(|session| (cluster.low..=cluster.high).contains(&clock.of(session)))
     };
     let members: Vec<usize> = rows.iter().copied().filter(inside).collect();
+    let outlived = |row: &usize| log.session(*row).is_some_and(|session| clock.is_outlived(session));
+    if members.iter().filter(|row| outlived(row)).count() * 2 > members.len() {
+        let others: Vec<usize> = rows.iter().copied().filter(|row| !outlived(row)).collect();
+        return timer(log, &others, clock, least);
+    }
     // Equal silences at several instants are a timer's, even if all fell silent together.
     let equal = cluster.high - cluster.low <= 0.004 * cluster.center + 0.1;
     let again = clock != Clock::Age && equal && instants(log, &members) >= 3;
@@ -135,6 +154,12 @@ pub(super) fn timer(log: &Log<'_>, rows: &[usize], clock: Clock, least: usize) -
         cluster,
         members,
     })
+}
+
+/// Whether these ends came with packets, by whose rhythm silences and ages are equal: a timer ends sessions at any phase of it.
+fn are_answers(log: &Log<'_>, timer: &Timer) -> bool {
+    let answers = timer.members.iter().filter(|row| log.session(**row).is_some_and(Session::is_answer)).count();
+    timer.clock != Clock::Idle && answers * 10 >= timer.members.len() * 7
 }
 
 /// Whether these ends are a small part of many at the same instants: of a fleet that restarts by the clock some have been silent

@@ -8,6 +8,7 @@ mod plays;
 mod precedence;
 mod properties;
 mod recipe;
+mod sockets;
 mod stage;
 mod texts;
 mod third;

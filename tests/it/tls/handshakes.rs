@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use closewatch::close::{HandshakeRecord, Outcome, TlsFailure};
 use closewatch::config::UpstreamTls;
+use rustls::ClientConnection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -241,6 +242,16 @@ async fn clients_that_do_not_get_through_leave_one_line_each() {
     let refused = connector.connect("chat.test".try_into().unwrap(), rig.connect_tcp().await).await;
     assert!(refused.is_err());
     fails(&mut rig, "unknown_ca", None, "UnknownCA").await;
+
+    // Does not trust it, and says nothing.
+    let client = Arc::new(Authority::new().client());
+    let mut hello = vec![];
+    ClientConnection::new(client, "chat.test".try_into().unwrap()).unwrap().write_tls(&mut hello).unwrap();
+    let mut mute = rig.connect_plain().await;
+    mute.send(&hello).await;
+    mute.fin().await;
+    mute.receive_all().await;
+    fails(&mut rig, "certificate_unanswered", None, "had seen the certificate").await;
 
     // Wants HTTP/2, and nothing else.
     let mut h2 = authority().client();

@@ -21,6 +21,7 @@ pub(in crate::proxy) fn failure_of(error: &(dyn Error + 'static)) -> Option<TlsF
         }
         match error.downcast_ref() {
             Some(TlsError::HungUp | TlsError::Broken(_)) => return Some(TlsFailure::HungUp),
+            Some(TlsError::Unanswered) => return Some(TlsFailure::CertificateUnanswered),
             Some(TlsError::Timeout(_)) => return Some(TlsFailure::Timeout),
             // Its source tells more.
             Some(TlsError::Refused(_)) | None => cause = error.source(),
@@ -163,6 +164,7 @@ mod tests {
             assert_eq!(refused(error.clone()), word, "{error}");
         }
         assert_eq!(failure_of(&TlsError::HungUp), Some(TlsFailure::HungUp));
+        assert_eq!(failure_of(&TlsError::Unanswered), Some(TlsFailure::CertificateUnanswered));
         assert_eq!(failure_of(&TlsError::Timeout(Duration::ZERO)), Some(TlsFailure::Timeout));
     }
 

@@ -63,7 +63,7 @@ impl Machine {
         }
     }
 
-    /// The version that was agreed on, once the handshake is over.
+    /// The version that was agreed on: known from the server's first answer on.
     pub(super) fn version(&self) -> Option<TlsVersion> {
         let agreed = match self {
             Self::Client(machine) => machine.protocol_version(),

@@ -27,6 +27,7 @@ use super::queue::Queue;
 use super::refusal::Refusal;
 use crate::close::TlsVersion;
 use crate::proxy::transport::last_segment;
+use crate::wire::Peer;
 
 /// Ciphertext that is read at once, beside what is left of a record. The largest record has 16 KiB and some.
 const READ: usize = 64 * 1024;
@@ -52,6 +53,9 @@ pub(in crate::proxy) enum TlsError {
     /// The connection ended in the middle of the handshake.
     #[error("the peer hung up in the TLS handshake")]
     HungUp,
+    /// The client had the certificate, and hung up without a word.
+    #[error("the client hung up when it had seen the certificate")]
+    Unanswered,
     /// It broke.
     #[error("the connection broke in the TLS handshake")]
     Broken(#[source] io::Error),
@@ -166,11 +170,21 @@ impl TlsStream {
                 None => {}
                 // The alert is on its way, as far as that can be.
                 Some(End::Failed(error)) => return Poll::Ready(Err(TlsError::Refused(Refusal::clone(error)))),
-                Some(End::Closed | End::Truncated) => return Poll::Ready(Err(TlsError::HungUp)),
+                Some(End::Closed | End::Truncated) => {
+                    let error = if self.has_shown_certificate() { TlsError::Unanswered } else { TlsError::HungUp };
+                    return Poll::Ready(Err(error));
+                }
             }
             ready!(sent).map_err(TlsError::Broken)?;
-            ready!(self.poll_receive(cx, &mut ReadBuf::new(&mut []))).map_err(TlsError::Broken)?;
+            ready!(self.poll_receive(cx, &mut ReadBuf::new(&mut []))).map_err(|error| {
+                if self.has_shown_certificate() { TlsError::Unanswered } else { TlsError::Broken(error) }
+            })?;
         }
+    }
+
+    /// Whether the client was sent this side's certificate: it is in the first answer, with the version.
+    fn has_shown_certificate(&self) -> bool {
+        self.machine.peer() == Peer::Client && self.machine.version().is_some() && self.unsent.rest().is_empty()
     }
 
     /// Reads from the socket once, and decrypts into `buf`, then into `unread`.
