@@ -23,11 +23,19 @@ fn usual(text: &[u8]) -> Option<Ipv4Addr> {
     let mut rest = text;
     // A number of at most so many digits, without needless zeros, and the byte behind it.
     let mut number = |digits: usize, behind: Option<u8>| {
-        let count = rest.iter().take(digits).take_while(|byte| byte.is_ascii_digit()).count();
-        if count == 0 || count > 1 && rest[0] == b'0' || rest.get(count).copied() != behind {
+        let (mut number, mut count) = (0, 0);
+        let found = loop {
+            let byte = rest.get(count).copied();
+            let Some(digit) = byte.map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) else { break byte };
+            number = number * 10 + u32::from(digit);
+            count += 1;
+            if count > digits {
+                return None;
+            }
+        };
+        if count == 0 || count > 1 && rest[0] == b'0' || found != behind {
             return None;
         }
-        let number = rest[..count].iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
         rest = rest.get(count + 1..).unwrap_or_default();
         Some(number)
     };

@@ -164,9 +164,24 @@ pub(super) fn quantile(values: &[f64], share: f64) -> f64 {
 
 /// Numbers in order.
 pub(super) fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_unstable_by(f64::total_cmp);
-    values
+    let mut places: Vec<i64> = values.map(place).collect();
+    places.sort_unstable();
+    places.into_iter().map(number_at).collect()
+}
+
+/// A whole number that has the place of this one in the order of [`f64::total_cmp`]: it compares at once.
+pub(super) fn place(number: f64) -> i64 {
+    turned(number.to_bits().cast_signed())
+}
+
+/// The number of that place.
+fn number_at(place: i64) -> f64 {
+    f64::from_bits(turned(place).cast_unsigned())
+}
+
+/// Turns all bits of a negative number but its sign.
+const fn turned(bits: i64) -> i64 {
+    bits ^ ((bits >> 63) & i64::MAX)
 }
 
 /// The middle of the narrowest span that holds half of them; `values` in order.
@@ -273,6 +288,15 @@ mod tests {
                 assert_eq!(found, values.partition_point(|value| *value <= bound), "{bound} from {near}");
             }
         }
+    }
+
+    #[test]
+    fn numbers_are_in_the_order_of_their_places() {
+        let numbers =
+            [f64::NEG_INFINITY, -1e300, -2.5, -1e-300, -0.0, 0.0, 1e-300, 2.5, 1e300, f64::INFINITY, f64::NAN];
+        assert!(numbers.is_sorted_by_key(|number| place(*number)));
+        let found = sorted(numbers.into_iter().rev());
+        assert!(found.into_iter().map(f64::to_bits).eq(numbers.map(f64::to_bits)));
     }
 
     #[test]

@@ -152,15 +152,14 @@ fn confined(log: &Log<'_>, members: &[usize], scope: &[usize], floor: f64) -> Op
         let column = log.columns.of_trait(property);
         // The value that most of them have, and how many have it in all.
         let (number, hit) = column.most(members, &log.weight, 1);
-        if number == 0 {
+        if number == 0 || hit < LEAST as f64 {
             continue;
         }
-        let left_out = column.count(scope, &log.left_out, number);
-        let of = column.count(scope, &log.weight, number) + log.error(left_out);
+        let [of, left_out] = column.counts(scope, [&log.weight, &log.left_out], number);
+        let of = of + log.error(left_out);
         let elsewhere = (all - hit + 0.5) / (whole - of).max(1.0);
         let rate = hit / of.max(1.0);
-        let stands_out = hit >= LEAST as f64
-            && whole - of >= OTHERS as f64
+        let stands_out = whole - of >= OTHERS as f64
             && rate >= 6.0 * elsewhere
             && surprise(hit / stands_for, elsewhere * of / stands_for) >= SURE;
         if !stands_out {

@@ -18,6 +18,9 @@ pub(super) struct Column {
     values: Vec<u128>,
 }
 
+/// Rows that are looked at together, property by property: so many stay in the processor's cache.
+const AT_ONCE: usize = 64;
+
 // === impl Columns ===
 
 impl Columns {
@@ -26,16 +29,18 @@ impl Columns {
         let mut columns = Trait::ALL.map(|_| Vec::with_capacity(rows.len()));
         // Many rows have the value of the one before.
         let mut last = Trait::ALL.map(|_| (0, 0));
-        for row in rows {
+        for rows in rows.chunks(AT_ONCE) {
             for (((property, known), column), last) in
                 Trait::ALL.iter().zip(&mut known).zip(&mut columns).zip(&mut last)
             {
-                let value = property.of(row);
-                if value != last.0 {
-                    let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
-                    *last = (value, *known.entry(value).or_insert(next));
-                }
-                column.push(last.1);
+                column.extend(rows.iter().map(|row| {
+                    let value = property.of(row);
+                    if value != last.0 {
+                        let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
+                        *last = (value, *known.entry(value).or_insert(next));
+                    }
+                    last.1
+                }));
             }
         }
         let mut known = known.into_iter();
@@ -97,7 +102,19 @@ impl Column {
 
     /// The weight of those of these rows that have this value.
     pub(super) fn count(&self, rows: &[usize], weight: &[f64], number: u32) -> f64 {
-        rows.iter().filter(|row| self.of_row[**row] == number).map(|row| weight[*row]).sum()
+        let [count] = self.counts(rows, [weight], number);
+        count
+    }
+
+    /// The same by several weights.
+    pub(super) fn counts<const N: usize>(&self, rows: &[usize], weights: [&[f64]; N], number: u32) -> [f64; N] {
+        let mut counts = [0.0; N];
+        for row in rows.iter().filter(|row| self.of_row[**row] == number) {
+            for (count, weight) in counts.iter_mut().zip(weights) {
+                *count += weight[*row];
+            }
+        }
+        counts
     }
 }
 

@@ -4,6 +4,7 @@
 
 use foldhash::{HashMap, HashMapExt as _};
 
+use super::cluster::place;
 use super::names::Name;
 use super::row::Row;
 use super::sign::Sign;
@@ -122,10 +123,10 @@ impl Sample {
         let rows = self.strata.values().flat_map(|stratum| {
             let least = stratum.least(self.most);
             let weight = stratum.seen as f64 / least.len().max(1) as f64;
-            least.into_iter().map(move |ranked| (ranked.row.at, ranked.rank, &*ranked.row, weight))
+            least.into_iter().map(move |ranked| (place(ranked.row.at), ranked.rank, &*ranked.row, weight))
         });
         let mut rows: Vec<_> = rows.collect();
-        rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        rows.sort_unstable_by_key(|(at, rank, ..)| (*at, *rank));
         rows.into_iter().map(|(_, _, row, weight)| (row, weight)).collect()
     }
 }

@@ -138,10 +138,11 @@ static BY_FIRST: LazyLock<[Vec<Word>; 256]> = LazyLock::new(|| {
 pub(super) fn read(reason: &str) -> Option<Says> {
     let reason = reason.as_bytes();
     let mut first = WORDS.len();
-    for (at, letter) in reason.iter().enumerate() {
-        for (line, word) in &BY_FIRST[usize::from(letter.to_ascii_lowercase())] {
+    for (at, letters) in reason.array_windows().enumerate() {
+        let [letter, next] = letters.map(|letter| letter.to_ascii_lowercase());
+        for (line, word) in &BY_FIRST[usize::from(letter)] {
             let here = || reason.get(at..at + word.len()).is_some_and(|here| here.eq_ignore_ascii_case(word));
-            if *line < first && here() {
+            if *line < first && word[1] == next && here() {
                 first = *line;
             }
         }

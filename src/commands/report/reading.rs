@@ -59,7 +59,7 @@ pub(super) fn read(
             add_bad("too long", count, "longer than 64 MiB".to_owned());
             continue;
         }
-        let Ok(text) = std::str::from_utf8(line) else {
+        let Ok(text) = simdutf8::basic::from_utf8(line) else {
             add_bad("not UTF-8", count, "not UTF-8".to_owned());
             continue;
         };
@@ -90,12 +90,12 @@ fn lines(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Reads a record, which a prefix or an envelope may surround; or all records of one line of OTLP.
 fn read_line(text: &str, filter: &Filter, anonymous: Option<&Anonymous>, engine: &mut Engine) -> Result<(), BadLine> {
-    let mut take = |seen: Observation<'_>, line: &str| {
+    let mut take = |seen: &mut Observation<'_>, line: &str| {
         add(seen, || serde_json::from_str(line).ok(), filter, anonymous, engine);
     };
     let error = match Observation::of_line(text) {
-        Ok(seen) => {
-            take(seen, text);
+        Ok(mut seen) => {
+            take(&mut seen, text);
             return Ok(());
         }
         Err(error) => error,
@@ -106,13 +106,13 @@ fn read_line(text: &str, filter: &Filter, anonymous: Option<&Anonymous>, engine:
         }
         let Ok(envelope) = serde_json::from_str::<Envelope>(text) else { return Err(error) };
         let inner = envelope.line.trim();
-        take(Observation::of_line(inner)?, inner);
+        take(&mut Observation::of_line(inner)?, inner);
         return Ok(());
     }
     let Some(inner) = text.find('{').filter(|at| *at > 0).map(|at| &text[at..]) else { return Err(error) };
     match Observation::of_line(inner) {
-        Ok(seen) => {
-            take(seen, inner);
+        Ok(mut seen) => {
+            take(&mut seen, inner);
             Ok(())
         }
         Err(BadLine::OwnLog) => Err(BadLine::OwnLog),
@@ -137,8 +137,8 @@ fn read_batch(
     let mut bad = Err(BadLine::Foreign);
     for record in batch.records() {
         match record.observation() {
-            Ok(seen) => {
-                add(seen, || Some(record.fields()), filter, anonymous, engine);
+            Ok(mut seen) => {
+                add(&mut seen, || Some(record.fields()), filter, anonymous, engine);
                 bad = Ok(());
             }
             Err(error) if bad.is_err() => bad = Err(error),
@@ -149,17 +149,17 @@ fn read_batch(
 }
 
 fn add(
-    mut seen: Observation<'_>,
+    seen: &mut Observation<'_>,
     fields: impl FnOnce() -> Option<Value>,
     filter: &Filter,
     anonymous: Option<&Anonymous>,
     engine: &mut Engine,
 ) {
-    if filter.takes(&seen, fields) {
+    if filter.takes(seen, fields) {
         if let Some(anonymous) = anonymous {
-            anonymous.hide(&mut seen);
+            anonymous.hide(seen);
         }
-        engine.add(&seen);
+        engine.add(seen);
     }
 }
 

@@ -36,18 +36,18 @@ impl<'a> Observation<'a> {
         if ordered::read(text, &mut line).is_none() {
             line = named(text).map_err(|error| BadLine::NotJson(error.to_string()))?;
         }
-        Self::of_fields(line)
+        Self::of_fields(&mut line)
     }
 
     #[inline]
-    fn of_fields(line: Line<'a>) -> Result<Self, BadLine> {
+    fn of_fields(line: &mut Line<'a>) -> Result<Self, BadLine> {
         let time = line.ended_at.as_ref().or(line.time.as_ref()).map(|time| instant::read(&time.0));
         Self::of_fields_at(line, time.flatten())
     }
 
-    /// Of all but the time.
+    /// Of all but the time. The fields are taken out of the line where it lies: it is large, and a move is a copy.
     #[inline]
-    fn of_fields_at(mut line: Line<'a>, time: Option<f64>) -> Result<Self, BadLine> {
+    fn of_fields_at(line: &mut Line<'a>, time: Option<f64>) -> Result<Self, BadLine> {
         let closed = match line.event.as_ref().map(|event| &*event.0) {
             Some("websocket.closed") => true,
             Some("websocket.handshake_failed") => false,
@@ -58,20 +58,19 @@ impl<'a> Observation<'a> {
             return Err(BadLine::Schema(schema));
         }
         let at = time.ok_or(BadLine::NoTime)?;
-        // Read where they are: they are large, and a move is a copy.
         let (mut client, mut upstream) = (line.client.as_mut(), line.upstream.as_mut());
         let side = |peer: Option<&mut PeerLine<'_>>| peer.map_or_else(Side::default, |peer| peer.side());
         let tls = |peer: Option<&mut PeerLine<'_>>| peer.map_or_else(LegTls::default, |peer| peer.tls_version);
-        let request = line.request.unwrap_or_default();
+        let request = line.request.take().unwrap_or_default();
         let event = if closed {
             Event::Closed(Box::new(Closed {
-                session: text_of(line.session),
+                session: text_of(line.session.take()),
                 class: word(Class::ALL, Class::as_str, line.class.as_ref()).unwrap_or(Class::Unknown),
                 code: line.code,
                 initiator: word(Initiator::ALL, Initiator::as_str, line.initiator.as_ref())
                     .unwrap_or(Initiator::Unknown),
                 cause: word(Cause::ALL, Cause::as_str, line.cause.as_ref()).unwrap_or(Cause::Unknown),
-                reason: text_of(line.reason),
+                reason: text_of(line.reason.take()),
                 duration: line.duration_ms / 1000.0,
                 idle: line.idle_ms / 1000.0,
                 handshake: line.handshake_ms.map(|millis| millis / 1000.0),
@@ -83,14 +82,14 @@ impl<'a> Observation<'a> {
             Event::Refused(Refused {
                 outcome: word(Outcome::ALL, Outcome::as_str, line.outcome.as_ref()).unwrap_or(Outcome::Internal),
                 status: line.status,
-                tls_error: text_of(line.tls_error),
+                tls_error: text_of(line.tls_error.take()),
                 duration: line.duration_ms / 1000.0,
             })
         };
         Ok(Self {
             at,
-            instance: text_of(line.instance),
-            route: text_of(line.route),
+            instance: text_of(line.instance.take()),
+            route: text_of(line.route.take()),
             address: text_of(client.as_deref_mut().and_then(|peer| peer.address.take())),
             real_address: text_of(client.as_deref_mut().and_then(|peer| peer.real_address.take())),
             behind_hop: false,

@@ -159,7 +159,7 @@ fn request<'a>(mut scan: Scan<'a>, request: &mut RequestLine<'a>) -> Option<Scan
     let scan = &mut scan;
     scan.enter()?;
     request.path = if scan.is_at(key!(first "method")) {
-        if !scan.is_at(b"\"GET\"") {
+        if !scan.is_at("\"GET\"") {
             scan.past()?;
         }
         text(scan, key!("path"))?
@@ -243,7 +243,7 @@ fn kinds(mut scan: Scan<'_>) -> Option<(Breaches, Scan<'_>)> {
     scan.enter()?;
     let mut breaches = Breaches::default();
     let mut is_first = true;
-    while !scan.is_at(b"}") {
+    while !scan.is_at("}") {
         breaches.add(scan.name(is_first)?, scan.whole()?);
         is_first = false;
     }
@@ -251,26 +251,26 @@ fn kinds(mut scan: Scan<'_>) -> Option<(Breaches, Scan<'_>)> {
 }
 
 #[inline(always)]
-fn text<'a, const N: usize>(scan: &mut Scan<'a>, name: &[u8; N]) -> Option<Option<Str<'a>>> {
+fn text<'a>(scan: &mut Scan<'a>, name: &str) -> Option<Option<Str<'a>>> {
     scan.find(name)?;
-    if scan.null() { Some(None) } else { scan.string().map(|text| Some(Str::from(text))) }
+    if scan.null() { Some(None) } else { scan.text().map(|text| Some(Str(text))) }
 }
 
 /// An instant as text; most are of one length.
 #[inline(always)]
-fn instant<'a, const N: usize>(scan: &mut Scan<'a>, name: &[u8; N]) -> Option<Option<Str<'a>>> {
+fn instant<'a>(scan: &mut Scan<'a>, name: &str) -> Option<Option<Str<'a>>> {
     scan.find(name)?;
     if scan.null() { Some(None) } else { scan.string_of::<INSTANT>().map(|text| Some(Str::from(text))) }
 }
 
 #[inline(always)]
-fn number<const N: usize>(scan: &mut Scan<'_>, name: &[u8; N]) -> Option<Option<f64>> {
+fn number(scan: &mut Scan<'_>, name: &str) -> Option<Option<f64>> {
     scan.find(name)?;
     if scan.null() { Some(None) } else { scan.number().map(Some) }
 }
 
 #[inline(always)]
-fn whole<T: TryFrom<u64>, const N: usize>(scan: &mut Scan<'_>, name: &[u8; N]) -> Option<Option<T>> {
+fn whole<T: TryFrom<u64>>(scan: &mut Scan<'_>, name: &str) -> Option<Option<T>> {
     scan.find(name)?;
     if scan.null() { Some(None) } else { scan.whole().map(Some) }
 }

@@ -152,7 +152,7 @@ impl<'a> Exported<'a> {
         }
         // The time of a log record is that at which the record was made.
         let after = filed.map_or(0.0, |filed| (filed - line.duration_ms).max(0.0) / 1000.0);
-        Observation::of_fields_at(line, self.at.map(|at| at - after))
+        Observation::of_fields_at(&mut line, self.at.map(|at| at - after))
     }
 
     /// Its attributes, by name.

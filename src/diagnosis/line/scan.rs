@@ -1,6 +1,6 @@
 //! A reader of compact JSON, for lines whose order of fields is known.
 //!
-//! It allocates nothing and gives up on anything unusual: a space, an escape, an exponent. Nothing is skipped without
+//! It allocates nothing but for escapes, and gives up on anything unusual: a space, an exponent. Nothing is skipped without
 //! being checked, so what it accepts is JSON.
 
 #![expect(
@@ -8,31 +8,29 @@
     reason = "the place in a line stays in registers only if what moves it is one function"
 )]
 
-use memchr::memchr;
+use std::borrow::Cow;
+
+use memchr::{memchr, memchr2};
+use serde::de::IgnoredAny;
 
 use super::digits;
 
-/// A field's name and what surrounds it, as [`Scan::find`] takes it: an array, whose length the compiler knows. The first field
-/// of an object has no comma before it. With a value the field has to have just that: a word, or an empty object.
+/// A field's name and what surrounds it, as [`Scan::find`] takes it. The first field of an object has no comma before it. With a
+/// value the field has to have just that: a word, or an empty object.
 macro_rules! key {
     (first $name:literal) => {
-        key!(@ concat!("\"", $name, "\":"))
+        concat!("\"", $name, "\":")
     };
     ($name:literal) => {
-        key!(@ concat!(",\"", $name, "\":"))
+        concat!(",\"", $name, "\":")
     };
     ($name:literal = $value:literal) => {
-        key!(@ concat!(",\"", $name, "\":", $value))
+        concat!(",\"", $name, "\":", $value)
     };
     // Several fields that follow each other, each with its value.
     ($($name:literal = $value:literal)+) => {
-        key!(@ concat!($(",\"", $name, "\":", $value),+))
+        concat!($(",\"", $name, "\":", $value),+)
     };
-    (@ $text:expr) => {{
-        const TEXT: &str = $text;
-        const KEY: &[u8; TEXT.len()] = TEXT.as_bytes().as_array().expect("an array of its own length");
-        KEY
-    }};
 }
 pub(super) use key;
 
@@ -61,12 +59,12 @@ impl<'a> Scan<'a> {
     /// Goes into an object.
     #[inline(always)]
     pub(super) fn enter(&mut self) -> Option<()> {
-        self.expect(b'{')
+        self.expect("{")
     }
 
     /// Goes to the value of the next field of this name, past others.
     #[inline(always)]
-    pub(super) fn find<const N: usize>(&mut self, name: &[u8; N]) -> Option<()> {
+    pub(super) fn find(&mut self, name: &str) -> Option<()> {
         if !self.is_at(name) {
             *self = self.seek(name)?;
         }
@@ -75,7 +73,7 @@ impl<'a> Scan<'a> {
 
     /// The same of a field that may be missing; `false` at the end of the object.
     #[inline(always)]
-    pub(super) fn find_if_any<const N: usize>(&mut self, name: &[u8; N]) -> Option<bool> {
+    pub(super) fn find_if_any(&mut self, name: &str) -> Option<bool> {
         while !self.is_at(name) {
             if self.0.starts_with('}') {
                 return Some(false);
@@ -87,7 +85,7 @@ impl<'a> Scan<'a> {
 
     /// Goes past the next field, if it has this name; most have a number.
     #[inline(always)]
-    pub(super) fn pass_number<const N: usize>(&mut self, name: &[u8; N]) -> Option<()> {
+    pub(super) fn pass_number(&mut self, name: &str) -> Option<()> {
         if !self.is_at(name) {
             return Some(());
         }
@@ -98,7 +96,7 @@ impl<'a> Scan<'a> {
 
     /// Goes past the next field, if it has this name.
     #[inline(always)]
-    pub(super) fn pass<const N: usize>(&mut self, name: &[u8; N]) -> Option<()> {
+    pub(super) fn pass(&mut self, name: &str) -> Option<()> {
         if self.is_at(name) { self.past() } else { Some(()) }
     }
 
@@ -111,21 +109,19 @@ impl<'a> Scan<'a> {
 
     /// Goes past a name, or a name and its value, if it is the next.
     #[inline(always)]
-    pub(super) fn is_at<const N: usize>(&mut self, name: &[u8; N]) -> bool {
-        if !self.0.as_bytes().starts_with(name) {
-            return false;
-        }
-        let Some(rest) = self.0.get(N..) else { return false };
-        self.0 = rest;
-        true
+    pub(super) fn is_at(&mut self, name: &str) -> bool {
+        // Not by its length: that would have to lie between two letters.
+        let rest = self.0.strip_prefix(name);
+        self.0 = rest.unwrap_or(self.0);
+        rest.is_some()
     }
 
     #[cold]
     #[inline(never)]
-    fn seek(mut self, name: &[u8]) -> Option<Self> {
-        let mut is_first = name.first() != Some(&b',');
-        let name = name.strip_prefix(b",\"").or(name.strip_prefix(b"\""))?.strip_suffix(b"\":")?;
-        while self.name(is_first)?.as_bytes() != name {
+    fn seek(mut self, name: &str) -> Option<Self> {
+        let mut is_first = !name.starts_with(',');
+        let name = name.strip_prefix(",\"").or(name.strip_prefix('"'))?.strip_suffix("\":")?;
+        while self.name(is_first)? != name {
             self = self.past_value(DEPTH)?;
             is_first = false;
         }
@@ -135,16 +131,16 @@ impl<'a> Scan<'a> {
     /// Goes to the value of the next field, whatever its name; none at the end of the object.
     pub(super) fn name(&mut self, is_first: bool) -> Option<&'a str> {
         if !is_first {
-            self.expect(b',')?;
+            self.expect(",")?;
         }
         let name = self.string()?;
-        self.expect(b':').map(|()| name)
+        self.expect(":").map(|()| name)
     }
 
     /// Goes past the end of the object, and of what is left of it.
     #[inline(always)]
     pub(super) fn leave(&mut self) -> Option<()> {
-        if self.expect(b'}').is_none() {
+        if self.expect("}").is_none() {
             *self = self.past_fields(DEPTH, false)?;
         }
         Some(())
@@ -153,16 +149,35 @@ impl<'a> Scan<'a> {
     /// Goes past `null`, if that is here.
     #[inline(always)]
     pub(super) fn null(&mut self) -> bool {
-        self.is_at(b"null")
+        self.is_at("null")
     }
 
     /// Reads a string.
     #[inline(always)]
     pub(super) fn string(&mut self) -> Option<&'a str> {
-        self.expect(b'"')?;
+        self.expect("\"")?;
         let text = self.0;
         self.0 = past_quote(text)?;
         text.get(..text.len() - self.0.len() - 1)
+    }
+
+    /// Reads a string that may have escapes.
+    #[inline(always)]
+    pub(super) fn text(&mut self) -> Option<Cow<'a, str>> {
+        let begin = *self;
+        if let Some(text) = self.string() {
+            return Some(Cow::Borrowed(text));
+        }
+        let (text, behind) = begin.escaped()?;
+        *self = behind;
+        Some(text)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn escaped(self) -> Option<(Cow<'a, str>, Self)> {
+        let (string, rest) = self.0.split_at(string_length(self.0)?);
+        Some((serde_json::from_str::<String>(string).ok()?.into(), Self(rest)))
     }
 
     /// Reads a string that most often is of `N` bytes.
@@ -199,7 +214,7 @@ impl<'a> Scan<'a> {
 
     #[inline(never)]
     fn past_fields(mut self, depth: usize, mut is_first: bool) -> Option<Self> {
-        while self.expect(b'}').is_none() {
+        while self.expect("}").is_none() {
             self.name(is_first)?;
             self = self.past_value(depth)?;
             is_first = false;
@@ -217,15 +232,15 @@ impl<'a> Scan<'a> {
     #[inline(always)]
     fn past_value(mut self, depth: usize) -> Option<Self> {
         let Some(rest) = past_plain(self.0) else {
-            self.expect(b'{')?;
+            self.expect("{")?;
             return self.past_fields(depth.checked_sub(1)?, true);
         };
         Some(Self(rest))
     }
 
     #[inline(always)]
-    fn expect(&mut self, byte: u8) -> Option<()> {
-        self.is_at(&[byte]).then_some(())
+    fn expect(&mut self, sign: &str) -> Option<()> {
+        self.is_at(sign).then_some(())
     }
 }
 
@@ -234,7 +249,7 @@ impl<'a> Scan<'a> {
 fn past_plain(rest: &str) -> Option<&str> {
     let bytes = rest.as_bytes();
     match bytes.first()? {
-        b'"' => past_quote(&rest[1..]),
+        b'"' => past_quote(&rest[1..]).or_else(|| past_escapes(rest)),
         b'0'..=b'9' => rest.get(digits::length(bytes)?..),
         b'-' => rest.get(1 + digits::length(&bytes[1..])?..),
         b'n' => rest.strip_prefix("null"),
@@ -249,10 +264,9 @@ fn past_plain(rest: &str) -> Option<&str> {
 fn past_quote(rest: &str) -> Option<&str> {
     let bytes = rest.as_bytes();
     let mut from = 0;
-    while from < SHORT {
-        let Some(eight) = bytes[from..].first_chunk() else { break };
+    for eight in bytes.as_chunks().0.iter().take(SHORT / 8) {
         if let Some(at) = special(*eight) {
-            return if bytes[from + at] == b'"' { rest.get(from + at + 1..) } else { None };
+            return if eight[at] == b'"' { rest.get(from + at + 1..) } else { None };
         }
         from += eight.len();
     }
@@ -260,6 +274,27 @@ fn past_quote(rest: &str) -> Option<&str> {
     // Without an early exit, and in bytes: so the compiler does it for many of them at once.
     let odd = bytes[from..end].iter().fold(0, |odd, byte| odd | u8::from(*byte < b' ') | u8::from(*byte == b'\\'));
     if odd == 0 { rest.get(end + 1..) } else { None }
+}
+
+/// Goes past a string that has escapes.
+#[cold]
+#[inline(never)]
+fn past_escapes(rest: &str) -> Option<&str> {
+    let (string, rest) = rest.split_at(string_length(rest)?);
+    serde_json::from_str::<IgnoredAny>(string).ok().map(|_| rest)
+}
+
+/// The length of the string at the beginning, with both of its quotes.
+fn string_length(text: &str) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        at += 1 + memchr2(b'"', b'\\', text.as_bytes().get(at..)?)?;
+        if text.as_bytes()[at - 1] == b'"' {
+            return Some(at);
+        }
+        // Whatever is escaped.
+        at += 1;
+    }
 }
 
 /// Whether none of these bytes ends a string, or is escaped in it.
@@ -288,8 +323,8 @@ fn special(bytes: [u8; 8]) -> Option<usize> {
     // The highest bit of each byte that is less than `bound`; bytes behind the first of them do not matter.
     let below = |word: u64, bound: u64| word.wrapping_sub(EACH * bound) & !word;
     let word = u64::from_le_bytes(bytes);
-    let (quote, backslash) = (word ^ (EACH * 0x22), word ^ (EACH * 0x5c));
-    let found = (below(quote, 1) | below(backslash, 1) | below(word, 0x20)) & (EACH * 0x80);
+    // With that bit turned, a quote is the next behind the control characters.
+    let found = (below(word ^ (EACH * 0x02), 0x21) | below(word ^ (EACH * 0x5c), 0x01)) & (EACH * 0x80);
     (found != 0).then(|| found.trailing_zeros() as usize / 8)
 }
 

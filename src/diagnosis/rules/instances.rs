@@ -183,13 +183,13 @@ fn beside(log: &Log<'_>, scope: Scope, property: Trait, illness: Illness) -> BTr
 /// The units that a route has, by number; those without a name are none.
 fn places(log: &Log<'_>, route: Name, property: Trait, illness: Illness) -> BTreeMap<u32, Place> {
     let column = log.columns.of_trait(property);
-    let mut places = BTreeMap::<u32, Place>::new();
+    let mut places = vec![Place::default(); column.len()];
     for row in log.rows_of(Some(route)) {
         let unit = column.number(*row);
         if unit == 0 {
             continue;
         }
-        let place = places.entry(unit).or_default();
+        let place = &mut places[unit as usize];
         place.all += log.weight[*row];
         if log.is_explained(*row) {
             continue;
@@ -201,5 +201,5 @@ fn places(log: &Log<'_>, route: Name, property: Trait, illness: Illness) -> BTre
             place.front += log.weight[*row];
         }
     }
-    places
+    (0..).zip(places).filter(|(_, place)| place.all > 0.0).collect()
 }
