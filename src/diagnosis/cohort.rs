@@ -2,9 +2,10 @@
 
 use super::address;
 use super::cluster::surprise;
+use super::cores::Cores;
 use super::finding::Common;
 use super::leg_tls::LegTls;
-use super::log::Log;
+use super::log::{Log, left_out};
 use super::names::Name;
 use super::show::shown;
 pub(super) use super::traits::Trait;
@@ -104,7 +105,7 @@ const SURE: f64 = 16.0;
 pub(super) fn stretch(log: &Log<'_>, members: &[usize], scope: &[usize], least: f64) -> Option<Vec<usize>> {
     let rate = log.count(members) / log.length();
     let stands_for = log.stands_for(members);
-    let at = |row: usize| log.rows[row].at;
+    let at = |row: usize| log.at[row];
     let mut best: Option<(f64, usize, usize)> = None;
     // Sums of the weights up to each row, as windows overlap.
     let mut sums = vec![0.0];
@@ -141,37 +142,42 @@ pub(super) fn stretch(log: &Log<'_>, members: &[usize], scope: &[usize], least: 
 
 /// The greatest number of records that these rows may stand for.
 fn with_error(log: &Log<'_>, rows: &[usize]) -> f64 {
-    log.count(rows) + log.error(rows.iter().map(|row| log.left_out[*row]).sum())
+    log.count(rows) + log.error(rows.iter().map(|row| left_out(log.weight[*row])).sum())
 }
 
 /// The value of a property to which they are confined.
 fn confined(log: &Log<'_>, members: &[usize], scope: &[usize], floor: f64) -> Option<Vec<usize>> {
     let (all, whole) = (log.count(members), log.count(scope));
     let stands_for = log.stands_for(members);
-    for property in Trait::CONFINING {
-        let column = log.columns.of_trait(property);
-        // The value that most of them have, and how many have it in all.
+    // The number of the value that most of them have, if it stands out, and the share of them among all that have it.
+    let outstanding = |property: &Trait| {
+        let column = log.columns.of_trait(*property);
         let (number, hit) = column.most(members, &log.weight, 1);
         if number == 0 || hit < LEAST as f64 {
-            continue;
+            return None;
         }
-        let [of, left_out] = column.counts(scope, [&log.weight, &log.left_out], number);
-        let of = of + log.error(left_out);
+        let (mut of, mut missed) = (0.0, 0.0);
+        for row in column.having(scope, number) {
+            of += log.weight[row];
+            missed += left_out(log.weight[row]);
+        }
+        of += log.error(missed);
         let elsewhere = (all - hit + 0.5) / (whole - of).max(1.0);
         let rate = hit / of.max(1.0);
         let stands_out = whole - of >= OTHERS as f64
             && rate >= 6.0 * elsewhere
             && surprise(hit / stands_for, elsewhere * of / stands_for) >= SURE;
-        if !stands_out {
-            continue;
-        }
-        let has = |row: &&usize| column.number(**row) == number;
-        let here: Vec<usize> = members.iter().filter(has).copied().collect();
+        stands_out.then_some((column, number, rate))
+    };
+    // Where most rows are looked at, routes are not side by side.
+    let cores = if scope.len() * 2 > log.rows.len() { log.cores } else { Cores::ONE };
+    for (column, number, rate) in cores.map(&Trait::CONFINING, outstanding).into_iter().flatten() {
+        let here: Vec<usize> = column.having(members, number).collect();
         let least = (floor * 2.0).max(SHARE);
         if rate >= least {
             return Some(here);
         }
-        let scope: Vec<usize> = scope.iter().filter(has).copied().collect();
+        let scope: Vec<usize> = column.having(scope, number).collect();
         if let Some(here) = stretch(log, &here, &scope, least) {
             return Some(here);
         }

@@ -102,19 +102,12 @@ impl Column {
 
     /// The weight of those of these rows that have this value.
     pub(super) fn count(&self, rows: &[usize], weight: &[f64], number: u32) -> f64 {
-        let [count] = self.counts(rows, [weight], number);
-        count
+        self.having(rows, number).map(|row| weight[row]).sum()
     }
 
-    /// The same by several weights.
-    pub(super) fn counts<const N: usize>(&self, rows: &[usize], weights: [&[f64]; N], number: u32) -> [f64; N] {
-        let mut counts = [0.0; N];
-        for row in rows.iter().filter(|row| self.of_row[**row] == number) {
-            for (count, weight) in counts.iter_mut().zip(weights) {
-                *count += weight[*row];
-            }
-        }
-        counts
+    /// Those of these rows that have this value.
+    pub(super) fn having(&self, rows: &[usize], number: u32) -> impl Iterator<Item = usize> {
+        rows.iter().copied().filter(move |row| self.of_row[*row] == number)
     }
 }
 

@@ -20,9 +20,9 @@ pub(super) type Scope = Option<Name>;
 #[derive(Debug)]
 pub(super) struct Log<'a> {
     pub(super) rows: Vec<&'a Row>,
+    /// When each row was over. Rows lie apart in memory: what is asked for often is kept close together.
+    pub(super) at: Vec<f64>,
     pub(super) weight: Vec<f64>,
-    /// By row: the variance of the number of records that it stands for.
-    pub(super) left_out: Vec<f64>,
     most_left_out: f64,
     pub(super) names: &'a Names,
     pub(super) clients: Clients,
@@ -30,7 +30,7 @@ pub(super) struct Log<'a> {
     pub(super) openings: Openings,
     /// Those that rules may use.
     pub(super) cores: Cores,
-    /// The session of each row that is one. Rows lie apart in memory: what is asked for often is kept close together.
+    /// The session of each row that is one.
     sessions: Vec<Option<&'a Session>>,
     /// The sign of each of them.
     signs: Vec<Option<Sign>>,
@@ -60,7 +60,6 @@ const CROSSED: f64 = 0.1;
 impl<'a> Log<'a> {
     pub(super) fn new(sample: &'a Sample, names: &'a Names, cores: Cores) -> Self {
         let (rows, weight): (Vec<&Row>, Vec<f64>) = sample.rows().into_iter().unzip();
-        let left_out: Vec<f64> = weight.iter().map(|weight| weight * (weight - 1.0)).collect();
         let sessions: Vec<Option<&Session>> = rows.iter().map(|row| row.session()).collect();
         let signs: Vec<Option<Sign>> = sessions.iter().map(|session| session.map(|session| session.sign)).collect();
         let cores = if rows.len() < FEW { Cores::ONE } else { cores };
@@ -87,9 +86,9 @@ impl<'a> Log<'a> {
             all,
             of_route,
             routes,
+            at: rows.iter().map(|row| row.at).collect(),
             rows,
-            most_left_out: left_out.iter().copied().fold(0.0, f64::max),
-            left_out,
+            most_left_out: weight.iter().copied().map(left_out).fold(0.0, f64::max),
             weight,
             names,
             sessions,
@@ -185,8 +184,8 @@ impl<'a> Log<'a> {
 
     /// Those of some rows, in the order of time, that were over between these instants.
     pub(super) fn within<'m>(&self, rows: &'m [usize], (from, to): (f64, f64)) -> &'m [usize] {
-        let first = rows.partition_point(|row| self.rows[*row].at < from);
-        let end = rows.partition_point(|row| self.rows[*row].at <= to);
+        let first = rows.partition_point(|row| self.at[*row] < from);
+        let end = rows.partition_point(|row| self.at[*row] <= to);
         &rows[first..end.max(first)]
     }
 
@@ -213,7 +212,7 @@ impl<'a> Log<'a> {
     }
 
     /// How far the number of records that some rows stand for may be from the true one: three standard errors. `left_out` is the sum of
-    /// [`Self::left_out`] over the rows; of a value that few rows have, others may all have been left out. 0 without sampling.
+    /// [`left_out`] over the rows' weights; of a value that few rows have, others may all have been left out. 0 without sampling.
     pub(super) fn error(&self, left_out: f64) -> f64 {
         3.0 * (left_out + self.most_left_out).sqrt()
     }
@@ -240,7 +239,7 @@ impl<'a> Log<'a> {
     pub(super) fn came_back(&self, members: &[usize], time: f64) -> f64 {
         let mut ends: HashMap<u32, Vec<f64>> = HashMap::default();
         for row in members {
-            ends.entry(self.clients.number(*row)).or_default().push(self.rows[*row].at);
+            ends.entry(self.clients.number(*row)).or_default().push(self.at[*row]);
         }
         let all = ends.len().max(1) as f64;
         let mut back: HashSet<u32> = HashSet::default();
@@ -269,7 +268,7 @@ impl<'a> Log<'a> {
 
     /// First and last instant of these rows.
     pub(super) fn span(&self, members: &[usize]) -> (f64, f64) {
-        let at = |row: &usize| self.rows[*row].at;
+        let at = |row: &usize| self.at[*row];
         members.iter().map(at).fold((f64::INFINITY, f64::NEG_INFINITY), |(from, to), at| (from.min(at), to.max(at)))
     }
 
@@ -280,6 +279,11 @@ impl<'a> Log<'a> {
             _ => 1.0,
         }
     }
+}
+
+/// The variance of the number of records that a row of this weight stands for.
+pub(super) fn left_out(weight: f64) -> f64 {
+    weight * (weight - 1.0)
 }
 
 // === impl Rows ===

@@ -182,11 +182,7 @@ fn locks_out(log: &Log<'_>, cause: &Cause, effect: &Cause) -> bool {
 /// Whether most of the effect lies in the time of the cause.
 fn together(log: &Log<'_>, cause: &Cause, effect: &Cause) -> bool {
     let (from, to) = log.span(&cause.members);
-    let near: Vec<usize> = effect
-        .members
-        .iter()
-        .copied()
-        .filter(|row| (from - AROUND..=to + AROUND).contains(&log.rows[*row].at))
-        .collect();
+    let near: Vec<usize> =
+        effect.members.iter().copied().filter(|row| (from - AROUND..=to + AROUND).contains(&log.at[*row])).collect();
     log.count(&near) >= 0.5 * log.count(&effect.members)
 }

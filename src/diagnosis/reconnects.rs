@@ -73,7 +73,7 @@ impl Found {
             self.classes.entry(session.class).or_default().ended += log.weight[*row];
             // Most clients have one session, which follows none.
             if sessions.len() > 1 {
-                let at = log.rows[*row].at;
+                let at = log.at[*row];
                 let opened = at - session.age;
                 steps.push((opened, Step::Opened));
                 steps.push((at.max(opened + INSTANT), Step::Ended(*row, session)));

@@ -60,13 +60,13 @@ pub(super) fn behind(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>, out
         outcomes.contains(outcome)
     });
     let outages = outages(log, units, &failed);
-    failed.retain(|row| outages.iter().any(|(from, until)| (*from..=*until).contains(&log.rows[*row].at)));
+    failed.retain(|row| outages.iter().any(|(from, until)| (*from..=*until).contains(&log.at[*row])));
     failed
 }
 
 /// The time behind each burst in which handshakes fail for it: a while, and on until the upstream takes sessions again.
 fn outages(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>, failed: &[usize]) -> Vec<(f64, f64)> {
-    let at = |row: usize| log.rows[row].at;
+    let at = |row: usize| log.at[row];
     let last = failed.last().map_or(f64::NEG_INFINITY, |row| at(*row));
     let mut outages = vec![];
     for (unit, seen) in units {
@@ -116,7 +116,7 @@ pub(super) fn consequences(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>
     let near = |at: f64| bursts.iter().any(|(from, until)| (from - 5.0..until + BEHIND).contains(&at));
     let sheds = |sign| matches!(sign, Sign::Overloaded(Peer::Upstream) | Sign::GaveUp) || is_upstreams_end(sign);
     let mut shed = log.open(None, sheds);
-    shed.retain(|row| near(log.rows[*row].at));
+    shed.retain(|row| near(log.at[*row]));
     log.explain(&failed);
     log.explain(&shed);
     cause.followers.extend(failed.iter().chain(&shed));

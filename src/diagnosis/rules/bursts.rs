@@ -308,7 +308,7 @@ fn bursts(log: &Log<'_>, rows: &[usize], here: impl Fn(usize) -> bool) -> Vec<Bu
     let mut found = vec![];
     let mut start = 0;
     for at in 1..=rows.len() {
-        if at < rows.len() && log.rows[rows[at]].at - log.rows[rows[at - 1]].at <= apart {
+        if at < rows.len() && log.at[rows[at]] - log.at[rows[at - 1]] <= apart {
             continue;
         }
         let members = &rows[start..at];

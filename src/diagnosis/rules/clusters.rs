@@ -279,7 +279,7 @@ fn limits_of_upstream(log: &Log<'_>, route: Scope, found: &mut Found) {
 /// Whether others that were closed in the same way, at other ages, went together with these: then it was an event that comes again
 /// and again, of which sessions that begin behind one and end in the next have one age.
 fn with_others(log: &Log<'_>, closed: &[usize], members: &[usize]) -> bool {
-    let at = |row: usize| log.rows[row].at;
+    let at = |row: usize| log.at[row];
     let together = |row: &usize| {
         let next = members.partition_point(|member| at(*member) < at(*row) - BURST);
         members.get(next).is_some_and(|member| at(*member) <= at(*row) + BURST)

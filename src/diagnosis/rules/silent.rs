@@ -47,10 +47,10 @@ fn flushed(log: &Log<'_>) -> Option<Cause> {
     let hit = log.open(None, |sign| sign == Sign::Reset(Peer::Client));
     let began = |row: usize| {
         let quiet = log.session(row).map_or(0.0, |it| if it.at_packet { it.gap + it.idle } else { it.idle });
-        log.rows[row].at - quiet
+        log.at[row] - quiet
     };
     // The moment that lies in most of their last silences.
-    let mut moves: Vec<(f64, i32)> = hit.iter().flat_map(|row| [(began(*row), 1), (log.rows[*row].at, -1)]).collect();
+    let mut moves: Vec<(f64, i32)> = hit.iter().flat_map(|row| [(began(*row), 1), (log.at[*row], -1)]).collect();
     moves.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let (mut now, mut most, mut moment) = (0, 0, 0.0);
     for (at, step) in moves {
@@ -59,7 +59,7 @@ fn flushed(log: &Log<'_>) -> Option<Cause> {
             (most, moment) = (now, at);
         }
     }
-    let is_hit = |row: &usize| began(*row) <= moment && log.rows[*row].at >= moment;
+    let is_hit = |row: &usize| began(*row) <= moment && log.at[*row] >= moment;
     let members: Vec<usize> = hit.iter().copied().filter(is_hit).collect();
     let (from, to) = log.span(&members);
     let at_packet = members.iter().filter(|row| log.session(**row).is_some_and(|it| it.at_packet)).count();
@@ -73,7 +73,7 @@ fn flushed(log: &Log<'_>) -> Option<Cause> {
         .iter()
         .copied()
         .filter(|row| {
-            (log.rows[*row].opened()..=log.rows[*row].at).contains(&moment)
+            (log.rows[*row].opened()..=log.at[*row]).contains(&moment)
                 && subnet.is_none_or(|subnet| Trait::Subnet.of(log.rows[*row]) == subnet)
         })
         .collect();

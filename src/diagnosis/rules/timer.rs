@@ -165,7 +165,7 @@ fn are_answers(log: &Log<'_>, timer: &Timer) -> bool {
 /// Whether these ends are a small part of many at the same instants: of a fleet that restarts by the clock some have been silent
 /// since its last restart.
 fn swept_along(log: &Log<'_>, ends: &[usize], timer: &Timer) -> bool {
-    let at = |row: usize| log.rows[row].at;
+    let at = |row: usize| log.at[row];
     let near = |rows: &[usize], row: usize| {
         let from = rows.partition_point(|other| at(*other) < at(row) - SWEEP);
         rows[from..].iter().take_while(|other| at(**other) <= at(row) + SWEEP).count() as f64
@@ -182,7 +182,7 @@ pub(super) fn at_instants(log: &Log<'_>, members: &[usize], value: impl Fn(&Sess
     let mut start = 0;
     let instant = instant(log, members);
     for at in 1..=members.len() {
-        let apart = at == members.len() || log.rows[members[at]].at - log.rows[members[at - 1]].at > instant;
+        let apart = at == members.len() || log.at[members[at]] - log.at[members[at - 1]] > instant;
         if apart {
             groups.push(&members[start..at]);
             start = at;
@@ -210,7 +210,7 @@ pub(super) fn at_instants(log: &Log<'_>, members: &[usize], value: impl Fn(&Sess
 fn begin_apart(log: &Log<'_>, members: &[usize], clock: Clock) -> bool {
     let values = log.values(members, |session| clock.of(session));
     let apart = 2.0 * (quantile(&values, 0.95) - quantile(&values, 0.05)) + LEAST_APART;
-    let began = members.iter().filter_map(|row| log.session(*row).map(|session| log.rows[*row].at - clock.of(session)));
+    let began = members.iter().filter_map(|row| log.session(*row).map(|session| log.at[*row] - clock.of(session)));
     let (mut groups, mut first) = (0, f64::NEG_INFINITY);
     for began in cluster::sorted(began) {
         if began > first + apart {
@@ -230,7 +230,7 @@ fn instant(log: &Log<'_>, members: &[usize]) -> f64 {
 
 /// How many instants these ends have.
 fn instants(log: &Log<'_>, members: &[usize]) -> usize {
-    1 + members.windows(2).filter(|pair| log.rows[pair[1]].at - log.rows[pair[0]].at > INSTANT).count()
+    1 + members.windows(2).filter(|pair| log.at[pair[1]] - log.at[pair[0]] > INSTANT).count()
 }
 
 /// The limit behind a cluster: its mode, as a timer is never early.
