@@ -12,8 +12,8 @@ pub(super) struct BlockCount {
     pub(super) number: u64,
     /// Lines that ended in it.
     pub(super) lines: u64,
-    /// It has a bad line, so the lines before it are wanted.
-    pub(super) has_bad: bool,
+    /// A bad line of it is named, so the lines before it are wanted.
+    pub(super) names_bad: bool,
 }
 
 /// Blocks so far.
@@ -27,7 +27,7 @@ pub(super) struct Counting {
     lines: u64,
     /// Blocks that came back before their turn: no more than there are readers.
     early: BTreeMap<u64, BlockCount>,
-    /// Lines of its file before each block with a bad line.
+    /// Lines of its file before each block with a bad line that is named.
     before: BTreeMap<u64, u64>,
 }
 
@@ -40,7 +40,7 @@ impl Counting {
             if block.file != self.file {
                 (self.file, self.lines) = (block.file, 0);
             }
-            if block.has_bad {
+            if block.names_bad {
                 self.before.insert(block.number, self.lines);
             }
             self.lines += block.lines;
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn lines_before_a_block_are_those_of_the_blocks_before_it_in_its_file() {
-        let block = |file, number, lines| BlockCount { file, number, lines, has_bad: number % 2 == 0 };
+        let block = |file, number, lines| BlockCount { file, number, lines, names_bad: number % 2 == 0 };
         let blocks = [block(0, 0, 5), block(0, 1, 7), block(0, 2, 1), block(1, 3, 9), block(1, 4, 2), block(3, 5, 1)];
         for order in [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [2, 0, 5, 1, 4, 3]] {
             let mut counting = Counting::default();

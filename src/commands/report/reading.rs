@@ -46,9 +46,10 @@ pub(super) fn read(
     engine: &mut Engine,
     bad: &mut BadLines,
 ) {
-    let (mut count, bad_before) = (block.skipped, bad.total());
-    let mut add_bad =
-        |kind, line, error| bad.add(kind, Place { file: file.to_owned(), block: block.number, line, error });
+    let (mut count, mut names_bad) = (block.skipped, false);
+    let mut add_bad = |kind, line, error| {
+        names_bad |= bad.add(kind, Place { file: file.to_owned(), block: block.number, line, error });
+    };
     for line in lines(block.bytes()) {
         count += 1;
         let line = line.trim_ascii();
@@ -77,7 +78,7 @@ pub(super) fn read(
     }
     let unended = u64::from(block.bytes().last().is_some_and(|last| *last != b'\n'));
     let (file, number) = (block.file, block.number);
-    block.counted = Some(BlockCount { file, number, lines: count - unended, has_bad: bad.total() > bad_before });
+    block.counted = Some(BlockCount { file, number, lines: count - unended, names_bad });
 }
 
 fn lines(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -94,8 +95,9 @@ fn read_line(text: &str, filter: &Filter, anonymous: Option<&Anonymous>, engine:
         add(seen, || serde_json::from_str(line).ok(), filter, anonymous, engine);
     };
     let error = match Observation::of_line(text) {
-        Ok(mut seen) => {
-            take(&mut seen, text);
+        // Where it lies: it is large.
+        Ok(ref mut seen) => {
+            take(seen, text);
             return Ok(());
         }
         Err(error) => error,
@@ -166,12 +168,17 @@ fn add(
 // === impl BadLines ===
 
 impl BadLines {
-    fn add(&mut self, kind: &'static str, place: Place) {
+    /// Counts a line, and says whether its place is kept.
+    fn add(&mut self, kind: &'static str, place: Place) -> bool {
         let bad = self.0.entry(kind).or_default();
         bad.count += 1;
-        bad.first.push(place);
-        bad.first.sort();
-        bad.first.truncate(FIRST);
+        let is_kept = bad.first.len() < FIRST || bad.first.last().is_some_and(|last| place < *last);
+        if is_kept {
+            bad.first.push(place);
+            bad.first.sort();
+            bad.first.truncate(FIRST);
+        }
+        is_kept
     }
 
     pub(super) fn merge(&mut self, other: Self) {
@@ -209,5 +216,29 @@ impl BadLines {
         }
         lines.truncate(most);
         lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_before_a_block_are_wanted_only_if_a_place_in_it_is_kept() {
+        let mut bad = BadLines::default();
+        let mut add = |kind, block| bad.add(kind, Place { file: "a".into(), block, line: 1, error: String::new() });
+        for (kind, block, is_kept) in [
+            ("not JSON", 5, true),
+            ("not JSON", 6, true),
+            ("not JSON", 8, true),
+            ("not JSON", 9, false),
+            ("no time", 10, true),
+            ("not JSON", 7, true),
+            ("not JSON", 8, false),
+        ] {
+            assert_eq!(add(kind, block), is_kept, "{kind} in {block}");
+        }
+        let blocks: Vec<u64> = bad.0["not JSON"].first.iter().map(|place| place.block).collect();
+        assert_eq!((blocks, bad.total()), (vec![5, 6, 7], 7));
     }
 }
