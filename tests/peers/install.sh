@@ -105,12 +105,21 @@ python_packages() {
     fi
 }
 
+# rotel, a collector among the Python packages, is linked with libpython, which Debian's python3 does without.
+rotel_library() {
+    local agent=("$work"/python/lib/python3.*/site-packages/rotel/rotel-agent)
+    ! "${agent[0]}" --version >/dev/null 2>&1 || return 0
+    debian "libpython$("$work/python/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
+    "${agent[0]}" --version >/dev/null || fail "rotel does not start"
+}
+
 # The stacks and tools that tests/run needs.
 usual_peers() {
     command -v openssl >/dev/null || debian openssl
     command -v systemd-socket-activate >/dev/null || debian systemd
     node_packages node "$peers"
     python_packages python "$peers/requirements.txt"
+    rotel_library
     [ -x /usr/bin/chromium ] || debian chromium
 }
 
