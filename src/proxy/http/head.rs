@@ -14,7 +14,7 @@ use httparse::{Header, ParserConfig, Status};
 
 use super::headers::is_end_to_end;
 use super::target::Target;
-use crate::close::RequestHeaders;
+use crate::close::{HttpVersion, RequestHeaders};
 use crate::proxy::parsed::Parsed;
 
 /// hyper reads so many header lines on its stack; for another number it takes memory for each head. A head with more is not
@@ -65,6 +65,8 @@ pub(in crate::proxy) struct UpgradeHead<'h, 'b> {
     pub(in crate::proxy) head: Head<'h, 'b>,
     /// The request target, query included: it begins with a slash.
     pub(in crate::proxy) target: &'b str,
+    /// nginx speaks 1.0 to a backend unless it is told otherwise, and most backends switch for it all the same.
+    pub(in crate::proxy) version: HttpVersion,
     /// `Host`.
     pub(in crate::proxy) host: &'b str,
     /// `Sec-WebSocket-Key`.
@@ -82,7 +84,9 @@ pub(in crate::proxy) fn request<'h, 'b>(bytes: &'b [u8], room: &'h mut Room<'b>)
     let head = Head::new(&bytes[..len], request.headers);
     let upgrade = match (request.method, request.path, request.version) {
         // An empty line before the request is allowed, and rare enough for hyper.
-        (Some("GET"), Some(target), Some(1)) if bytes.first() == Some(&b'G') => head.upgrade(target),
+        (Some("GET"), Some(target), Some(minor @ (0 | 1))) if bytes.first() == Some(&b'G') => {
+            head.upgrade(target, if minor == 0 { HttpVersion::Http10 } else { HttpVersion::Http11 })
+        }
         _ => None,
     };
     let target = request.path.unwrap_or_default();
@@ -153,12 +157,12 @@ impl<'h, 'b> Head<'h, 'b> {
     }
 
     /// The upgrade, if it is a valid one and no two readers can read it differently.
-    fn upgrade(self, target: &'b str) -> Option<UpgradeHead<'h, 'b>> {
+    fn upgrade(self, target: &'b str, version: HttpVersion) -> Option<UpgradeHead<'h, 'b>> {
         let parts = (self.sole_str(&HOST), self.sole(&SEC_WEBSOCKET_KEY), self.sole(&SEC_WEBSOCKET_VERSION));
         let (Some(host), Some(key), Some(_)) = parts else { return None };
         let takes_away = self.connection().any(|token| std::str::from_utf8(token).is_ok_and(is_end_to_end));
         let plain = self.is_switch() && !takes_away && !self.has(&EXPECT) && is_visible_path(target);
-        plain.then_some(UpgradeHead { head: self, target, host, key })
+        plain.then_some(UpgradeHead { head: self, target, version, host, key })
     }
 
     fn read_facts(&self, target: &str) -> HeadFacts {
@@ -320,7 +324,7 @@ mod tests {
         for (from, to) in [
             ("GET", "POST"),
             ("GET", "\r\nGET"),
-            ("HTTP/1.1", "HTTP/1.0"),
+            ("HTTP/1.1", "HTTP/1.2"),
             ("/chat", "http://a.example/chat"),
             ("/chat", "/ch\u{e4}t"),
             ("/chat", "chat"),

@@ -1,7 +1,7 @@
 //! The opening handshake of RFC 6455, as far as it concerns a proxy: what makes a request an upgrade, and a 101 its answer.
 
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode};
 
 use super::headers::{has_token, is_end_to_end, sole, tokens};
 use crate::close::Text;
@@ -34,9 +34,6 @@ pub(in crate::proxy) fn check_upgrade<B>(request: &Request<B>) -> Result<&Header
     let headers = request.headers();
     if request.method() != Method::GET {
         return Err(BadUpgrade::Method);
-    }
-    if request.version() != Version::HTTP_11 {
-        return Err(BadUpgrade::Version);
     }
     let empty = headers.get(header::CONTENT_LENGTH).is_none_or(|length| length == "0");
     if !empty || headers.contains_key(header::TRANSFER_ENCODING) {

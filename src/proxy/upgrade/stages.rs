@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::UpgradeError;
 use super::handshake::Handshake;
-use crate::close::{Address, Text};
+use crate::close::{Address, HttpVersion, Text};
 use crate::proxy::permit::Permit;
 use crate::proxy::routes::Route;
 use crate::proxy::transport::leg::Leg;
@@ -16,6 +16,8 @@ pub(in crate::proxy) struct Asked {
     pub(in crate::proxy) route: Arc<Route>,
     pub(in crate::proxy) permit: Permit,
     pub(in crate::proxy) handshake: Handshake,
+    /// The client's.
+    pub(in crate::proxy) version: HttpVersion,
     /// The upstream, and the bytes of its answer that were read.
     pub(in crate::proxy) answer: Result<(Leg, Address, Vec<u8>), UpgradeError>,
 }

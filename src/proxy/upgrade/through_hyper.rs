@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode, header, request};
+use http::{Request, Response, StatusCode, Version, header, request};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
@@ -18,7 +18,7 @@ use crate::proxy::http::offer::Offer;
 use crate::proxy::http::target;
 use crate::proxy::http::upstream::{Unanswered, UpstreamConnection};
 use crate::proxy::http::upstreams::Upstreams;
-use crate::proxy::http::websocket::{self, reserved_bits};
+use crate::proxy::http::websocket::{self, BadUpgrade, reserved_bits};
 use crate::proxy::permit::Permit;
 use crate::proxy::routes::Route;
 use crate::proxy::source::client::Client;
@@ -58,7 +58,7 @@ pub(in crate::proxy) async fn upgrade(
     let offer = Offer::of(all(header::SEC_WEBSOCKET_PROTOCOL), all(header::SEC_WEBSOCKET_EXTENSIONS));
     let values = |name: &header::HeaderName| all(name.clone()).collect();
     let (handshake, attempt) = if let Some(asked) = asked {
-        let Asked { route, permit, handshake, answer } = *asked;
+        let Asked { route, permit, handshake, answer, .. } = *asked;
         let answer = match (answer, websocket::check_upgrade(&request).cloned()) {
             (Ok((leg, address, read)), Ok(key)) => {
                 exchange(proxy, upstreams, Rewind::answer(leg, read), address, upstream_head(request), &key).await
@@ -137,6 +137,10 @@ fn check(
     route: Option<Arc<Route>>,
 ) -> Result<(Arc<Route>, Permit), UpgradeError> {
     websocket::check_upgrade(request)?;
+    // hyper switches for HTTP/1.1 only.
+    if request.version() != Version::HTTP_11 {
+        return Err(BadUpgrade::Version.into());
+    }
     if ambiguous {
         return Err(UpgradeError::Ambiguous);
     }

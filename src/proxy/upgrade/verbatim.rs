@@ -59,6 +59,7 @@ struct Admitted {
     route: Arc<Route>,
     permit: Permit,
     handshake: Handshake,
+    version: HttpVersion,
     offer: Offer,
     accept: String,
     head: Vec<u8>,
@@ -125,7 +126,7 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
         }
     };
     let Some(request) = request else { return Opening::Http { leg, read, head: head_facts, asked: None } };
-    let Admitted { proxy, route, permit, handshake, offer, accept, head, len } = request;
+    let Admitted { proxy, route, permit, handshake, version, offer, accept, head, len } = request;
 
     let answer = {
         let mut asking = pin!(ask(&proxy, &route, &head, &accept, &offer));
@@ -142,7 +143,7 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
     match answer {
         None => Opening::Over,
         Some(Ok(RawAnswer { upstream, address, bytes: early, switch: None })) => {
-            let asked = Asked { route, permit, handshake, answer: Ok((upstream, address, early)) };
+            let asked = Asked { route, permit, handshake, version, answer: Ok((upstream, address, early)) };
             Opening::Http { leg, read, head: head_facts, asked: Some(asked) }
         }
         Some(Ok(RawAnswer { upstream, address, bytes: mut early, switch: Some(switch) })) => {
@@ -169,7 +170,7 @@ pub(in crate::proxy) async fn open(proxy: &Arc<Shared>, mut leg: Leg, client: &C
             Opening::Switched(established, leg, read)
         }
         Some(Err(error)) => {
-            let asked = Asked { route, permit, handshake, answer: Err(error) };
+            let asked = Asked { route, permit, handshake, version, answer: Err(error) };
             Opening::Http { leg, read, head: head_facts, asked: Some(asked) }
         }
     }
@@ -185,7 +186,7 @@ fn admit_verbatim(proxy: Arc<Shared>, client: &Client, upgrade: &head::UpgradeHe
     let values = |name: &HeaderName| upgrade.head.all(name).collect();
     let value = |name: &HeaderName| upgrade.head.all(name).next();
     let offers = upgrade.head.all(&SEC_WEBSOCKET_PROTOCOL);
-    let mut facts = facts("GET", shown, HttpVersion::Http11, value, offers);
+    let mut facts = facts("GET", shown, upgrade.version, value, offers);
     facts.real_address = forwarded::real_address(client, &proxy.config.forwarded, values).map(Box::new);
     facts.forwarded_for = forwarded::untrusted_hops(client, &proxy.config.forwarded, values);
     facts.visitor = proxy.sink.visitor(&upgrade.head);
@@ -196,7 +197,8 @@ fn admit_verbatim(proxy: Arc<Shared>, client: &Client, upgrade: &head::UpgradeHe
     write_head(&mut head, upgrade, client, &proxy, &traced);
     let accept = accept_for(upgrade.key);
     let offer = Offer::of(upgrade.head.all(&SEC_WEBSOCKET_PROTOCOL), upgrade.head.all(&SEC_WEBSOCKET_EXTENSIONS));
-    Some(Admitted { proxy, route, permit, handshake, offer, accept, head, len: upgrade.head.bytes.len() })
+    let version = upgrade.version;
+    Some(Admitted { proxy, route, permit, handshake, version, offer, accept, head, len: upgrade.head.bytes.len() })
 }
 
 /// The request's own bytes, line by line, but for the values of `X-Forwarded-…` and of `traced`, which closewatch sets.

@@ -48,7 +48,7 @@ async fn an_upgrade_that_is_not_one_by_the_book_is_a_bad_request() {
     let good = "GET /chat HTTP/1.1";
     let rows = [
         ("not GET", request("POST /chat HTTP/1.1", HEADERS)),
-        ("HTTP/1.0", request("GET /chat HTTP/1.0", HEADERS)),
+        ("HTTP/1.0 with a body", request("GET /chat HTTP/1.0", &format!("{HEADERS}Content-Length: 5\r\n")) + "hello"),
         ("with a body", format!("{good}\r\n{HEADERS}Content-Length: 5\r\n\r\nhello")),
         ("with a chunked body", format!("{good}\r\n{HEADERS}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")),
         (
@@ -71,6 +71,13 @@ async fn an_upgrade_that_is_not_one_by_the_book_is_a_bad_request() {
     ];
     let rows = rows.map(|(what, request)| (what, 400, request));
     each_fails(Rig::new(), "default", Outcome::BadRequest, &rows).await;
+}
+
+/// hyper switches for HTTP/1.1 only.
+#[tokio::test]
+async fn an_upgrade_in_http_1_0_that_does_not_pass_byte_for_byte_is_a_bad_request() {
+    let rows = [("HTTP/1.0", 400, format!("GET /chat HTTP/1.0\r\n{HEADERS}\r\n"))];
+    each_fails(Rig::with(|config| config.relay.verbatim = false), "default", Outcome::BadRequest, &rows).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The heads of an upgrade pass as they are.
 
-use crate::rig::{REQUEST, Rig, SWITCH};
+use closewatch::close::{HttpVersion, Outcome};
+
+use crate::rig::{REQUEST, Rig, SWITCH, text};
 
 const ODD_REQUEST: &str = "GET /chat?token=a%20b&x=%C3%A4 HTTP/1.1\r\nHOST: chat.test:8080\r\nuser-agent: Odd/1.0\r\n\
     UpGrAdE: WebSocket\r\ncoNNection: keep-alive, Upgrade\r\nSEC-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -41,6 +43,34 @@ async fn letter_case_order_values_and_reason_phrase_are_kept() {
     assert_eq!(request.extensions.as_ref().unwrap().as_str(), "permessage-deflate; server_no_context_takeover");
     assert_eq!(record.session.client.to_string(), address);
     rig.done().await;
+}
+
+/// nginx in front speaks it unless `proxy_http_version` says otherwise, and many backends switch for it.
+#[tokio::test]
+async fn an_upgrade_in_http_1_0_passes_as_it_is_and_the_upstream_judges_it() {
+    let mut rig = Rig::with(|config| config.relay.verbatim = true);
+    let request = REQUEST.replace("HTTP/1.1", "HTTP/1.0");
+    let (mut client, mut upstream) = rig.session_with(&request, SWITCH).await;
+    client.say(&text("hello")).await;
+    upstream.hear(&text("hello")).await;
+    client.reset();
+    upstream.expect_reset().await;
+    assert_eq!(rig.record().await.session.request.http_version, HttpVersion::Http10);
+    assert_eq!(rig.handshake().await.1.outcome, Outcome::Upgraded);
+
+    let mut client = rig.connect().await;
+    client.send(request.as_bytes()).await;
+    let mut upstream = rig.accept().await;
+    assert!(upstream.receive_head().await.starts_with("GET /chat HTTP/1.0\r\n"));
+    upstream.send(b"HTTP/1.1 401 Log in first\r\nContent-Length: 2\r\n\r\nno").await;
+    let head = client.receive_head().await;
+    assert!(head.starts_with("HTTP/1.0 401 Log in first\r\n"), "{head}");
+    client.expect(b"no").await;
+    client.expect_fin().await;
+    let (_, record) = rig.handshake().await;
+    assert_eq!((record.outcome, record.request.http_version), (Outcome::Refused, HttpVersion::Http10));
+    drop((client, upstream));
+    rig.done_with_upgrades().await;
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use http::StatusCode;
 use super::front::Front;
 use super::kept::Kept;
 use super::outgoing::Outgoing;
-use crate::close::Outcome;
+use crate::close::{HttpVersion, Outcome};
 use crate::config::Limits;
 use crate::proxy::http::head::Room;
 use crate::proxy::http::lines;
@@ -44,16 +44,18 @@ pub(super) async fn pass_refusal(
     front: &mut Front<'_>,
     asked: Asked,
 ) -> Refusal {
-    let Asked { route, permit, handshake, answer } = asked;
+    let Asked { route, permit, handshake, version, answer } = asked;
     let (leg, address, bytes) = match answer {
         Ok(answer) => answer,
-        Err(error) => return Refusal::Hyper(Box::new(Asked { route, permit, handshake, answer: Err(error) })),
+        Err(error) => return Refusal::Hyper(Box::new(Asked { route, permit, handshake, version, answer: Err(error) })),
     };
-    let status = status_of(&bytes, limits).filter(|_| front.is_running());
+    // For a client of HTTP/1.0 the connection ends with its answer.
+    let passes = front.is_running() && version == HttpVersion::Http11;
+    let status = status_of(&bytes, limits).filter(|_| passes);
     let place = status.and_then(|_| upstreams.place(route.upstream(limits)));
     let (Some(status), Some(place)) = (status, place) else {
         let answer = Ok((leg, address, bytes));
-        return Refusal::Hyper(Box::new(Asked { route, permit, handshake, answer }));
+        return Refusal::Hyper(Box::new(Asked { route, permit, handshake, version, answer }));
     };
     match poll_fn(|cx| {
         Poll::Ready(match read_buffer::poll_read_more(&mut front.leg, &mut front.read, cx) {
@@ -68,7 +70,7 @@ pub(super) async fn pass_refusal(
         // Bytes that were meant for a session: nobody may read them as a request, and hyper ends the connection.
         Waiting::Spoke => {
             let answer = Ok((leg, address, bytes));
-            return Refusal::Hyper(Box::new(Asked { route, permit, handshake, answer }));
+            return Refusal::Hyper(Box::new(Asked { route, permit, handshake, version, answer }));
         }
         // The drop of the handshake files that.
         Waiting::Gone => return Refusal::Over,
