@@ -51,11 +51,17 @@ async def front_certificate(proxy):
                 strict.wrap_socket(raw, server_hostname="ws.example")
 
         async def distrusts(port):
-            # asyncio hangs up without the alert that says why.
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(shake_hands, next(ADDRESS), port)
 
-        await asyncio.gather(crowd(p.port, 40, play=distrusts), crowd(p.port, 90, tls=easy))
+        async def says_nothing(port):
+            # asyncio hangs up without the alert that says why.
+            place = {"local_addr": (next(ADDRESS), 0), "server_hostname": "ws.example"}
+            with contextlib.suppress(OSError):
+                await asyncio.open_connection("127.0.0.1", port, ssl=strict, **place)
+
+        strangers = (crowd(p.port, 20, play=play) for play in (distrusts, says_nothing))
+        await asyncio.gather(*strangers, crowd(p.port, 90, tls=easy))
 
 
 class Secured(peers.Backend):

@@ -36,7 +36,7 @@ const LET_IN: f64 = 10.0;
 const SIBLINGS: f64 = 8.0;
 /// What closes by itself at any time is looked for so long before a burst, and no shorter.
 const USUAL: f64 = 60.0;
-const SHORTEST_USUAL: f64 = 1.0;
+const SHORTEST_USUAL: f64 = 0.5;
 
 /// Finds crashes and restarts; explains their rows.
 pub(super) fn causes(log: &Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
