@@ -227,6 +227,14 @@ impl<'a> Log<'a> {
         self.clients.behind(&self.rows, members)
     }
 
+    /// Whether all of these are of one address and program, and nobody else is seen behind it.
+    pub(super) fn is_one_client(&self, members: &[usize]) -> bool {
+        let number = |row: &usize| self.clients.number(*row);
+        members
+            .first()
+            .is_some_and(|first| members.iter().all(|row| number(row) == number(first)) && !self.hides_clients(*first))
+    }
+
     /// Whether many are behind this row's address and program.
     pub(super) fn is_crowd(&self, row: usize) -> bool {
         self.clients.is_crowd(row) || {

@@ -25,9 +25,8 @@ pub(super) fn merged(log: &Log<'_>, causes: Vec<Cause>) -> Vec<Cause> {
     for cause in causes {
         match merged.iter_mut().find(|known| same(known, &cause)) {
             Some(known) => {
-                if cause.mechanism == Mechanism::SilentDrop {
-                    known.limit = known.limit.zip(cause.limit).map(|(a, b)| a.min(b));
-                } else if known.limit.is_none() || cause.limit.is_some() && known.members.len() < cause.members.len() {
+                // That of the many is the better estimate.
+                if known.limit.is_none() || cause.limit.is_some() && known.members.len() < cause.members.len() {
                     known.limit = cause.limit;
                 }
                 if cause.members.len() > known.members.len() {
@@ -93,14 +92,14 @@ pub(super) const fn precedence(mechanism: Mechanism) -> u8 {
     match mechanism {
         Mechanism::BadInstance => 0,
         Mechanism::CrashLoop => 1,
-        Mechanism::Crash | Mechanism::UnannouncedRestart => 2,
+        // Before the timeouts that it leaves over.
+        Mechanism::Crash | Mechanism::UnannouncedRestart | Mechanism::SilentDrop => 2,
         Mechanism::PeerVanished => 3,
         Mechanism::KeepaliveTimeout | Mechanism::HeartbeatTimeout => 4,
         Mechanism::ReconnectStorm => 5,
         Mechanism::Overload => 6,
         Mechanism::IdleCut
         | Mechanism::MaxLifetime
-        | Mechanism::SilentDrop
         | Mechanism::HandlerError
         | Mechanism::MessageTooBig
         | Mechanism::AuthExpired
@@ -142,19 +141,19 @@ pub(super) fn brings_about(cause: (Mechanism, Culprit), effect: (Mechanism, Culp
             || (cause == Mechanism::Overload && effect == Mechanism::HandshakesRefused))
 }
 
-/// Whether resets are the few that a box on the same leg, which resets too, leaves over: its own that look otherwise, and the
-/// background.
+/// Whether ends are the few that a box on the same leg, which ends sessions in that way, leaves over: its own that look otherwise, and
+/// the background.
 fn leaves_some(log: &Log<'_>, cause: &Cause, effect: &Cause) -> bool {
     may_leave((cause.mechanism, cause.culprit), (effect.mechanism, effect.culprit))
         && log.count(&effect.members) < 0.5 * log.count(&cause.members)
 }
 
-/// Whether resets of that name may be what a box of this name leaves over.
+/// Whether ends of that name may be what a box of this name leaves over.
 pub(super) fn may_leave(cause: (Mechanism, Culprit), effect: (Mechanism, Culprit)) -> bool {
-    matches!(cause.0, Mechanism::IdleCut | Mechanism::MaxLifetime | Mechanism::SilentDrop)
-        && effect.0 == Mechanism::RandomResets
-        && side(cause.1).is_some()
-        && side(cause.1) == side(effect.1)
+    let resets = matches!(cause.0, Mechanism::IdleCut | Mechanism::MaxLifetime | Mechanism::SilentDrop)
+        && effect.0 == Mechanism::RandomResets;
+    let timeouts = cause.0 == Mechanism::SilentDrop && effect.0 == Mechanism::PeerVanished;
+    (resets || timeouts) && side(cause.1).is_some() && side(cause.1) == side(effect.1)
 }
 
 /// The leg that a culprit is on.

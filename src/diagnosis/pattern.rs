@@ -81,7 +81,7 @@ impl Pattern {
         Self {
             routes,
             signs: signs.into_iter().map(|(sign, _)| sign).collect(),
-            clock: Clock::of_mechanism(mechanism, &sessions),
+            clock: Clock::of_cause(cause, &sessions),
             instants: if mechanism == Mechanism::Crash {
                 Some((from - 1.0, to + BEHIND))
             } else {
@@ -123,9 +123,9 @@ impl Pattern {
         self.routes.dedup();
     }
 
-    /// Whether it is of this route.
+    /// Whether it is of this route. One cause on several is not any route's own: others may meet it, too.
     pub fn is_of(&self, route: &str) -> bool {
-        self.routes.contains(&names::key(route))
+        self.routes.len() > 1 || self.routes.contains(&names::key(route))
     }
 
     /// Whether a session that ended is one of them. Its route is not looked at.
@@ -163,12 +163,12 @@ impl Clock {
     const SILENCES: [Self; 4] = [Self::Idle, Self::Gap, Self::SilentUpstream, Self::SilentClient];
 
     /// The clock of a mechanism that has a timer: of several silences the one that is most the same.
-    fn of_mechanism(mechanism: Mechanism, sessions: &[&Session]) -> Option<(Self, f64, f64)> {
+    fn of_cause(cause: &Cause, sessions: &[&Session]) -> Option<(Self, f64, f64)> {
         let spread = |clock: Self| {
             let times = sorted(sessions.iter().map(|session| clock.of_session(session)));
             (clock, quantile(&times, 0.02), quantile(&times, 0.98))
         };
-        let (clock, low, high) = match mechanism {
+        let (clock, low, high) = match cause.mechanism {
             Mechanism::IdleCut => Self::SILENCES.map(spread).into_iter().min_by(|a, b| {
                 let width = |(_, low, high): &(Self, f64, f64)| high - low;
                 width(a).total_cmp(&width(b))
@@ -176,7 +176,8 @@ impl Clock {
             Mechanism::MaxLifetime => spread(Self::Age),
             Mechanism::SilentDrop => {
                 let (clock, low, _) = spread(Self::Gap);
-                return Some((clock, low * 0.95, f64::INFINITY));
+                // The shortest of a few is longer than the limit.
+                return Some((clock, cause.limit.unwrap_or(low).min(low) * 0.95, f64::INFINITY));
             }
             Mechanism::Crash
             | Mechanism::CrashLoop

@@ -229,10 +229,13 @@ fn fronts(log: &Log<'_>, causes: &mut Vec<Cause>, notes: &mut Vec<Note>) {
     let agents = kinds(&members, |row| u128::from(log.rows[row].user_agent));
     let hop = members.iter().take(50).filter(|row| log.is_hop(**row)).count() > 25.min(members.len() / 2);
     let scope = log.open(None, |_| true);
-    let of_program = shared(log, &members, &others(&scope, &members), Trait::UserAgent).is_some();
+    let beside = others(&scope, &members);
+    let of_program = shared(log, &members, &beside, Trait::UserAgent).is_some();
     let back = log.came_back(&members, LET_IN);
+    // Nobody is there to compare with, and they do not come back.
+    let leaves = beside.len() < SIBLINGS as usize && back < BACK;
     // From few addresses, and nobody comes back: a test with clients of many names.
-    if agents == 1 && (addresses <= 3 || of_program) || addresses <= 3 && back == 0.0 {
+    if agents == 1 && (addresses <= 3 || of_program || leaves) || addresses <= 3 && back == 0.0 {
         notes.push(Note {
             mechanism: "load_test_end",
             sentence: format!(

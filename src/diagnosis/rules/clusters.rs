@@ -23,6 +23,13 @@ const MAINLY: f64 = 0.75;
 /// Of those whom a box cuts so many come back within this time: they wanted to stay.
 const BACK: f64 = 0.15;
 const AT_ONCE: f64 = 10.0;
+/// Ages that differ by no more, in seconds and as a part, are one.
+const ONE_AGE: f64 = 0.1;
+const ONE_AGE_PART: f64 = 0.004;
+/// Times of one habit are no further apart.
+const NEARLY: f64 = 1.25;
+/// Sessions of other programs that must be there to compare with.
+const OTHERS: usize = 5;
 /// Machines of a test.
 const FEW_PLACES: usize = 3;
 
@@ -88,7 +95,10 @@ fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, found: &mut Found) 
         cluster::heaviest(&closed, members.len())
             .is_some_and(|closed| closed.low <= cluster.high && cluster.low <= closed.high)
     };
-    let of_program = || shared_by(log, members, &bystanders, Trait::UserAgent, MAINLY).is_some();
+    let of_program = || {
+        shared_by(log, members, &bystanders, Trait::UserAgent, MAINLY).is_some()
+            || is_of_program_elsewhere(log, leg, &timer)
+    };
     let (culprit, or): (_, &[_]) = match leg {
         Peer::Client if of_program() && spares_others(log, &timer, &bystanders) => {
             found.notes.push(Note {
@@ -119,7 +129,7 @@ fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, found: &mut Found) 
     };
     // Nobody else was silent for so long: a program's own timer would look the same.
     let few_of_program = leg == Peer::Client && members.len() < 2 * LEAST && (bystanders.len() < LEAST || of_program());
-    let own = leg == Peer::Client && is_own_will(log, members, &bystanders);
+    let own = leg == Peer::Client && is_own_will(log, &timer, &bystanders);
     let limit = limit_of(log, members, clock);
     let stands_for = log.count(members) / members.len() as f64;
     let mut cause = Cause::new(mechanism, culprit, or, timer.members)
@@ -131,6 +141,24 @@ fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, found: &mut Found) 
         .because("longest, s", cluster.high);
     cause.detail = clock.heard();
     found.causes.push(cause);
+}
+
+/// Whether one program has most of such ends on all routes together, and half of those that were found here: beside few of its own
+/// some strangers are many.
+fn is_of_program_elsewhere(log: &Log<'_>, leg: Peer, timer: &Timer) -> bool {
+    let (clock, cluster) = (timer.clock, &timer.cluster);
+    let is_same = |it: &Session| {
+        matches!(it.sign, Sign::Fin(of) | Sign::Reset(of) if of == leg)
+            && (cluster.low..=cluster.high).contains(&clock.of(it))
+    };
+    let all = log.sessions_of(None);
+    let mut same = all.to_vec();
+    same.retain(|row| log.session(*row).is_some_and(is_same));
+    let program = shared_by(log, &same, &others(all, &same), Trait::UserAgent, MAINLY);
+    program.is_some_and(|program| {
+        let its = timer.members.iter().filter(|row| Trait::UserAgent.of(log.rows[**row]) == program);
+        its.count() * 2 >= timer.members.len()
+    })
 }
 
 /// Whether a timer that ends by FIN lets others go on beyond it: then it is the program's own, and nobody's between.
@@ -148,7 +176,8 @@ fn spares_others(log: &Log<'_>, timer: &Timer, bystanders: &[usize]) -> bool {
 
 /// Whether these ends look like the will of one program: scripts, probes and tests hang up after a while, and do not come back at
 /// once, as those do whom a box has cut.
-fn is_own_will(log: &Log<'_>, members: &[usize], bystanders: &[usize]) -> bool {
+fn is_own_will(log: &Log<'_>, timer: &Timer, bystanders: &[usize]) -> bool {
+    let members = &timer.members;
     let program = |row: &usize| log.rows[*row].user_agent;
     let mut programs: HashMap<Name, usize> = HashMap::default();
     for row in members {
@@ -163,13 +192,18 @@ fn is_own_will(log: &Log<'_>, members: &[usize], bystanders: &[usize]) -> bool {
     if places.len() <= FEW_PLACES && !log.hides_clients(members[0]) {
         return true;
     }
+    // Its others that left in the same way, a little sooner or later, are of the same habit.
+    let near = timer.cluster.low / NEARLY..timer.cluster.high * NEARLY;
+    let is_alike = |it: &Session| it.sign == Sign::Fin(Peer::Client) && near.contains(&timer.clock.of(it));
+    let mut bystanders = bystanders.to_vec();
+    bystanders.retain(|row| program(row) != own || !log.session(*row).is_some_and(is_alike));
     // Nobody else is there to compare with.
     if bystanders.len() < LEAST {
         return true;
     }
     // Where all sessions are of one program, that says nothing of it.
     let others = bystanders.iter().filter(|row| program(row) != own).count();
-    others > 0 && others * 10 >= bystanders.len() && log.came_back(members, AT_ONCE) < BACK
+    others >= OTHERS.min(bystanders.len().div_ceil(10)) && log.came_back(members, AT_ONCE) < BACK
 }
 
 /// A peer that closes because the other has been silent for so long while it spoke: a heartbeat without words.
@@ -216,10 +250,12 @@ fn heartbeats(log: &Log<'_>, route: Scope, closer: Peer, found: &mut Found) {
     );
 }
 
-/// Whether the ages of these sessions differ by less than their silences: scripts that the clock starts close after equal times.
+/// Whether the ages of these sessions are a timer's too, or differ by less than their silences: scripts that the clock starts close after
+/// equal times.
 fn is_of_one_age(log: &Log<'_>, timer: &Timer) -> bool {
     let ages = log.values(&timer.members, |session| session.age);
-    quantile(&ages, 0.95) - quantile(&ages, 0.05) <= timer.cluster.high - timer.cluster.low
+    let (low, high) = (quantile(&ages, 0.1), quantile(&ages, 0.9));
+    high - low <= (timer.cluster.high - timer.cluster.low).max(ONE_AGE + ONE_AGE_PART * low)
 }
 
 /// Closes of the upstream at one silence or one age.

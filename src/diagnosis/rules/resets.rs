@@ -22,10 +22,14 @@ const MAINLY: f64 = 0.75;
 /// Of one network's transports that end without a Close so many must be resets, or it is phones.
 const NOT_PHONES: f64 = 0.3;
 
+/// What ends behind silences so many times as long as others', and so long, does not end at any time.
+const SILENCES: f64 = 3.0;
+const SILENCE: f64 = 8.0;
+
 /// A program of which so many sessions end by FIN without a Close is one that sleeps.
 const SLEEPY: f64 = 0.3;
 /// Words of the names of programs that run on phones.
-const PHONES: [&str; 8] = ["iphone", "ipad", "android", "mobile", "okhttp", "cfnetwork", "dart", "ios"];
+const PHONES: [&str; 8] = ["iPhone", "iPad", "Android", "Mobile", "okhttp", "CFNetwork", "Dart", "iOS"];
 
 /// The share from which on they are no background even of such programs.
 const ASLEEP: f64 = 0.12;
@@ -67,12 +71,26 @@ fn sleepy(log: &Log<'_>, scope: &[usize]) -> Sleepy {
             count.1 += log.weight[*row];
         }
     }
-    let is_phone = |program: u32| {
-        let name = log.names.of(programs.value(program) as Name).to_ascii_lowercase();
-        PHONES.iter().any(|word| name.contains(word))
-    };
+    let is_phone = |program: u32| runs_on_phones(log.names.of(programs.value(program) as Name));
     let sleeps = |(program, (all, fins)): (u32, (f64, f64))| all > 0.0 && (fins > SLEEPY * all || is_phone(program));
     Sleepy((0..).zip(counts).map(sleeps).collect())
+}
+
+/// Whether a program's name has such a word, written so, or as a word of its own: a kiosk is no phone.
+fn runs_on_phones(name: &str) -> bool {
+    let mut words = name.split(|letter: char| !letter.is_ascii_alphanumeric());
+    PHONES.iter().any(|phone| name.contains(phone))
+        || words.any(|word| {
+            let word = word.trim_end_matches(|letter: char| letter.is_ascii_digit());
+            PHONES.iter().any(|phone| word.eq_ignore_ascii_case(phone))
+        })
+}
+
+/// Whether most of these ended behind a silence far longer than others': of a box that forgets flows, of which a few do not tell at which
+/// limit, or of phones that wake up.
+fn are_behind_silence(log: &Log<'_>, members: &[usize], bystanders: &[usize]) -> bool {
+    let median = |rows: &[usize]| quantile(&log.values(rows, |session| session.gap), 0.5);
+    median(members) >= (SILENCES * median(bystanders)).max(SILENCE)
 }
 
 /// Without the rows of these programs.
@@ -119,7 +137,8 @@ fn upstream(log: &Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause
     let is_reset = sign == Sign::Reset(Peer::Upstream);
     let rows = log.open(route, |other| other == sign || is_reset && other == Sign::Fin(Peer::Upstream));
     let members = notable(log, &rows, scope, floor)?;
-    if log.clients(&members) < CLIENTS {
+    let bystanders = others(scope, &members);
+    if log.clients(&members) < CLIENTS || are_behind_silence(log, &members, &bystanders) {
         return None;
     }
     log.explain(&members);
@@ -129,7 +148,6 @@ fn upstream(log: &Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause
         .filter(|since| **since < 1.0)
         .count() as f64
         / members.len() as f64;
-    let bystanders = others(scope, &members);
     let usually =
         log.values(&bystanders, |session| session.since_message[0]).iter().filter(|since| **since < 1.0).count() as f64
             / bystanders.len().max(1) as f64;
@@ -144,12 +162,15 @@ fn upstream(log: &Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause
     Some(cause.because("share within 1 s of a client's message", soon))
 }
 
-/// Whether a share of all is not above the one of sleep by chance alone.
+/// Whether a share of all is not above the one of sleep by chance alone. What one network has, and the others have not, is no chance.
 fn is_beyond_chance(log: &Log<'_>, found: &[usize], all: &[usize]) -> bool {
+    if shared_by(log, found, &others(all, found), Trait::Subnet, MAINLY).is_some() {
+        return true;
+    }
     let (count, whole) = (log.count(found), log.count(all));
     let (from, to) = log.span(found);
     let is_everywhere = to - from > 0.5 * log.length() && count < GONE * whole;
-    !is_everywhere || count - count.sqrt() >= ASLEEP * whole
+    !is_everywhere || count - 2.0 * count.sqrt() >= ASLEEP * whole
 }
 
 /// Whether programs that sleep are hit, from everywhere, and others are not: phones go from one network to another all day.
@@ -206,7 +227,8 @@ fn client(log: &Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> 
     let fins = meanwhile.iter().filter(|row| log.sign(**row) == Some(Sign::Fin(Peer::Client)) && of_same(row));
     let fins = fins.count() as f64;
     let count = members.len() as f64;
-    if members.len() < LEAST || count / (count + fins) < least || log.clients(&members) < CLIENTS {
+    let is_one = members.len() >= LEAST && count / (count + fins) >= least && log.clients(&members) >= CLIENTS;
+    if !is_one || are_behind_silence(log, &members, &bystanders) {
         return None;
     }
     log.explain(&members);
@@ -244,4 +266,21 @@ fn client(log: &Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> 
             .sure(0.87)
             .because("ends of the same clients by FIN meanwhile", fins),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kiosk_is_no_phone() {
+        for phone in
+            ["Shop/7.1 CFNetwork/3860", "okhttp/5.3.0", "app-ios/2", "MyAppiOS/2.1", "Mozilla/5.0 (iPhone15,3)"]
+        {
+            assert!(runs_on_phones(phone), "{phone}");
+        }
+        for other in ["Kiosk/2.0.1", "curios/1.0", "Standart/3", "Python/3.13 websockets/15.0.1", ""] {
+            assert!(!runs_on_phones(other), "{other}");
+        }
+    }
 }

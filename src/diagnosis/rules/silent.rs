@@ -19,6 +19,8 @@ const SURE: f64 = 16.0;
 const STEEP: f64 = 10.0;
 /// Both directions of so many of them may have been as silent before: not at the same time, as far as is known.
 const OUTLIVED: f64 = 0.6;
+/// In front at least so many of them end at a packet.
+const ANSWERED: f64 = 0.1;
 /// Shorter silences are the gaps of ordinary talk.
 const SHORTEST: f64 = 8.0;
 
@@ -142,6 +144,10 @@ fn forgets(log: &Log<'_>, route: Scope, leg: Peer) -> Option<Cause> {
     let survived = |row: usize| log.session(row).and_then(Session::survived).unwrap_or(0.0);
     let sure = surprise(members.len() as f64, expected.max(by_chance * members.len() as f64));
     let confined = shared(log, &members, &bystanders, Trait::Subnet).is_some();
+    // A box answers a packet. What comes from clients of any network in their silence is their own: phones that wake up.
+    if leg == Peer::Client && at_packet < ANSWERED && !confined {
+        return None;
+    }
     if bystanders.len() < 5
         || sure < SURE
         || by_chance > 0.35

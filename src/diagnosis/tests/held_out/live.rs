@@ -99,6 +99,11 @@ fn relive(play: &Play, log: &[Logged]) -> Lived {
     lived
 }
 
+/// The first names of all findings that go on at some look at this play.
+pub(super) fn names(play: &Play, log: &[Logged]) -> Vec<&'static str> {
+    relive(play, log).came.iter().map(|came| came.names[0].0.as_str()).collect()
+}
+
 /// The result of a number of plays.
 #[derive(Default)]
 struct Replays {
