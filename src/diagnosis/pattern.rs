@@ -2,7 +2,7 @@
 
 use super::address::{self, Ip};
 use super::cluster::{quantile, sorted};
-use super::finding::{Common, Mechanism};
+use super::finding::{Common, Culprit, Mechanism};
 use super::leg_tls::LegTls;
 use super::log::Log;
 use super::names::{self, Name};
@@ -17,6 +17,8 @@ use crate::wire::Peer;
 pub struct Pattern {
     /// Their routes.
     routes: Vec<Name>,
+    /// Its timer is a box's in front of all routes.
+    before_all: bool,
     /// Signs that one in twenty of them has.
     signs: Vec<Sign>,
     /// The time that is the same for all of them, and its least and greatest value.
@@ -78,10 +80,13 @@ impl Pattern {
         }
         signs.retain(|(_, count)| count * RARE >= sessions.len());
         let (from, to) = log.span(members);
+        let in_front = matches!(cause.culprit, Culprit::MiddleboxFront | Culprit::NetworkClientSide);
+        let clock = Clock::of_cause(cause, &sessions);
         Self {
             routes,
+            before_all: in_front && clock.is_some(),
             signs: signs.into_iter().map(|(sign, _)| sign).collect(),
-            clock: Clock::of_cause(cause, &sessions),
+            clock,
             instants: if mechanism == Mechanism::Crash {
                 Some((from - 1.0, to + BEHIND))
             } else {
@@ -123,9 +128,9 @@ impl Pattern {
         self.routes.dedup();
     }
 
-    /// Whether it is of this route. One cause on several is not any route's own: others may meet it, too.
+    /// Whether it is of this route. One cause on several is not any route's own, nor is a box in front of them: others may meet it, too.
     pub fn is_of(&self, route: &str) -> bool {
-        self.routes.len() > 1 || self.routes.contains(&names::key(route))
+        self.before_all || self.routes.len() > 1 || self.routes.contains(&names::key(route))
     }
 
     /// Whether a session that ended is one of them. Its route is not looked at.
