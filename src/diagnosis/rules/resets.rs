@@ -228,7 +228,10 @@ fn client(log: &Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> 
     let fins = fins.count() as f64;
     let count = members.len() as f64;
     let is_one = members.len() >= LEAST && count / (count + fins) >= least && log.clients(&members) >= CLIENTS;
-    if !is_one || are_behind_silence(log, &members, &bystanders) {
+    let stalled =
+        members.iter().filter(|row| log.session(**row).is_some_and(|session| session.is_stalled(Peer::Client)));
+    let is_stalled = !vanished && stalled.count() * 2 > members.len();
+    if !is_one || !is_stalled && are_behind_silence(log, &members, &bystanders) {
         return None;
     }
     log.explain(&members);
@@ -242,9 +245,7 @@ fn client(log: &Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> 
     } else {
         (Culprit::NetworkClientSide, &[Culprit::MiddleboxFront, Culprit::Client])
     };
-    let stalled =
-        members.iter().filter(|row| log.session(**row).is_some_and(|session| session.is_stalled(Peer::Client)));
-    if !vanished && stalled.count() * 2 > members.len() {
+    if is_stalled {
         let (side, side_network) = (Culprit::Client, Culprit::NetworkClientSide);
         let network_first = network.is_some() && program.is_none();
         let (culprit, or) = if network_first { (side_network, side) } else { (side, side_network) };

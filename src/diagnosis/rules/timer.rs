@@ -46,8 +46,6 @@ const SWEEP: f64 = 2.0;
 /// A session has survived a silence if it was longer than that at its end by more than a timer's jitter, as a part and in seconds.
 const OUTLIVED: f64 = 1.005;
 const OUTLIVED_BY: f64 = 0.02;
-/// So many of the sessions may have survived before what seems to have ended them.
-const AS_LONG: f64 = 0.75;
 /// Ends that all come within so many seconds are of one event.
 pub(super) const BURST: f64 = 10.0;
 
@@ -74,14 +72,6 @@ impl Clock {
             Self::Age => return false,
         };
         survived > OUTLIVED * self.of(session) + OUTLIVED_BY
-    /// The longest such silence that a session survived, if it is known.
-    fn survived(self, session: &Session) -> Option<f64> {
-        match self {
-            Self::Idle => session.survived(),
-            Self::SilentUpstream => Some(session.survived_of(Peer::Upstream)),
-            Self::SilentClient => Some(session.survived_of(Peer::Client)),
-            Self::Age => None,
-        }
     }
 
     /// Of a silence, the side that was silent.
@@ -123,10 +113,6 @@ pub(super) fn best(log: &Log<'_>, route: Scope, leg: Peer) -> Option<Timer> {
         for clock in Clock::ALL {
             let is_one = |found: &Timer| !swept_along(log, &rows, found) && !are_answers(log, found);
             let Some(found) = timer(log, &rows, clock, FEWEST).filter(is_one) else { continue };
-            let found = timer(log, &rows, clock, FEWEST);
-            let Some(found) = found.filter(|found| !swept_along(log, &rows, found) && !was_outlived(log, found)) else {
-                continue;
-            };
             let excess = |timer: &Timer| timer.cluster.count as f64 - timer.cluster.expected;
             let is_better = |best: &Timer| {
                 let better = match clock {
@@ -174,15 +160,6 @@ pub(super) fn timer(log: &Log<'_>, rows: &[usize], clock: Clock, least: usize) -
 fn are_answers(log: &Log<'_>, timer: &Timer) -> bool {
     let answers = timer.members.iter().filter(|row| log.session(**row).is_some_and(Session::is_answer)).count();
     timer.clock != Clock::Idle && answers * 10 >= timer.members.len() * 7
-/// Whether most of these sessions had been as silent before, and lived on: of a program that speaks by the clock the last silence is
-/// what all others were.
-fn was_outlived(log: &Log<'_>, timer: &Timer) -> bool {
-    let outlived = |row: &&usize| {
-        log.session(**row).is_some_and(|session| {
-            timer.clock.survived(session).is_some_and(|survived| survived >= 0.98 * timer.clock.of(session))
-        })
-    };
-    timer.members.iter().filter(outlived).count() as f64 >= AS_LONG * timer.members.len() as f64
 }
 
 /// Whether these ends are a small part of many at the same instants: of a fleet that restarts by the clock some have been silent
