@@ -38,6 +38,8 @@ const NOT_ASLEEP: f64 = 0.2;
 /// Of programs that do not sleep, if there are so many sessions, a quarter of that share must be hit, too.
 const AWAKE: f64 = 20.0;
 const AWAKE_HIT: f64 = 0.25;
+/// People who leave together close so many times as often as before and after.
+const TOGETHER: f64 = 4.0;
 /// The share of timeouts, spread over the day, that no sleep makes.
 const GONE: f64 = 0.3;
 /// And the part of the log over which they are spread then.
@@ -185,6 +187,22 @@ fn are_phones_only(log: &Log<'_>, found: &[usize], all: &[usize], sleepy: &Sleep
         && !has(Trait::UserAgent)
 }
 
+/// Whether these ended while as many others of their network, or more, who had been there before, closed by themselves, and far more
+/// than do at other times: an office goes home. No box makes anybody close.
+fn left_together(log: &Log<'_>, all: &[usize], members: &[usize], network: u128) -> bool {
+    let is_goodbye = |row: &usize| {
+        Trait::Subnet.of(log.rows[*row]) == network
+            && matches!(log.sign(*row), Some(Sign::Normal | Sign::Application(Peer::Client)))
+    };
+    let closed: Vec<usize> = all.iter().copied().filter(is_goodbye).collect();
+    let (from, to) = log.span(members);
+    let meanwhile = log.within(&closed, (from, to));
+    let were_there: Vec<usize> = meanwhile.iter().copied().filter(|row| log.rows[*row].opened() < from).collect();
+    let at_other_times = log.count(&closed) - log.count(meanwhile);
+    let is_rush = log.count(meanwhile) * (log.length() - (to - from)) >= TOGETHER * at_other_times * (to - from);
+    is_rush && to - from < 0.5 * log.length() && log.count(&were_there) >= log.count(members)
+}
+
 fn client(log: &Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> {
     let rows = log.open(route, |other| other == sign);
     if rows.len() < LEAST {
@@ -218,6 +236,9 @@ fn client(log: &Log<'_>, route: Scope, sign: Sign, floor: f64) -> Option<Cause> 
     let bystanders = others(all, &members);
     let network = shared_by(log, &members, &bystanders, Trait::Subnet, MAINLY);
     let program = shared_by(log, &members, &bystanders, Trait::UserAgent, MAINLY);
+    if network.is_some_and(|network| left_together(log, all, &members, network)) {
+        return None;
+    }
     let of_same = |row: &usize| {
         let row = &log.rows[*row];
         network.is_none_or(|value| Trait::Subnet.of(row) == value)

@@ -1,7 +1,7 @@
 //! Kinds that logs of real sockets brought up, each with the rule that mends it.
 
 use super::incidents::falls;
-use super::stage::{Ends, Session, Setting, Stage};
+use super::stage::{BROWSERS, Client as Visitor, Ends, Session, Setting, Stage};
 use crate::diagnosis::{Culprit, Engine, Finding, Mechanism};
 use crate::wire::Peer::{self, Client, Upstream};
 
@@ -163,6 +163,57 @@ fn phones_that_change_their_network_are_no_incident() {
         }
         let found = findings(&stage);
         assert_eq!(named(&found), [], "{seed}: {found:#?}");
+    }
+}
+
+/// An office of fifty comes to work on a quiet day; some of their connections are reset, and the others close, at `ends` each.
+fn office(seed: u64, leaves: impl Fn(&mut Stage, usize) -> (f64, Ends)) -> Stage {
+    let mut stage = Stage::new(seed, |setting| {
+        calm(setting);
+        (setting.hours, setting.sessions, setting.life) = (1.0, 200, 200.0);
+    });
+    for desk in 0..50 {
+        stage.clients.push(Visitor {
+            address: format!("203.0.113.{}", desk + 1),
+            agent: BROWSERS[desk % 4].to_owned(),
+            phone: false,
+        });
+        let opened = 900.0 * stage.rng.f64();
+        let session = stage.session(opened, stage.clients.len() - 1);
+        stage.sessions.push(session);
+        let (at, ends) = leaves(&mut stage, desk);
+        let last = stage.sessions.len() - 1;
+        by_the_clock(&mut stage, last, 20.0, usize::MAX, at - opened, ends);
+    }
+    stage
+}
+
+#[test]
+fn an_office_that_goes_home_was_not_cut() {
+    for seed in 0..5 {
+        let stage = office(seed, |stage, desk| {
+            let close = Ends::Close { by: Client, code: Some(1001), reason: String::new(), answer: Some(1001) };
+            let ends = [Ends::Reset(Client), close.clone(), Ends::Fin(Client), close][desk % 4].clone();
+            (2400.0 + 400.0 * stage.rng.f64(), ends)
+        });
+        let found = findings(&stage);
+        assert_eq!(named(&found), [], "{seed}: {found:#?}");
+    }
+}
+
+#[test]
+fn an_office_that_is_cut_while_it_works_is() {
+    for seed in 0..5 {
+        let stage = office(seed, |stage, desk| {
+            let close = Ends::Close { by: Client, code: Some(1001), reason: String::new(), answer: Some(1001) };
+            if desk % 4 == 0 {
+                (2400.0 + 400.0 * stage.rng.f64(), Ends::Reset(Client))
+            } else {
+                (1000.0 + 2500.0 * stage.rng.f64(), close)
+            }
+        });
+        let found = findings(&stage);
+        assert_eq!(named(&found), [(Mechanism::RandomResets, Culprit::NetworkClientSide)], "{seed}: {found:#?}");
     }
 }
 
