@@ -5,7 +5,7 @@ use super::cores::Cores;
 use super::finding::{Evidence, Finding, Report};
 use super::log::Log;
 use super::majority::Majority;
-use super::names::Names;
+use super::names::{self, Names};
 use super::observation::Observation;
 use super::pattern::Pattern;
 use super::row::Row;
@@ -13,6 +13,7 @@ use super::rules::{self, Cause};
 use super::sample::Sample;
 use super::sentence::Told;
 use super::show::instant;
+use super::taken::Taken;
 use super::tally::Tally;
 use super::{advice, merge, notes, reconnects};
 
@@ -22,6 +23,8 @@ pub struct Engine {
     sample: Sample,
     names: Names,
     tally: Tally,
+    /// As far as sessions are told of when they open.
+    taken: Taken,
 }
 
 /// The version of a report's fields.
@@ -36,7 +39,12 @@ const EXAMPLES: usize = 5;
 impl Engine {
     /// An engine that keeps about so many records at most; of more, a sample. Ten thousand take some ten megabytes.
     pub fn with_room(records: usize) -> Self {
-        Self { sample: Sample::with_room(records), names: Names::with_room(records), tally: Tally::with_room(records) }
+        Self {
+            sample: Sample::with_room(records),
+            names: Names::with_room(records),
+            tally: Tally::with_room(records),
+            taken: Taken::default(),
+        }
     }
 
     /// Takes in one record.
@@ -48,11 +56,17 @@ impl Engine {
         self.sample.add((route, sign), rank, || Row::of(seen, rank, sign, &mut self.names));
     }
 
+    /// An upstream of this address took a session. Its record comes when it is over.
+    pub(super) fn opened(&mut self, upstream: &str, at: f64) {
+        self.taken.add(names::key(upstream), at);
+    }
+
     /// Takes in what another engine saw.
     pub fn merge(&mut self, other: Self) {
         self.sample.merge(other.sample);
         self.names.merge(other.names);
         self.tally.merge(other.tally);
+        self.taken.merge(other.taken);
     }
 
     /// Gives the records that were kept since the last time to `whole`, which other engines share, and learns which of those to
@@ -77,7 +91,7 @@ impl Engine {
     }
 
     fn report_by(&self, cores: Cores) -> (Report, Vec<Pattern>) {
-        let log = Log::new(&self.sample, &self.names, cores);
+        let log = Log::new(&self.sample, &self.names, &self.taken, cores);
         let (beside, (causes, found)) =
             log.cores.both(|| (reconnects::of(&log), self.tally.tables(&self.names)), || rules::apply(&log));
         let ((reconnects, back_off), tables) = beside;

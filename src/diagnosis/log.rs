@@ -12,6 +12,7 @@ use super::openings::Openings;
 use super::row::{Row, Session};
 use super::sample::Sample;
 use super::sign::Sign;
+use super::taken::Taken;
 
 /// One route, or all.
 pub(super) type Scope = Option<Name>;
@@ -25,6 +26,7 @@ pub(super) struct Log<'a> {
     pub(super) weight: Vec<f64>,
     most_left_out: f64,
     pub(super) names: &'a Names,
+    pub(super) taken: &'a Taken,
     pub(super) clients: Clients,
     pub(super) columns: Columns,
     pub(super) openings: Openings,
@@ -58,7 +60,7 @@ const CROSSED: f64 = 0.1;
 // === impl Log ===
 
 impl<'a> Log<'a> {
-    pub(super) fn new(sample: &'a Sample, names: &'a Names, cores: Cores) -> Self {
+    pub(super) fn new(sample: &'a Sample, names: &'a Names, taken: &'a Taken, cores: Cores) -> Self {
         let (rows, weight): (Vec<&Row>, Vec<f64>) = sample.rows().into_iter().unzip();
         let sessions: Vec<Option<&Session>> = rows.iter().map(|row| row.session()).collect();
         let signs: Vec<Option<Sign>> = sessions.iter().map(|session| session.map(|session| session.sign)).collect();
@@ -91,6 +93,7 @@ impl<'a> Log<'a> {
             most_left_out: weight.iter().copied().map(left_out).fold(0.0, f64::max),
             weight,
             names,
+            taken,
             sessions,
         }
     }

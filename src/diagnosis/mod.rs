@@ -43,6 +43,7 @@ mod sentence;
 mod show;
 mod sign;
 mod tables;
+mod taken;
 mod tally;
 #[cfg(test)]
 mod tests;

@@ -88,6 +88,12 @@ impl Watch {
         }
     }
 
+    /// An upstream of this address took a session at this instant of Unix time. Clients that come back behind its fall may stay for hours.
+    pub fn opened(&mut self, upstream: &str, at: f64) {
+        let past = self.recent.opened(upstream, at);
+        self.keep(past);
+    }
+
     /// Looks at what there is at this instant of Unix time. The long window is looked at once a minute, or if `all` says so.
     pub fn look(&mut self, now: f64, all: bool) {
         let past = self.recent.forget(now);

@@ -57,6 +57,16 @@ impl Window {
         past
     }
 
+    /// An upstream took a session. Without a record of late it is behind none.
+    pub(super) fn opened(&mut self, upstream: &str, at: f64) -> Vec<Past> {
+        if self.is_empty() || !self.reaches(at) {
+            return vec![];
+        }
+        let (engine, past) = self.engine(at);
+        engine.opened(upstream, at);
+        past
+    }
+
     /// Takes in what another window has forgotten. What is older than this one, too, is left out.
     pub(super) fn take_in(&mut self, past: Past) {
         if self.reaches(past.until) {

@@ -42,7 +42,7 @@ pub(super) fn is_upstreams_end(sign: Sign) -> bool {
     )
 }
 
-/// Sessions that the same upstreams took soon behind their bursts.
+/// Sessions that the same upstreams took soon behind their bursts: those that are over, or all of which one is told.
 pub(super) fn reopened(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>) -> f64 {
     let soon = |unit: &Seat, row: usize| {
         let opened = log.rows[row].opened();
@@ -50,7 +50,10 @@ pub(super) fn reopened(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>) -
         here && units[unit].iter().flatten().any(|burst| (burst.until..burst.until + BEHIND).contains(&opened))
     };
     let back: Vec<usize> = (0..log.rows.len()).filter(|row| units.keys().any(|unit| soon(unit, *row))).collect();
-    log.count(&back)
+    let taken = units.iter().flat_map(|(unit, seen)| {
+        seen.iter().flatten().map(|burst| log.taken.within(unit.0, (burst.until, burst.until + BEHIND)))
+    });
+    log.count(&back).max(taken.sum::<u64>() as f64)
 }
 
 /// Handshakes that failed so behind a burst.

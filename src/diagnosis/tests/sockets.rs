@@ -1,8 +1,10 @@
 //! Kinds that logs of real sockets brought up, each with the rule that mends it.
 
+use std::time::Duration;
+
 use super::incidents::falls;
 use super::stage::{BROWSERS, Client as Visitor, Ends, Session, Setting, Stage};
-use crate::diagnosis::{Culprit, Engine, Finding, Mechanism};
+use crate::diagnosis::{Culprit, Engine, Event, Finding, Mechanism, Watch};
 use crate::wire::Peer::{self, Client, Upstream};
 
 fn findings(stage: &Stage) -> Vec<Finding> {
@@ -59,6 +61,38 @@ fn a_crash_is_one_on_a_route_where_many_close_at_any_time() {
         falls(&mut stage, 200.0, None, &Ends::Fin(Upstream), 0.05, 15.0);
         let found = findings(&stage);
         assert_eq!(named(&found), [(Mechanism::Crash, Culprit::Upstream)], "{seed}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_restart_whose_clients_are_back_and_stay_is_no_crash_live() {
+    for seed in 0..5 {
+        let mut stage = Stage::new(seed, |setting| {
+            calm(setting);
+            (setting.hours, setting.sessions, setting.life) = (0.2, 300, 60.0);
+        });
+        for at in 0..60 {
+            let mut session = stage.session(100.0 + at as f64, at);
+            (session.life, session.ends) = (300.0 - at as f64 + 0.05 * stage.rng.f64(), Ends::Fin(Upstream));
+            stage.sessions.push(session);
+        }
+        stage.sessions.retain(|session| session.opened + session.life < 401.0);
+        let log = stage.log();
+        let fallen = log.last().unwrap();
+        let Event::Closed(closed) = &fallen.event else { panic!("{fallen:?}") };
+        for (back, expected) in [(0, Mechanism::Crash), (50, Mechanism::UnannouncedRestart)] {
+            let mut watch = Watch::new([Duration::from_mins(15), Duration::from_hours(24)], 20_000);
+            for seen in &log {
+                watch.add(seen);
+            }
+            watch.look(fallen.at, true);
+            for client in 0..back {
+                watch.opened(&closed.upstream, fallen.at + 0.1 * f64::from(client));
+            }
+            watch.look(fallen.at + 30.0, true);
+            let found: Vec<Finding> = watch.going_on().iter().map(|it| it.finding.clone()).collect();
+            assert_eq!(named(&found), [(expected, Culprit::Upstream)], "{seed}: {found:#?}");
+        }
     }
 }
 

@@ -82,7 +82,11 @@ impl Worker {
                                 fresh = true;
                                 self.take(event);
                             }
-                            Entry::Opened(session) => self.returning.opened(session, &self.known),
+                            Entry::Opened(session) => {
+                                self.returning.opened(session, &self.known);
+                                let at = session.opened_at.as_duration().as_secs_f64();
+                                self.watch.opened(&session.upstream.to_string(), at);
+                            }
                         }
                     }
                     if asked.is_none() && (!fresh || Instant::now() < next) {
