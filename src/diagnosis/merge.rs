@@ -13,7 +13,7 @@ const SAME_LIMIT: f64 = 0.12;
 const SILENCES: f64 = 0.4;
 /// A silence and an age that differ by no more are one timer's.
 const SAME_TIMER: f64 = 0.02;
-/// A consequence begins within this time of its cause.
+/// A consequence begins within this time of its cause, or of another one.
 const AROUND: f64 = 120.0;
 
 /// Of those who are refused so many must have been told before that their credential expired.
@@ -178,9 +178,10 @@ fn locks_out(log: &Log<'_>, cause: &Cause, effect: &Cause) -> bool {
     log.count(&theirs) >= THEIRS * log.count(&effect.members)
 }
 
-/// Whether most of the effect lies in the time of the cause.
+/// Whether most of the effect lies in the time of the cause, and of what it is known to have brought about: an outage goes on behind
+/// the ends that begin it.
 fn together(log: &Log<'_>, cause: &Cause, effect: &Cause) -> bool {
-    let (from, to) = log.span(&cause.members);
+    let (from, to) = log.span(&[&cause.members[..], &cause.followers].concat());
     let near: Vec<usize> =
         effect.members.iter().copied().filter(|row| (from - AROUND..=to + AROUND).contains(&log.at[*row])).collect();
     log.count(&near) >= 0.5 * log.count(&effect.members)

@@ -97,6 +97,7 @@ fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, found: &mut Found) 
     };
     let of_program = || {
         shared_by(log, members, &bystanders, Trait::UserAgent, MAINLY).is_some()
+            || is_core_of_program(log, &timer, &bystanders)
             || is_of_program_elsewhere(log, leg, &timer)
     };
     let (culprit, or): (_, &[_]) = match leg {
@@ -141,6 +142,16 @@ fn cut(log: &Log<'_>, route: Scope, leg: Peer, timer: Timer, found: &mut Found) 
         .because("longest, s", cluster.high);
     cause.detail = clock.heard();
     found.causes.push(cause);
+}
+
+/// Whether one program has the half of these ends whose times are closest: a wide cluster has strangers around a program's own timer.
+fn is_core_of_program(log: &Log<'_>, timer: &Timer, bystanders: &[usize]) -> bool {
+    let time = |row: usize| log.session(row).map_or(f64::INFINITY, |session| timer.clock.of(session));
+    let mode = cluster::mode(&log.values(&timer.members, |session| timer.clock.of(session)));
+    let mut core = timer.members.clone();
+    core.sort_by(|a, b| (time(*a) - mode).abs().total_cmp(&(time(*b) - mode).abs()).then(a.cmp(b)));
+    core.truncate(core.len().div_ceil(2));
+    core.len() >= LEAST && shared(log, &core, bystanders, Trait::UserAgent).is_some()
 }
 
 /// Whether one program has most of such ends on all routes together, and half of those that were found here: beside few of its own

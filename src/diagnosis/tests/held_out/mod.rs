@@ -148,6 +148,7 @@ fn the_second_set_of_held_out_harmless_days_is_not_blamed() {
 
 /// Plays that were wrong once, each for a reason that is mended: name, seed and size.
 const ONCE_BLAMED: &[(&str, u64, usize)] = &[
+    ("a probe's sessions live ten seconds", 2003, 200),
     ("apps are suspended thirty seconds behind the last touch", 53, 600),
     ("2 a load test of users that stay for thirty seconds each", 101, 200),
     ("2 meters wake up each quarter of an hour, and hang up after twenty seconds", 53, 200),
@@ -158,6 +159,8 @@ const ONCE_BLAMED: &[(&str, u64, usize)] = &[
     ("2 a batch's reader hangs up when its input is read", 211, 40),
 ];
 const ONCE_MISSED: &[(&str, u64, usize)] = &[
+    ("2 peer_vanished: an upstream's machine freezes, dials time out", 53, 200),
+    ("2 peer_vanished: an upstream's machine freezes, dials time out", 53, 600),
     ("random_resets: one client program", 997, 600),
     ("random_resets: one subnet", 53, 600),
     ("2 random_resets: a carrier's /48", 53, 600),
