@@ -38,6 +38,8 @@ const NOT_ASLEEP: f64 = 0.2;
 /// Of programs that do not sleep, if there are so many sessions, a quarter of that share must be hit, too.
 const AWAKE: f64 = 20.0;
 const AWAKE_HIT: f64 = 0.25;
+/// Fewer are enough if so many of them would be hit at that share.
+const AWAKE_EXPECTED: f64 = 4.0;
 /// People who leave together close so many times as often as before and after.
 const TOGETHER: f64 = 4.0;
 /// The share of timeouts, spread over the day, that no sleep makes.
@@ -181,8 +183,9 @@ fn are_phones_only(log: &Log<'_>, found: &[usize], all: &[usize], sleepy: &Sleep
     let has = |property| shared_by(log, found, &bystanders, property, MAINLY).is_some();
     let awake_all = log.count(&awake(log, all, sleepy));
     let share = log.count(&awake(log, found, sleepy)) / awake_all.max(1.0);
-    awake_all >= AWAKE
-        && share < AWAKE_HIT * log.count(found) / log.count(all)
+    let of_all = log.count(found) / log.count(all);
+    (awake_all >= AWAKE || awake_all * of_all >= AWAKE_EXPECTED)
+        && share < AWAKE_HIT * of_all
         && !has(Trait::Subnet)
         && !has(Trait::UserAgent)
 }

@@ -184,6 +184,28 @@ fn an_instance_of_which_both_legs_fail_is_at_fault_whatever_upstream_it_has() {
 }
 
 #[test]
+fn eighteen_sessions_that_phones_resets_spare_tell_that_it_is_phones() {
+    for seed in 0..5 {
+        let mut stage = Stage::new(seed, |setting| {
+            calm(setting);
+            (setting.phones, setting.clients, setting.sessions) = (0.5, 400, 300);
+        });
+        let of_phone = |stage: &Stage, session: &Session| stage.clients[session.client].phone;
+        let (phones, mut others): (Vec<_>, Vec<_>) =
+            stage.sessions.clone().into_iter().partition(|session| of_phone(&stage, session));
+        others.truncate(18);
+        stage.sessions = [phones, others].concat();
+        for at in 0..stage.sessions.len() {
+            if stage.clients[stage.sessions[at].client].phone && at % 3 == 0 {
+                stage.sessions[at].ends = Ends::Reset(Client);
+            }
+        }
+        let found = findings(&stage);
+        assert_eq!(named(&found), [], "{seed}: {found:#?}");
+    }
+}
+
+#[test]
 fn phones_that_change_their_network_are_no_incident() {
     for seed in 0..5 {
         let mut stage = Stage::new(seed, |setting| {
