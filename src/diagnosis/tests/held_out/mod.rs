@@ -153,6 +153,7 @@ const ONCE_BLAMED: &[(&str, u64, usize)] = &[
     ("2 a load test of users that stay for thirty seconds each", 101, 200),
     ("2 meters wake up each quarter of an hour, and hang up after twenty seconds", 53, 200),
     ("2 meters wake up each quarter of an hour, and hang up after twenty seconds", 53, 600),
+    ("2 meters wake up each quarter of an hour, and hang up after twenty seconds", 2003, 600),
     ("2 phones asleep: what wakes them is answered by a reset", 53, 200),
     ("2 phones asleep: what wakes them is answered by a reset", 53, 600),
     ("2 a batch's reader hangs up when its input is read", 101, 40),
