@@ -134,7 +134,11 @@ fn hints(exporter: &Exporter, last: usize) -> Vec<Option<&'static str>> {
 fn an_idle_cut_is_found_while_it_goes_on_and_names_the_records_behind_it() {
     let exporter = exporter(Diagnosis::default());
     play_idle_cut(&exporter);
-    assert_eq!(hints(&exporter, 120), vec![None; 120], "nothing was found before they were filed");
+    // Its own thread may look between two of them, and then the last ones of those that were cut bear the hint already.
+    let first = hints(&exporter, 120);
+    let known = first[..40].iter().filter(|hint| **hint == Some("idle_cut")).count();
+    assert!(known < 40 && first[..10] == [None; 10], "too few were filed for a finding: {first:?}");
+    assert_eq!(first[40..], [None; 80], "none of those that left by the book");
 
     for window in reports(&exporter)["windows"].as_array().unwrap() {
         let findings = window["findings"].as_array().unwrap();
@@ -145,14 +149,15 @@ fn an_idle_cut_is_found_while_it_goes_on_and_names_the_records_behind_it() {
     }
     assert_eq!(value(&exporter, IDLE_CUT), Some(1.0));
     assert!((value(&exporter, IDLE_LIMIT).unwrap() - 60.0).abs() < 1.0);
-    assert_eq!(value(&exporter, LOST), Some(0.0), "as long as nobody knows better, their clients ended them");
+    let count = |known: usize| Some(known as f64);
+    assert_eq!(value(&exporter, LOST), count(known), "as long as nobody knows better, their clients ended them");
 
     file(&exporter, (200..300).map(|number| if number % 2 == 0 { cut(number) } else { done(number) }));
     let hints = hints(&exporter, 100);
     let named = |at: usize| hints.iter().skip(at).step_by(2).filter(|hint| **hint == Some("idle_cut")).count();
     assert!(named(0) >= 45, "{hints:?}");
     assert_eq!(named(1), 0, "{hints:?}");
-    assert_eq!(value(&exporter, HINTS), Some(f64::from(u32::try_from(named(0)).unwrap())));
+    assert_eq!(value(&exporter, HINTS), count(known + named(0)));
     assert_eq!(value(&exporter, LOST), value(&exporter, HINTS), "a box ended them, whoever seems to have begun it");
 }
 
