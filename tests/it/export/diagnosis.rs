@@ -149,7 +149,7 @@ fn an_idle_cut_is_found_while_it_goes_on_and_names_the_records_behind_it() {
     }
     assert_eq!(value(&exporter, IDLE_CUT), Some(1.0));
     assert!((value(&exporter, IDLE_LIMIT).unwrap() - 60.0).abs() < 1.0);
-    let count = |known: usize| Some(known as f64);
+    let count = |known: usize| Some(f64::from(u32::try_from(known).unwrap()));
     assert_eq!(value(&exporter, LOST), count(known), "as long as nobody knows better, their clients ended them");
 
     file(&exporter, (200..300).map(|number| if number % 2 == 0 { cut(number) } else { done(number) }));
