@@ -260,6 +260,17 @@ impl Sign {
         )
     }
 
+    /// Whether an upstream that falls over may have ended the session so.
+    pub(super) const fn may_be_fall_of_upstream(self) -> bool {
+        matches!(
+            self,
+            Self::Fin(Peer::Upstream)
+                | Self::Reset(Peer::Upstream)
+                | Self::Failed(Peer::Upstream)
+                | Self::Vanished(Peer::Upstream)
+        )
+    }
+
     /// Whether it speaks against the upstream: what makes one of several instances stand out.
     pub(super) const fn against_upstream(self) -> bool {
         match self {

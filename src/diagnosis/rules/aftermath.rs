@@ -31,17 +31,6 @@ pub(super) struct Burst {
 /// An upstream as one instance sees it.
 pub(super) type Seat = (Name, Name);
 
-/// Whether it is an end that an upstream's fall may have made.
-pub(super) fn is_upstreams_end(sign: Sign) -> bool {
-    matches!(
-        sign,
-        Sign::Fin(Peer::Upstream)
-            | Sign::Reset(Peer::Upstream)
-            | Sign::Failed(Peer::Upstream)
-            | Sign::Vanished(Peer::Upstream)
-    )
-}
-
 /// Sessions that the same upstreams took soon behind their bursts: those that are over, or all of which one is told.
 pub(super) fn reopened(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>>) -> f64 {
     let soon = |unit: &Seat, row: usize| {
@@ -117,7 +106,8 @@ pub(super) fn consequences(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>
     let failed = behind(log, units, &outcomes);
     let bursts: Vec<(f64, f64)> = units.values().flatten().flatten().map(|burst| (burst.at, burst.until)).collect();
     let near = |at: f64| bursts.iter().any(|(from, until)| (from - 5.0..until + BEHIND).contains(&at));
-    let sheds = |sign| matches!(sign, Sign::Overloaded(Peer::Upstream) | Sign::GaveUp) || is_upstreams_end(sign);
+    let sheds =
+        |sign| matches!(sign, Sign::Overloaded(Peer::Upstream) | Sign::GaveUp) || sign.may_be_fall_of_upstream();
     let mut shed = log.open(None, sheds);
     shed.retain(|row| near(log.at[*row]));
     log.explain(&failed);
@@ -129,6 +119,8 @@ pub(super) fn consequences(log: &Log<'_>, units: &BTreeMap<Seat, Vec<Vec<Burst>>
     if failed.len() + shed.len() > 2 * cause.members.len() {
         cause.consequences.push(Mechanism::ReconnectStorm);
     }
-    cause.members.extend(shed.iter().filter(|row| log.session(**row).is_some_and(|s| is_upstreams_end(s.sign))));
+    cause
+        .members
+        .extend(shed.iter().filter(|row| log.session(**row).is_some_and(|s| s.sign.may_be_fall_of_upstream())));
     cause.members.sort_unstable();
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::aftermath::{Burst, Seat, behind, consequences, is_upstreams_end, reopened};
+use super::aftermath::{Burst, Seat, behind, consequences, reopened};
 use super::timer::at_instants;
 use super::{CLIENTS, Cause};
 use crate::close::Outcome;
@@ -61,7 +61,7 @@ fn announced(log: &Log<'_>, notes: &mut Vec<Note>) {
 }
 
 fn upstreams(log: &Log<'_>, causes: &mut Vec<Cause>) {
-    let ends = log.open(None, is_upstreams_end);
+    let ends = log.open(None, Sign::may_be_fall_of_upstream);
     let mut seats: BTreeMap<Seat, Vec<usize>> = BTreeMap::new();
     for row in ends {
         let Some(session) = log.session(row) else { continue };

@@ -206,11 +206,10 @@ fn is_own_will(log: &Log<'_>, timer: &Timer, bystanders: &[usize]) -> bool {
     // Its others that left in the same way, a little sooner or later, are of the same habit.
     let near = timer.cluster.low / NEARLY..timer.cluster.high * NEARLY;
     let is_alike = |it: &Session| it.sign == Sign::Fin(Peer::Client) && near.contains(&timer.clock.of(it));
-    let all = bystanders.len();
-    let mut bystanders = bystanders.to_vec();
-    bystanders.retain(|row| program(row) != own || !log.session(*row).is_some_and(is_alike));
+    let (alike, bystanders): (Vec<usize>, Vec<usize>) =
+        bystanders.iter().partition(|row| program(row) == own && log.session(**row).is_some_and(is_alike));
     // Where they are many, the cluster is only where that habit is densest.
-    if (all - bystanders.len()) * 2 >= members.len() {
+    if alike.len() * 2 >= members.len() {
         return true;
     }
     // Nobody else is there to compare with.

@@ -1,7 +1,8 @@
 //! TLS on a leg: what is behind it is a stream of bytes like any other, with an end that can be told apart.
 //!
-//! `machine` is the protocol without a socket, `stream` joins the two, `queue` has what waits, `acceptor` terminates what clients speak, `connector`
-//! verifies what is dialled, `failure` and `refusal` say why there is no TLS, in a word and in a sentence. `config` loads and checks the files behind both, `proxy::certificates` reloads them.
+//! `machine` is the protocol without a socket, `stream` joins the two, `queue` holds bytes that wait, `acceptor` terminates TLS of clients,
+//! `connector` verifies upstreams, `failure` and `refusal` say why there is no TLS, in a word and in a sentence. `config` loads and checks
+//! the files behind both, `proxy::certificates` reloads them.
 
 mod acceptor;
 mod connector;
