@@ -1,5 +1,6 @@
 //! Plays: seeded days with and without an incident, and what must be found in them.
 
+mod ends;
 mod held_out;
 mod incidents;
 mod lines;

@@ -6,44 +6,15 @@ use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 
 use super::chance::pick;
+use super::clients::client;
+pub(super) use super::clients::{Client, Kind};
+use super::ends::{odd, usual};
+pub(super) use super::ends::{says, unanswered};
 use super::program::{Program, traffic};
-use super::script::{Act, Answer, Ending, Script, Setting};
-use crate::close::{
-    Address, Cause, CloseRecord, HandshakeRecord, Outcome, Request, RouteFacts, Text, TlsFailure, TlsVersion,
-};
+use super::script::{Act, Ending, Script, Setting};
+use crate::close::{Address, CloseRecord, HandshakeRecord, Outcome, Request, RouteFacts, Text, TlsFailure, TlsVersion};
 use crate::diagnosis::Observation;
 use crate::wire::Peer;
-
-const BROWSERS: [&str; 5] = [
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.1 Safari/605.1.15",
-    "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0",
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0",
-    "Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 Chrome/141.0.0.0 Safari/537.36",
-];
-const PHONES: [&str; 4] = [
-    "okhttp/5.3.0",
-    "Shop/7.1 CFNetwork/3860 Darwin/25.1.0",
-    "Shop/7.0 CFNetwork/1568 Darwin/24.0.0",
-    "Dart/3.10 (dart:io)",
-];
-const DAEMONS: [&str; 4] = ["Python/3.13 websockets/15.0.1", "Go-http-client/1.1", "node-ws/8.18", "gorilla-agent/2.3"];
-
-/// The kind of a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Browser,
-    Phone,
-    Daemon,
-}
-
-/// A client.
-#[derive(Clone, Debug)]
-pub(super) struct Client {
-    pub(super) address: String,
-    pub(super) agent: String,
-    pub(super) kind: Kind,
-}
 
 /// The way from the clients to closewatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,7 +151,7 @@ impl Day {
         let mut makings = Makings::random(&mut rng, size);
         change(&mut rng, &mut makings);
         makings.life = makings.life.min(makings.hours * 1200.0);
-        let clients = (0..makings.clients).map(|_| client(&mut rng, &makings)).collect();
+        let clients = (0..makings.clients).map(|_| client(&mut rng, makings.mix)).collect();
         let clocks = vec![0.0; makings.instances];
         let mut day = Self { rng, makings, clients, sessions: vec![], failures: vec![], clocks };
         for _ in 0..day.makings.sessions {
@@ -368,27 +339,6 @@ fn instance(number: usize) -> String {
     format!("ws-edge-{}", ["7c9f", "b2kq", "x0ml", "p4vd", "q8zt", "n3wa", "e5ry", "u6os", "i1hg", "j2cb"][number % 10])
 }
 
-fn client(rng: &mut Rng, makings: &Makings) -> Client {
-    let which = rng.f64() * makings.mix.iter().sum::<f64>();
-    let kind = if which < makings.mix[0] {
-        Kind::Browser
-    } else if which < makings.mix[0] + makings.mix[1] {
-        Kind::Phone
-    } else {
-        Kind::Daemon
-    };
-    let (agents, address): (&[&str], String) = match kind {
-        Kind::Browser if rng.f64() < 0.1 => (&BROWSERS, format!("203.0.113.{}", rng.u8(10..14))),
-        Kind::Browser if rng.f64() < 0.2 => {
-            (&BROWSERS, format!("2001:db8:{:x}:{:x}::{:x}", rng.u16(..60), rng.u16(..), 1 + rng.u16(..)))
-        }
-        Kind::Browser => (&BROWSERS, format!("{}.{}.{}.{}", rng.u8(81..96), rng.u8(..40), rng.u8(..), rng.u8(1..))),
-        Kind::Phone => (&PHONES, format!("100.{}.{}.{}", rng.u8(64..68), rng.u8(..4), rng.u8(1..))),
-        Kind::Daemon => (&DAEMONS, format!("34.{}.{}.{}", rng.u8(120..126), rng.u8(..), rng.u8(1..))),
-    };
-    Client { address, agent: pick(rng, agents).to_owned(), kind }
-}
-
 /// TLS of a client that has no box before it; the same in each of its sessions.
 fn tls(makings: &Makings, client: &Client) -> Option<TlsVersion> {
     let number: u32 = client.address.bytes().map(u32::from).sum();
@@ -416,49 +366,6 @@ fn request(rng: &mut Rng, makings: &Makings, client: &Client, path: &str) -> (Ad
         ..Request::default()
     };
     (address, request)
-}
-
-pub(super) fn says(by: Peer, code: u16, reason: &str) -> Ending {
-    Ending::Close { by, code: Some(code), reason: reason.to_owned(), answer: Answer::Echo }
-}
-
-pub(super) fn unanswered(by: Peer, code: u16, reason: &str) -> Ending {
-    Ending::Close { by, code: Some(code), reason: reason.to_owned(), answer: Answer::Nothing }
-}
-
-/// How sessions of this kind of client end day by day.
-#[allow(clippy::match_same_arms, reason = "each kind of client has its own arms")]
-fn usual(rng: &mut Rng, kind: Kind) -> Ending {
-    let empty = Ending::Close { by: Peer::Client, code: None, reason: String::new(), answer: Answer::Echo };
-    let hung_up =
-        |code| Ending::Close { by: Peer::Client, code: Some(code), reason: String::new(), answer: Answer::HungUp };
-    match (kind, rng.u8(..100)) {
-        (Kind::Browser, 0..40) => says(Peer::Client, 1001, ""),
-        (Kind::Browser, 40..50) => hung_up(1001),
-        (Kind::Browser, 50..72) => empty,
-        (Kind::Browser, 72..90) | (Kind::Phone, 58..80) | (Kind::Daemon, 0..62) => says(Peer::Client, 1000, ""),
-        (_, 90..92) | (Kind::Daemon, 62..70) => says(Peer::Upstream, 1000, ""),
-        (Kind::Browser, 92..98) | (Kind::Phone, 0..50) | (Kind::Daemon, 70..90) => Ending::Fin(Peer::Client),
-        (Kind::Phone, 50..54) | (Kind::Daemon, 92..94) | (Kind::Browser, 98..99) => Ending::Reset(Peer::Client),
-        (Kind::Phone, 54..58) | (Kind::Browser, _) => Ending::Timeout(Peer::Client),
-        (Kind::Phone, 80..90) => says(Peer::Client, 1001, ""),
-        (Kind::Phone | Kind::Daemon, _) => empty,
-    }
-}
-
-/// How a few of them end.
-fn odd(rng: &mut Rng) -> Ending {
-    match rng.u8(..9) {
-        0 => says(Peer::Upstream, 1011, "internal error"),
-        1 => says(Peer::Upstream, 1008, "policy"),
-        2 => says(Peer::Upstream, 4401, "unauthorized"),
-        3 => Ending::Reset(Peer::Upstream),
-        4 => Ending::Fin(Peer::Upstream),
-        5 => Ending::Reset(Peer::Client),
-        6 => says(Peer::Client, 1002, ""),
-        7 => says(Peer::Upstream, 1009, "message too big"),
-        _ => Ending::Own(Cause::Drain),
-    }
 }
 
 /// The time at which the last act of a peer before `at` was.

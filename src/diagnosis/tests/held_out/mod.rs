@@ -1,7 +1,9 @@
 //! Held-out plays: days that were written without a look at the rules, on records of the real ledger.
 
 mod chance;
+mod clients;
 mod day;
+mod ends;
 mod incident;
 mod live;
 mod plays;
